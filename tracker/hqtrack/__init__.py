@@ -1,0 +1,1 @@
+"""HQTrack: tracking any objects in a video, in high quality (arXiv 2307.13974)."""

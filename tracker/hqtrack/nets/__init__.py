@@ -1,0 +1,1 @@
+"""Networks only: stateless modules that know nothing of files, devices or video."""

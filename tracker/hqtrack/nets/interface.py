@@ -1,0 +1,96 @@
+"""What every propagation network offers to the run-time side, and the shapes that pass between them.
+
+A network is stateless: features, memories and masks go in and come out. Who remembers what, and for
+how long, is decided in `hqtrack.propagation`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+Features = tuple[Tensor, ...]
+"""Encoder pyramid of one image, finest level first, each (B, C, H / stride, W / stride)."""
+
+Identity = tuple[Tensor, ...]
+"""Identity embeddings of one set of masks, one tensor for each scale at which memory is kept."""
+
+
+class LayerLayout(NamedTuple):
+    """What one propagation layer keeps of a frame."""
+
+    stride: int
+    """Tokens lie on a grid of this stride (16 or 8) over the network input."""
+    heads: int
+    key_channels: int
+    """Channels of a key, for each head."""
+    value_channels: int
+    """Channels of a value, for each head."""
+
+
+class MemoryEntry(NamedTuple):
+    """Keys and values of one layer for T tokens (one frame: T = H/stride * W/stride, row by row)."""
+
+    key: Tensor
+    """(B, heads, T, key_channels)."""
+    value: Tensor
+    """(B, heads, T, value_channels)."""
+
+
+Memory = tuple[MemoryEntry, ...]
+"""One entry for each propagation layer, in the order of `PropagationNetwork.layouts`."""
+
+
+class Propagation(NamedTuple):
+    """What propagating one frame gives; only the network that made it looks inside."""
+
+    embeddings: tuple[Tensor, ...]
+    """Inputs of the decoder."""
+    pending: tuple[tuple[Tensor, ...], ...]
+    """For each layer, what `memorize` needs to complete this frame's memory."""
+
+
+class PropagationNetwork(nn.Module, ABC):
+    """An encoder, propagation layers and a decoder: AOT, DeAOT, VMOS and the light model.
+
+    Masks travel as one-hot maps of shape (B, max_objects + 1, H, W), float, at the size of the network
+    input; channel 0 is background, channel i is identity i.
+    """
+
+    max_objects: int = 10
+    """Identities in the bank: how many objects are propagated jointly."""
+    align_corners: bool = True
+    """True: input sides are 16 n + 1 (align-corners grid). False: multiples of 16."""
+    layouts: tuple[LayerLayout, ...]
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Features:
+        """Encode normalised RGB images of shape (B, 3, H, W)."""
+
+    @abstractmethod
+    def embed_identity(self, one_hot: Tensor) -> Identity:
+        """Embed one-hot masks of shape (B, max_objects + 1, H, W) with the identity bank."""
+
+    @abstractmethod
+    def reference(self, features: Features, identity: Identity) -> Memory:
+        """Give the memory of a frame whose masks are known."""
+
+    @abstractmethod
+    def propagate(self, features: Features, long_term: Memory, short_term: Memory) -> Propagation:
+        """Propagate identities from memory to a frame.
+
+        Args:
+            features: The frame's pyramid, from `encode`.
+            long_term: Any number of frames, their tokens one after another along T, in any order.
+            short_term: Exactly one frame.
+        """
+
+    @abstractmethod
+    def decode(self, features: Features, propagation: Propagation) -> Tensor:
+        """Give logits (B, max_objects + 1, H / 4, W / 4), rounded up; unused identities are not masked."""
+
+    @abstractmethod
+    def memorize(self, propagation: Propagation, identity: Identity) -> Memory:
+        """Complete a propagated frame's memory with the identities that were found in it."""
