@@ -1,0 +1,216 @@
+"""Pure functions on masks: label maps, boxes, overlap, run-length encoding.
+
+A mask is an array (H, W), bool. Masks of several objects are (N, H, W), bool. A label map is (H, W), uint8:
+0 is background, i is object i, counted from 1 in the order of the masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import InputError
+
+Mask = npt.NDArray[np.bool_]
+LabelMap = npt.NDArray[np.uint8]
+
+MAX_OBJECTS = 255
+"""A label map is uint8, and 0 is background."""
+
+
+class Rle(TypedDict):
+    """A mask as COCO stores it: run lengths in column order, as an ASCII string."""
+
+    size: list[int]
+    """Height, width."""
+    counts: str
+
+
+def label_map(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> LabelMap:
+    """Merge masks of N objects into one label map.
+
+    The later object owns contested pixels. An object that this would leave without any pixel takes its
+    contested pixels back from every owner that keeps others; where two objects claim exactly the same
+    pixels, the earlier one gets the first half of them in row order.
+
+    Args:
+        masks: (N, H, W), or N arrays (H, W); what is not zero is the object.
+
+    Returns:
+        (H, W) uint8 with labels 0 to N.
+
+    Raises:
+        InputError: The masks are not three-dimensional, or more than 255.
+
+    Example:
+        >>> label_map([[[1, 1, 1, 0]], [[0, 0, 1, 1]]])
+        array([[1, 1, 2, 2]], dtype=uint8)
+        >>> label_map([[[0, 1, 0, 0]], [[1, 1, 1, 0]]])  # the second would hide the first
+        array([[2, 1, 2, 0]], dtype=uint8)
+    """
+    claims = np.asarray(masks).astype(bool)
+    if claims.ndim != 3:
+        raise InputError(f"masks must have the shape (N, H, W), not {claims.shape}; add the missing axis")
+    if len(claims) > MAX_OBJECTS:
+        raise InputError(f"{len(claims)} objects are too many for a label map; give at most {MAX_OBJECTS}")
+    labels: LabelMap = np.zeros(claims.shape[1:], np.uint8)
+    for index, claim in enumerate(claims, start=1):
+        labels[claim] = index
+    sizes = np.bincount(labels.ravel(), minlength=len(claims) + 1)
+    for index, claim in enumerate(claims, start=1):
+        if sizes[index] == 0 and claim.any():
+            _give_back(labels, claim, index)
+            sizes = np.bincount(labels.ravel(), minlength=len(claims) + 1)
+    return labels
+
+
+def _give_back(labels: LabelMap, claim: Mask, index: int) -> None:
+    """Let object `index`, which lost every pixel of its claim, have pixels again; in place."""
+    owners = [int(owner) for owner in np.unique(labels[claim])]
+    total = np.bincount(labels.ravel(), minlength=max(owners) + 1)
+    lost = np.bincount(labels[claim], minlength=max(owners) + 1)
+    generous = [owner for owner in owners if lost[owner] < total[owner]]
+    if generous:
+        labels[claim & np.isin(labels, generous)] = index
+        return
+    richest = max(owners, key=lambda owner: int(total[owner]))
+    rows, columns = np.nonzero(labels == richest)
+    half = len(rows) // 2
+    labels[rows[:half], columns[:half]] = index
+
+
+def masks_of(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.bool_]:
+    """Split a label map into the masks of its objects.
+
+    Args:
+        labels: (H, W), integers.
+        count: Number of objects N; objects that own no pixel get an empty mask.
+
+    Returns:
+        (N, H, W) bool; mask i - 1 is where the label is i.
+
+    Example:
+        >>> masks_of([[0, 2, 2]], 2).astype(int).tolist()
+        [[[0, 0, 0]], [[0, 1, 1]]]
+    """
+    labels = np.asarray(labels)
+    indices = np.arange(1, count + 1, dtype=np.int64).reshape(-1, *(1,) * labels.ndim)
+    masks: npt.NDArray[np.bool_] = labels[None] == indices
+    return masks
+
+
+def box_of(mask: npt.ArrayLike) -> tuple[int, int, int, int] | None:
+    """Give the tight box (x0, y0, x1, y1) of a mask, in inclusive pixel coordinates; None for an empty mask.
+
+    Example:
+        >>> box_of([[0, 0, 0], [0, 1, 1]])
+        (1, 1, 2, 1)
+    """
+    mask = np.asarray(mask).astype(bool)
+    columns = np.flatnonzero(mask.any(axis=0))
+    if len(columns) == 0:
+        return None
+    rows = np.flatnonzero(mask.any(axis=1))
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+
+
+def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Give the intersection over union of two masks, 0 to 1; two empty masks have nothing in common: 0.
+
+    Raises:
+        InputError: The masks differ in shape.
+
+    Example:
+        >>> iou([[1, 1, 0]], [[0, 1, 1]])  # doctest: +ELLIPSIS
+        0.333...
+    """
+    a, b = np.asarray(a).astype(bool), np.asarray(b).astype(bool)
+    if a.shape != b.shape:
+        raise InputError(f"masks of different sizes cannot be compared: {a.shape} and {b.shape}")
+    union = int(np.count_nonzero(a | b))
+    return int(np.count_nonzero(a & b)) / union if union else 0.0
+
+
+def rle_encode(mask: npt.ArrayLike) -> Rle:
+    """Encode a mask as COCO's compressed run-length encoding, as pycocotools reads it.
+
+    Args:
+        mask: (H, W); what is not zero is the object.
+
+    Example:
+        >>> rle_encode([[0, 1], [0, 1]])
+        {'size': [2, 2], 'counts': '22'}
+    """
+    mask = np.asarray(mask).astype(bool)
+    if mask.ndim != 2:
+        raise InputError(f"a mask must have the shape (H, W), not {mask.shape}")
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
+    if flat.size and flat[0]:
+        runs.insert(0, 0)  # the first run is always background
+    return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": _pack(runs)}
+
+
+def rle_decode(rle: Rle | dict[str, Any]) -> Mask:
+    """Decode COCO's run-length encoding, compressed (a string or bytes) or plain (a list of run lengths).
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        InputError: The runs do not fill the mask exactly, or the keys `size` and `counts` are missing.
+
+    Example:
+        >>> rle_decode({"size": [2, 2], "counts": [2, 2]}).astype(int).tolist()
+        [[0, 1], [0, 1]]
+    """
+    try:
+        height, width = (int(side) for side in rle["size"])
+        counts: Any = rle["counts"]
+        runs = _unpack(counts) if isinstance(counts, str | bytes) else [int(run) for run in counts]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"not a COCO run-length encoding with 'size' and 'counts': {str(rle)[:80]}"
+        ) from error
+    if min(runs, default=0) < 0 or sum(runs) != height * width:
+        raise InputError(f"run lengths fill {sum(runs)} pixels, but the mask has {height} x {width}")
+    values = np.arange(len(runs)) % 2 == 1
+    mask: Mask = np.repeat(values, runs).reshape((height, width), order="F")
+    return mask
+
+
+def _pack(runs: Sequence[int]) -> str:
+    """Write run lengths as COCO's string: from the fourth on as differences, five bits a character."""
+    characters = []
+    for position, run in enumerate(runs):
+        value = run - runs[position - 2] if position > 2 else run
+        more = True
+        while more:
+            bits = value & 0x1F
+            value >>= 5
+            more = value != (-1 if bits & 0x10 else 0)
+            characters.append(chr(48 + (bits | 0x20 if more else bits)))
+    return "".join(characters)
+
+
+def _unpack(text: str | bytes) -> list[int]:
+    """Read COCO's string of run lengths."""
+    data = text.encode("ascii") if isinstance(text, str) else text
+    runs: list[int] = []
+    position = 0
+    while position < len(data):
+        value, shift, more = 0, 0, True
+        while more:
+            bits = data[position] - 48
+            position += 1
+            value |= (bits & 0x1F) << shift
+            shift += 5
+            more = bool(bits & 0x20)
+        if bits & 0x10:
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+    return runs
