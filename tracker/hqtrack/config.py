@@ -1,15 +1,26 @@
 """Settings of a tracking system, as frozen dataclasses that a model card fills.
 
 A card is the whole description of a system (see `models/*.toml`). Unknown keys and values out of
-range are errors.
+range are errors that name the key, the value and what is allowed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+
+from hqtrack.errors import CardError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -19,28 +30,40 @@ RefinerKind = Literal[
 ]
 
 
+def _all_is_none(value: Any) -> Any:
+    """Read "all" as None: TOML has no null."""
+    return None if value == "all" else value
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Weights:
     """Where a network's weights are found, and how they are checked."""
 
-    file: str
-    """File name under `models/weights` or in the user's cache."""
+    file: Annotated[str, Field(min_length=1)]
+    """File name under `models/weights` or in the user's cache; beside the card for a card of one's own."""
     origin: Literal["embedded", "published", "to-be-trained"]
     licence: str = ""
     url: str | None = None
-    """Direct download, when there is one."""
+    """Direct download, or a shared drive folder that holds the file."""
     page: str | None = None
-    """Page on which a person finds the file when there is no direct download."""
-    sha256: str | None = None
+    """Page on which a person finds the file."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """Checked when known; recorded at the first download where the authors publish none."""
+    name: str = ""
+    """What `hqtrack weights pull` calls them; the file's stem if empty."""
+
+    @property
+    def label(self) -> str:
+        """Name on the command line and in tables."""
+        return self.name or Path(self.file).stem
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Memory:
     """What propagation remembers (paper section 3.2)."""
 
-    long_term_slots: Annotated[int, Field(ge=0)] | None = 8
-    """Long-term entries besides the reference; None keeps all of them."""
+    long_term_slots: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_all_is_none)] = 8
+    """Long-term entries besides the reference; None ("all" in a card) keeps every one of them."""
     long_term_gap: Annotated[int, Field(ge=1)] = 50
     """Frames between two long-term writes."""
     short_term_distance: Annotated[int, Field(ge=1)] = 4
@@ -63,7 +86,7 @@ class Refiner:
 class Card:
     """A tracking system: network, memory, input size, refiner, paradigm and weights."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     title: str
     """One line for tables: what the system is, in the paper's words."""
     network: str
@@ -74,3 +97,102 @@ class Card:
     """Frames are resized so that their longer side is at most this many pixels."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
+
+    @property
+    def all_weights(self) -> tuple[Weights, ...]:
+        """Every weight file that the system needs: the network's and its refiner's."""
+        return (self.weights,) if self.refiner is None else (self.weights, self.refiner.weights)
+
+
+OVERRIDES: Mapping[str, tuple[str, ...]] = {
+    "long_term_slots": ("memory", "long_term_slots"),
+    "long_term_gap": ("memory", "long_term_gap"),
+    "short_term_distance": ("memory", "short_term_distance"),
+    "iou_threshold": ("refiner", "iou_threshold"),
+    "max_long_edge": ("max_long_edge",),
+    "paradigm": ("paradigm",),
+}
+"""Settings that a caller may override, and where a card keeps them."""
+
+
+def read_card(path: Path, **overrides: Any) -> Card:
+    """Read a card from a TOML file.
+
+    Args:
+        path: The card.
+        **overrides: New values of settings named in `OVERRIDES`; None leaves the card's value, and
+            `long_term_slots="all"` keeps every long-term entry.
+
+    Raises:
+        CardError: The file is unreadable, or a key or a value is not allowed.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CardError(f"{path}: not a readable model card: {error}") from error
+    card = card_from_table(table, source=str(path))
+    if not overrides:
+        return card
+    for name, value in overrides.items():
+        if name not in OVERRIDES:
+            raise CardError(f"{name} = {value!r}: no such setting; allowed are {_listed(OVERRIDES)}")
+        if value is not None:
+            _put(table, OVERRIDES[name], value, name, path)
+    return card_from_table(table, source=str(path))
+
+
+def card_from_table(table: Mapping[str, Any], source: str) -> Card:
+    """Validate the content of a card.
+
+    Args:
+        table: The card as nested tables, as TOML gives them.
+        source: Where the table comes from, for messages.
+
+    Raises:
+        CardError: A key or a value is not allowed.
+    """
+    try:
+        return _CARDS.validate_python(table)
+    except ValidationError as error:
+        problems = [
+            _problem(detail["loc"], detail["type"], detail["input"], detail["msg"])
+            for detail in error.errors()
+        ]
+        raise CardError(f"{source}: " + "; ".join(problems)) from error
+
+
+def _put(table: dict[str, Any], keys: tuple[str, ...], value: Any, name: str, path: Path) -> None:
+    """Set a value in nested tables; only `memory` may be absent from a card."""
+    *sections, key = keys
+    for section in sections:
+        if section == "refiner" and section not in table:
+            raise CardError(f"{name} = {value!r}: the card {path.stem} has no refiner; choose one that has")
+        table = table.setdefault(section, {})
+    table[key] = value
+
+
+def _problem(location: tuple[int | str, ...], kind: str, value: Any, message: str) -> str:
+    """Say in one clause which key of a card is wrong, its value, and what is allowed."""
+    names = [str(part) for part in location if isinstance(part, str) and part.isidentifier()]
+    key = ".".join(names)
+    if kind == "unexpected_keyword_argument":
+        return f"unknown key {key} = {value!r}; allowed are {_listed(_keys_beside(names))}"
+    if kind in ("missing", "missing_argument"):
+        return f"key {key} is missing"
+    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+
+
+def _keys_beside(names: list[str]) -> list[str]:
+    """Keys that the section holding the last of `names` may have."""
+    section: Any = Card
+    for name in names[:-1]:
+        hint = get_type_hints(section)[name]
+        section = next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
+    return [field.name for field in fields(section)]
+
+
+def _listed(names: Mapping[str, Any] | list[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+_CARDS = TypeAdapter(Card)

@@ -1,1 +1,21 @@
-"""TODO."""
+"""Model cards and weights: from a name to a ready network."""
+
+from hqtrack.zoo.cards import card_names, known_weights, load_card, models_folder
+from hqtrack.zoo.checkpoints import check_family, describe, export_published, load_network, read_checkpoint
+from hqtrack.zoo.downloads import pull
+from hqtrack.zoo.weights import cache_folder, find_weights
+
+__all__ = [
+    "cache_folder",
+    "card_names",
+    "check_family",
+    "describe",
+    "export_published",
+    "find_weights",
+    "known_weights",
+    "load_card",
+    "load_network",
+    "models_folder",
+    "pull",
+    "read_checkpoint",
+]

@@ -1,0 +1,67 @@
+"""Model cards by name: the ones that come with the package, or a file of one's own."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hqtrack
+from hqtrack.config import Card, Weights, read_card
+from hqtrack.errors import CardError
+
+
+def models_folder() -> Path:
+    """Give the folder of cards and embedded weights: package data of a wheel, or the checkout's `models/`."""
+    package = Path(hqtrack.__file__).resolve().parent
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parents[1] / "models"
+
+
+def card_names() -> list[str]:
+    """Give the names of the cards that come with the package, sorted."""
+    return sorted(path.stem for path in models_folder().glob("*.toml"))
+
+
+def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
+    """Read a card by name, or from a path that ends in `.toml`.
+
+    Args:
+        name_or_path: `"hqtrack"` is one of ours, `"./mine.toml"` a file of one's own. A weight file that lies
+            beside a card of one's own is found there.
+        **overrides: New values of the settings in `hqtrack.config.OVERRIDES`; None changes nothing.
+
+    Raises:
+        CardError: No such card, or a key or a value is not allowed.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return _beside(read_card(path, **overrides), path.resolve().parent)
+    names = card_names()
+    name = str(name_or_path)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CardError(
+            f"no card named {name!r}: {hint}there are {', '.join(names)}; "
+            "a card of your own is named by a path that ends in .toml"
+        )
+    return read_card(models_folder() / f"{name}.toml", **overrides)
+
+
+def known_weights() -> list[Weights]:
+    """Give every weight file that a card of the package names, once, sorted by label."""
+    found = {weights.label: weights for name in card_names() for weights in load_card(name).all_weights}
+    return [found[label] for label in sorted(found)]
+
+
+def _beside(card: Card, folder: Path) -> Card:
+    """Let weights that lie beside a card be found there."""
+
+    def resolved(weights: Weights) -> Weights:
+        local = folder / weights.file
+        return replace(weights, file=str(local)) if local.is_file() else weights
+
+    refiner = card.refiner and replace(card.refiner, weights=resolved(card.refiner.weights))
+    return replace(card, weights=resolved(card.weights), refiner=refiner)

@@ -1,0 +1,215 @@
+"""Checkpoint files: reading them as published, telling families apart, loading and exporting.
+
+The networks of `hqtrack.nets` keep the names of the published checkpoints, so importing one means unwrapping
+it, checking that it belongs to the network, and loading it strictly.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from hqtrack import nets
+from hqtrack.config import Card
+from hqtrack.errors import WeightsError
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.zoo.weights import find_weights
+
+State = dict[str, Tensor]
+
+_COUNTER = ".num_batches_tracked"
+_WRAPPERS = ("state_dict", "model")
+_SHOWN = 3
+"""How many keys of each kind a message names."""
+
+
+def load_network(card: Card, weights: Path | None = None) -> PropagationNetwork:
+    """Build a card's network and load its weights.
+
+    Args:
+        card: The system.
+        weights: A checkpoint to use instead of the card's.
+
+    Returns:
+        The network in evaluation mode, on the CPU, in float32.
+
+    Raises:
+        WeightsError: The weights are missing, unreadable, or of another network.
+    """
+    path = find_weights(card.weights, weights)
+    network = nets.build(card.network)
+    state = read_checkpoint(path)
+    check_family(card.network, network.state_dict(), state, path)
+    network.load_state_dict(state, strict=True)
+    return network.float().eval()
+
+
+def read_checkpoint(path: Path) -> State:
+    """Read the tensors of a checkpoint: safetensors, or a `.pth` file as the authors publish them.
+
+    Wrappers (`state_dict`, `model`) and the prefix `module.` of parallel training are removed. So are the batch
+    counters of normalisation layers: nothing reads them, and published files have them or not. No code in the
+    file is run.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no checkpoint at {path}")
+    state = _unwrapped(_content(path))
+    strangers = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if strangers or not state:
+        found = ", ".join(str(key) for key in list(state)[:_SHOWN]) or "nothing"
+        raise WeightsError(
+            f"{path}: no tensors of a network in it (it holds {found}); expected a state dict, "
+            f"alone or under {' or '.join(_WRAPPERS)}"
+        )
+    return {key.removeprefix("module."): value for key, value in state.items() if not key.endswith(_COUNTER)}
+
+
+def export_published(network: PropagationNetwork, path: Path) -> None:
+    """Write a network's weights in the published layout.
+
+    `.safetensors` gives the bare tensors; any other suffix the authors' own form, which their loaders read: a
+    PyTorch file with the tensors under `state_dict`. The file appears under its name only once it is complete.
+
+    Raises:
+        WeightsError: The file cannot be written.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    partial = path.with_name(path.name + ".part")
+    try:
+        if path.suffix == ".safetensors":
+            save_file(state, partial)
+        else:
+            torch.save({"state_dict": state}, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise WeightsError(f"cannot write {path}: {error}") from error
+
+
+def check_family(
+    network: str, expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path
+) -> None:
+    """Check that a checkpoint has a network's keys and shapes.
+
+    Args:
+        network: Name of the network, for the message.
+        expected: The network's state dict.
+        state: The checkpoint's.
+        path: Where the checkpoint comes from, for the message.
+
+    Raises:
+        WeightsError: It does not; the message says which family it looks like and which keys differ.
+    """
+    missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
+    unexpected = [key for key in state if key not in expected]
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    if not (missing or unexpected or reshaped):
+        return
+    differences = [
+        _first(missing, "missing"),
+        _first(unexpected, "not of this network"),
+        _first(reshaped, "of another shape"),
+    ]
+    raise WeightsError(
+        f"{path} does not fit the network {network} ({describe(expected)}): it looks like {describe(state)}. "
+        f"Of {len(expected)} keys: {'; '.join(text for text in differences if text)}. "
+        "Give weights of this network, or choose a card whose network they fit (hqtrack cards)."
+    )
+
+
+def describe(state: Mapping[str, Tensor]) -> str:
+    """Say which family of networks a state dict looks like, such as `"DeAOT with ResNet-50, 3 layers"`."""
+    keys = state.keys()
+    if "mask_decoder.iou_token.weight" in keys:
+        family = "HQ-SAM" if "mask_decoder.hf_token.weight" in keys else "SAM"
+        return f"{family} with {_sam_encoder(state)}"
+    if "decoder.match_weights" in keys:
+        return "VMOS-light"
+    layers = len({key.split(".")[2] for key in keys if key.startswith("LSTT.layers.")})
+    if layers == 0:
+        encoder = _encoder(keys, prefix="")
+        return f"an encoder alone ({encoder})" if encoder else "no network known here"
+    if _any(keys, "LSTT.layer_s8."):
+        family = "VMOS"
+    elif "id_norm.weight" in keys:
+        family = "DeAOT"
+    else:
+        family = "AOT"
+    encoder = _encoder(keys, prefix="encoder.") or "an unknown encoder"
+    return f"{family} with {encoder}, {layers} layer{'s' if layers > 1 else ''}"
+
+
+def _content(path: Path) -> object:
+    """Read a file without running code from it."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. Save its state "
+            f"dict alone, or download it again. ({str(error).splitlines()[0]})"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path}: damaged or not a checkpoint: {error}. Delete it and get it again."
+        ) from error
+
+
+def _unwrapped(content: object) -> dict[str, object]:
+    """Take the state dict out of what training scripts wrap around it."""
+    while isinstance(content, dict):
+        wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
+        if wrapper is None:
+            return content
+        content = content[wrapper]
+    return {}
+
+
+def _first(keys: list[str], what: str) -> str:
+    """Name the first few keys of a kind and their count."""
+    if not keys:
+        return ""
+    more = ", …" if len(keys) > _SHOWN else ""
+    return f"{len(keys)} {what} ({', '.join(keys[:_SHOWN])}{more})"
+
+
+def _any(keys: Iterable[str], prefix: str) -> bool:
+    return any(key.startswith(prefix) for key in keys)
+
+
+def _encoder(keys: Iterable[str], prefix: str) -> str:
+    """Name the encoder that keys below a prefix belong to, or give an empty string."""
+    names = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
+    blocks = len({name.split(".")[1] for name in names if name.startswith("layer3.")})
+    if blocks:
+        return {6: "ResNet-50", 23: "ResNet-101"}.get(blocks, "a ResNet")
+    if _any(names, "features."):
+        return "MobileNet"
+    if any(".dcn." in name for name in names):
+        depth = len({name.split(".")[3] for name in names if name.startswith("levels.2.blocks.")})
+        return "InternImage-T" if depth == 18 else "InternImage"
+    if _any(names, "layers.0.blocks."):
+        return "Swin"
+    return ""
+
+
+def _sam_encoder(state: Mapping[str, Tensor]) -> str:
+    """Name a SAM's image encoder by the width of its patch embedding."""
+    patches = state.get("image_encoder.patch_embed.proj.weight")
+    if patches is None:
+        return "ViT-Tiny" if _any(state, "image_encoder.layers.") else "an unknown encoder"
+    return {1280: "ViT-H", 1024: "ViT-L", 768: "ViT-B"}.get(patches.shape[0], "an unknown encoder")
