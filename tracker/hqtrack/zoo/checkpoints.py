@@ -53,9 +53,9 @@ def load_network(card: Card, weights: Path | None = None) -> PropagationNetwork:
 def read_checkpoint(path: Path) -> State:
     """Read the tensors of a checkpoint: safetensors, or a `.pth` file as the authors publish them.
 
-    Wrappers (`state_dict`, `model`) and the prefix `module.` of parallel training are removed. So are the batch
-    counters of normalisation layers: nothing reads them, and published files have them or not. No code in the
-    file is run.
+    Wrappers (`state_dict`, `model`) and the prefix `module.` of parallel training are removed. So are the
+    batch counters of normalisation layers: nothing reads them, and published files have them or not. No code
+    in the file is run.
 
     Raises:
         WeightsError: The file is missing, damaged, or holds more than tensors.
@@ -63,21 +63,22 @@ def read_checkpoint(path: Path) -> State:
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}")
     state = _unwrapped(_content(path))
-    strangers = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if strangers or not state:
+    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    if len(tensors) < max(len(state), 1):
         found = ", ".join(str(key) for key in list(state)[:_SHOWN]) or "nothing"
         raise WeightsError(
             f"{path}: no tensors of a network in it (it holds {found}); expected a state dict, "
             f"alone or under {' or '.join(_WRAPPERS)}"
         )
-    return {key.removeprefix("module."): value for key, value in state.items() if not key.endswith(_COUNTER)}
+    kept = (key for key in tensors if not key.endswith(_COUNTER))
+    return {key.removeprefix("module."): tensors[key] for key in kept}
 
 
 def export_published(network: PropagationNetwork, path: Path) -> None:
     """Write a network's weights in the published layout.
 
-    `.safetensors` gives the bare tensors; any other suffix the authors' own form, which their loaders read: a
-    PyTorch file with the tensors under `state_dict`. The file appears under its name only once it is complete.
+    `.safetensors` gives the bare tensors; any other suffix the authors' own form, which their loaders read:
+    a PyTorch file with the tensors under `state_dict`. The file appears under its name only once complete.
 
     Raises:
         WeightsError: The file cannot be written.
@@ -160,8 +161,8 @@ def _content(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. Save its state "
-            f"dict alone, or download it again. ({str(error).splitlines()[0]})"
+            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. "
+            f"Save its state dict alone, or download it again. ({str(error).splitlines()[0]})"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightsError(

@@ -32,9 +32,9 @@ def pull(
 ) -> Path:
     """Download weights into the user's cache, unless they are there already.
 
-    The transfer goes to a temporary file beside the target, resumes where an earlier one stopped, and is renamed
-    only after its SHA-256 agreed: with the card, else with what the server publishes. Where neither knows one,
-    it is recorded, so that `hqtrack weights verify` notices later damage.
+    The transfer goes to a temporary file beside the target, resumes where an earlier one stopped, and is
+    renamed only after its SHA-256 agreed: with the card, else with what the server publishes. Where neither
+    knows one, it is recorded, so that `hqtrack weights verify` notices later damage.
 
     Args:
         weights: What to download.
@@ -110,7 +110,7 @@ def _file_url(weights: Weights) -> str:
     listing = gdown.download_folder(
         url=url, skip_download=True, quiet=True, use_cookies=False, timeout=TIMEOUT_SECONDS
     )
-    ids = {PurePosixPath(entry.path).name: entry.id for entry in listing}
+    ids = {PurePosixPath(entry.path).name: entry.id for entry in listing if not isinstance(entry, str)}
     if weights.file not in ids:
         raise WeightsError(
             f"{url} holds no {weights.file}, but {', '.join(sorted(ids)) or 'nothing'}. {remedy(weights)}"
@@ -138,9 +138,7 @@ def published_sha256(url: str) -> str | None:
     try:
         response = requests.head(url, allow_redirects=False, timeout=TIMEOUT_SECONDS)
     except requests.RequestException as error:
-        _log.warning(
-            "cannot ask %s for a SHA-256 (%s): the download is recorded, but not checked", url, error
-        )
+        _log.warning("cannot ask %s for a SHA-256 (%s): it is recorded, not checked", url, error)
         return None
     tag = response.headers.get("X-Linked-Etag", "").strip('"')
     return tag if re.fullmatch("[0-9a-f]{64}", tag) else None
