@@ -1,1 +1,6 @@
-"""TODO."""
+"""VMOS at run time: what is remembered of a video, and when (paper section 3.2)."""
+
+from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
+from hqtrack.propagation.propagator import Propagator
+
+__all__ = ["LongTermMemory", "Propagator", "ShortTermMemory"]

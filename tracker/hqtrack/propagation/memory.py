@@ -1,0 +1,130 @@
+"""What propagation remembers: the reference and long-term slots, and the frames just before.
+
+Both stores know nothing of networks: they keep entries, which are tuples of keys and values with the tokens
+of one frame along their third axis.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from torch import Tensor
+
+from hqtrack.nets.interface import Memory, MemoryEntry
+
+GROWTH = 8
+"""Entries for which storage is added at a time when nothing is discarded."""
+
+
+class LongTermMemory:
+    """The reference and a fixed number of further frames (paper section 3.2).
+
+    Storage for all of them is allocated with the first reference. Later frames are written in place; when the
+    slots are full, the oldest of them is overwritten, never a reference. Attention does not care for the
+    order of frames, so they stay where they were written.
+
+    Args:
+        slots: Frames kept besides the references; None keeps every frame, and storage then grows in chunks.
+    """
+
+    def __init__(self, slots: int | None) -> None:
+        self._slots = slots
+        self._storage: list[MemoryEntry] = []
+        self._capacity = 0
+        self._used = 0
+        self._oldest_first: deque[int] = deque()
+
+    def __len__(self) -> int:
+        """Number of frames kept, references included."""
+        return self._used
+
+    def add_reference(self, entry: Memory) -> None:
+        """Keep a frame whose masks are known for as long as the memory lives.
+
+        A further reference makes room for itself: storage is allocated anew, once.
+        """
+        if self._slots is None:
+            self._make_room(entry)
+        else:
+            references = self._used - len(self._oldest_first) + 1
+            self._reserve(entry, references + self._slots)
+        self._write(self._used, entry)
+        self._used += 1
+
+    def write(self, entry: Memory) -> None:
+        """Keep a propagated frame, in place of the oldest one when all slots are taken."""
+        if self._slots is not None and len(self._oldest_first) == self._slots:
+            if self._slots == 0:
+                return
+            index = self._oldest_first.popleft()
+        else:
+            self._make_room(entry)
+            index = self._used
+            self._used += 1
+        self._write(index, entry)
+        self._oldest_first.append(index)
+
+    def read(self) -> Memory:
+        """Give keys and values of all frames kept, side by side: views of the storage, nothing is copied."""
+        return tuple(
+            MemoryEntry(_tokens(key, self._used), _tokens(value, self._used)) for key, value in self._storage
+        )
+
+    def _write(self, index: int, entry: Memory) -> None:
+        for stored, new in zip(self._storage, entry, strict=True):
+            stored.key[:, :, index].copy_(new.key)
+            stored.value[:, :, index].copy_(new.value)
+
+    def _make_room(self, like: Memory) -> None:
+        if self._used == self._capacity:
+            self._reserve(like, self._used + max(GROWTH, self._used // 2))
+
+    def _reserve(self, like: Memory, capacity: int) -> None:
+        """Allocate room for `capacity` frames of the shape of `like`, and move there what is kept."""
+        if capacity <= self._capacity:
+            return
+        previous, self._storage = self._storage, []
+        for layer, entry in enumerate(like):
+            new = MemoryEntry(*(_room(part, capacity) for part in entry))
+            for old_part, new_part in zip(previous[layer] if previous else (), new, strict=False):
+                new_part[:, :, : self._used].copy_(old_part[:, :, : self._used])
+            self._storage.append(new)
+        self._capacity = capacity
+
+
+def _room(part: Tensor, frames: int) -> Tensor:
+    """Allocate (B, heads, frames, T, C) for keys or values (B, heads, T, C)."""
+    batch, heads, tokens, channels = part.shape
+    return part.new_empty(batch, heads, frames, tokens, channels)
+
+
+def _tokens(room: Tensor, frames: int) -> Tensor:
+    """View the first frames of (B, heads, frames, T, C) as (B, heads, frames * T, C)."""
+    batch, heads, _, tokens, channels = room.shape
+    return room[:, :, :frames].view(batch, heads, frames * tokens, channels)
+
+
+class ShortTermMemory:
+    """The frames just before; what is read is the entry of `distance` frames ago, or the oldest there is.
+
+    Entries are kept as the network made them: no copy, and the oldest is let go as a new one comes.
+
+    Args:
+        distance: At least 1, which is the frame before.
+    """
+
+    def __init__(self, distance: int) -> None:
+        self._entries: deque[Memory] = deque(maxlen=distance)
+
+    def restart(self, entry: Memory) -> None:
+        """Forget everything but this entry, which is a reference frame's."""
+        self._entries.clear()
+        self._entries.append(entry)
+
+    def write(self, entry: Memory) -> None:
+        """Keep the entry of the frame just propagated."""
+        self._entries.append(entry)
+
+    def read(self) -> Memory:
+        """Give the entry of `distance` frames before the frame to come, or the oldest there is."""
+        return self._entries[0]

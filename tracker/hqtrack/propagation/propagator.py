@@ -1,0 +1,153 @@
+"""The state of one video: its groups of objects, and the frame they are at."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hqtrack.config import Memory, Paradigm
+from hqtrack.masks import LabelMap, label_map, masks_of
+from hqtrack.nets.interface import Features, PropagationNetwork
+from hqtrack.propagation.frame import (
+    Image,
+    Normalizer,
+    input_size,
+    resize_image,
+    resize_labels,
+    shrink_known_labels,
+)
+from hqtrack.propagation.groups import ObjectGroup, merge
+
+
+class Propagator:
+    """Propagates the objects of one video from frame to frame.
+
+    What it is given is trusted; `hqtrack.HQTrack` checks it.
+
+    Args:
+        network: In evaluation mode, on `device`, with parameters of type `dtype`.
+        memory: How much is remembered, and when.
+        max_long_edge: Limit of the longer side of the network's input.
+        paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
+            by itself.
+        device: Where the network is.
+        dtype: Type of the network's input.
+    """
+
+    def __init__(
+        self,
+        network: PropagationNetwork,
+        *,
+        memory: Memory,
+        max_long_edge: int,
+        paradigm: Paradigm,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._network = network
+        self._memory = memory
+        self._max_long_edge = max_long_edge
+        self._group_size = 1 if paradigm == "separate" else network.max_objects
+        self._device = device
+        self._normalize = Normalizer(device, dtype)
+        self._groups: list[ObjectGroup] = []
+        self._frame: Image = np.empty((0, 0, 3), np.uint8)
+        self._features: Features = ()
+        self._labels = torch.empty(0)
+
+    @property
+    def count(self) -> int:
+        """Number of objects."""
+        return sum(group.count for group in self._groups)
+
+    @torch.inference_mode()
+    def step(self, image: Image) -> Tensor:
+        """Propagate all objects to the next frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the size of the first.
+
+        Returns:
+            Labels (H, W) uint8 on the device. Nothing here waits for the device to finish.
+        """
+        self._look_at(image)
+        features = self._features
+        propagations = [group.propagate(features) for group in self._groups]
+        size = image.shape[0], image.shape[1]
+        self._labels = merge(
+            group.logits(features, propagation, size)
+            for group, propagation in zip(self._groups, propagations, strict=True)
+        )
+        labels = resize_labels(self._labels, self._input_size)
+        for group, propagation in zip(self._groups, propagations, strict=True):
+            group.remember(features, propagation, labels)
+        return self._labels
+
+    @torch.inference_mode()
+    def add(self, image: Image, labels: LabelMap, count: int) -> LabelMap:
+        """Let objects join: the first of a video, or further ones later.
+
+        Each joins with a reference of its own that is never discarded; references of earlier objects stay.
+        New objects fill the free identities of the last group, then new groups.
+
+        If objects are there already and `image` is not the frame that they are at, they are propagated to it
+        first. Where a new mask and an earlier object's prediction overlap, the new mask owns the pixels,
+        unless that would leave the earlier object without any.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            labels: (H, W) uint8, the new objects as 1 to `count`.
+            count: Number of new objects.
+
+        Returns:
+            Labels (H, W) uint8 of all objects on this frame, in the order of arrival.
+        """
+        if self._groups and not self._is_current(image):
+            self.step(image)
+        elif not self._groups:
+            self._look_at(image)
+        earlier = self.count
+        if earlier:
+            predicted = masks_of(self._labels.cpu().numpy(), earlier)
+            labels = label_map(np.concatenate([predicted, masks_of(labels, count)]))
+        self._labels = torch.from_numpy(labels).to(self._device)
+        small = torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
+
+        total = earlier + count
+        joined = earlier
+        while joined < total:
+            if not self._groups or self._groups[-1].count == self._group_size:
+                self._groups.append(self._new_group(offset=joined))
+            group = self._groups[-1]
+            more = min(total - joined, self._group_size - group.count)
+            joined += more
+            group.add_reference(self._features, small, group.count + more)
+        return labels
+
+    @property
+    def _input_size(self) -> tuple[int, int]:
+        return self._frame.shape[0], self._frame.shape[1]
+
+    def _look_at(self, image: Image) -> None:
+        self._frame = self._at_input_size(image)
+        self._features = self._network.encode(self._normalize(self._frame))
+
+    def _is_current(self, image: Image) -> bool:
+        return bool(np.array_equal(self._at_input_size(image), self._frame))
+
+    def _at_input_size(self, image: Image) -> Image:
+        height, width = image.shape[:2]
+        size = input_size(
+            height, width, max_long_edge=self._max_long_edge, align_corners=self._network.align_corners
+        )
+        return resize_image(image, size)
+
+    def _new_group(self, offset: int) -> ObjectGroup:
+        return ObjectGroup(
+            self._network,
+            offset=offset,
+            long_term_slots=self._memory.long_term_slots,
+            long_term_gap=self._memory.long_term_gap,
+            short_term_distance=self._memory.short_term_distance,
+        )

@@ -1,0 +1,296 @@
+"""HQTrack: a frame and masks of its objects in, then one frame after another in and their masks out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hqtrack import zoo
+from hqtrack.config import Card
+from hqtrack.errors import InputError, StateError
+from hqtrack.masks import MAX_OBJECTS, LabelMap, label_map, masks_of
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.propagation import Propagator
+
+if TYPE_CHECKING:
+    from hqtrack.refinement import MaskRefiner, RefinementReport
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Image = npt.NDArray[np.uint8]
+Masks = npt.NDArray[np.bool_]
+
+
+class HQTrack:
+    """Tracks the masks of any number of objects (up to 255) through a video.
+
+    `initialize` takes the first frame with a mask of each object, `track` each following frame. Objects that
+    come later join with `add_objects`. Propagation remembers its own masks only; the refiner's are for
+    output.
+
+    Where given masks overlap, the later object owns the contested pixels, unless that would leave an object
+    without any (see `hqtrack.masks.label_map`).
+
+    Args:
+        card: The system: memory, input size, paradigm.
+        network: The card's propagation network with its weights.
+        refiner: Refines the masks for output; None leaves them as they were propagated.
+        device: "auto" takes CUDA, then MPS, then the CPU; or a device's name, such as "cuda:1".
+        precision: "auto" is float32 on CPU and MPS, and on CUDA bfloat16, or float16 where that is missing.
+
+    Example:
+        >>> tracker = HQTrack.from_card("hqtrack-light")  # doctest: +SKIP
+        >>> tracker.initialize(frames[0], masks)  # doctest: +SKIP
+        >>> for frame in frames[1:]:  # doctest: +SKIP
+        ...     masks = tracker.track(frame)
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        network: PropagationNetwork,
+        *,
+        refiner: MaskRefiner | None = None,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        self.card = card
+        self.device = find_device(device)
+        self.dtype = find_dtype(precision, self.device)
+        self._network = network.to(self.device, self.dtype).eval()
+        self._refiner = refiner
+        self._propagator: Propagator | None = None
+        self._size = (0, 0)
+        self._reports: RefinementReport | None = None
+
+    @classmethod
+    def from_card(
+        cls,
+        card: str | Path,
+        *,
+        weights: str | Path | None = None,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        **overrides: Any,
+    ) -> HQTrack:
+        """Build the tracker that a model card describes.
+
+        Args:
+            card: Name of a card, such as "hqtrack-light", or path of a card file.
+            weights: File with the propagation network's weights; by default the card's own.
+            device: See `HQTrack`.
+            precision: See `HQTrack`.
+            **overrides: Settings in place of the card's: `long_term_slots`, `long_term_gap`,
+                `short_term_distance`, `iou_threshold`, `max_long_edge`, `paradigm`.
+
+        Raises:
+            CardError: There is no such card, or a setting is unknown or out of range.
+            WeightsError: Weights are missing, damaged, or of another network.
+            InputError: The device or precision is unknown or not available.
+        """
+        settings = zoo.load_card(card, **overrides)
+        found = find_device(device)
+        dtype = find_dtype(precision, found)
+        network = zoo.load_network(settings, None if weights is None else Path(weights))
+        refiner = None
+        if settings.refiner is not None:
+            from hqtrack.refinement import build_refiner
+
+            refiner = build_refiner(settings.refiner, device=found, dtype=dtype)
+        return cls(settings, network, refiner=refiner, device=found, precision=precision)
+
+    @property
+    def object_count(self) -> int:
+        """Number of objects tracked now."""
+        return self._propagator.count if self._propagator else 0
+
+    @property
+    def refinement_reports(self) -> RefinementReport | None:
+        """What the refiner did to each object in the last frame; None where nothing was refined."""
+        return self._reports
+
+    def initialize(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
+        """Start a video with its first frame; what was tracked before is forgotten.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty.
+
+        Raises:
+            InputError: The image or masks cannot be used; the tracker is as it was.
+        """
+        image = _checked_image(image)
+        labels, count = _checked_masks(masks, image, earlier=0)
+        self.reset()
+        propagator = Propagator(
+            self._network,
+            memory=self.card.memory,
+            max_long_edge=self.card.max_long_edge,
+            paradigm=self.card.paradigm,
+            device=self.device,
+            dtype=self.dtype,
+        )
+        propagator.add(image, labels, count)
+        self._propagator, self._size = propagator, image.shape[:2]
+
+    def track(self, image: Image) -> Masks:
+        """Find all objects in the next frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the size of the first frame.
+
+        Returns:
+            (N, H, W) bool in the order in which the objects were given; no pixel belongs to two objects. The
+            mask of an object that is not seen is empty.
+
+        Raises:
+            StateError: There is nothing to track yet.
+            InputError: The image cannot be used, or has another size than the first.
+        """
+        propagator = self._started("track")
+        labels = propagator.step(self._checked_frame(image))
+        count = propagator.count
+        if self._refiner is None:
+            return masks_of(labels.cpu().numpy(), count)
+        indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)
+        refined, self._reports = self._refiner.refine(image, labels == indices[:, None, None])
+        masks: Masks = refined.cpu().numpy()
+        return masks
+
+    def add_objects(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
+        """Let new objects join in mid-video; they come after the earlier ones in all outputs.
+
+        `image` is the frame that was tracked last. Any other image is taken as the next frame: the earlier
+        objects are tracked to it first, and it must not be given to `track` again. New objects keep this
+        frame as their reference, earlier ones keep theirs. Given masks own the pixels that they contest with
+        earlier objects, unless that would leave one of these without any.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the size of the first frame.
+            masks: (M, H, W) bool, or M arrays (H, W), one for each new object; none of them empty.
+
+        Returns:
+            (N + M, H, W) bool: masks of all objects in this frame, not refined.
+
+        Raises:
+            StateError: There is no video yet.
+            InputError: The image or masks cannot be used; the tracker is as it was.
+        """
+        propagator = self._started("add_objects")
+        image = self._checked_frame(image)
+        labels, count = _checked_masks(masks, image, earlier=propagator.count)
+        return masks_of(propagator.add(image, labels, count), propagator.count)
+
+    def reset(self) -> None:
+        """Forget the video and free its memory; the next call is `initialize`."""
+        self._propagator = None
+        self._reports = None
+
+    def _started(self, call: str) -> Propagator:
+        if self._propagator is None:
+            raise StateError(f"{call} needs a video: call initialize with the first frame and its masks")
+        return self._propagator
+
+    def _checked_frame(self, image: Image) -> Image:
+        image = _checked_image(image)
+        if image.shape[:2] != self._size:
+            raise InputError(
+                f"the frame has {_size_text(image.shape)} pixels, but the video started with "
+                f"{_size_text(self._size)}; resize it, or call initialize to start another video"
+            )
+        return image
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """Give the device of this name, or for "auto" the best there is: CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: The name is unknown, or there is no such device.
+    """
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if name == "auto":
+        return torch.device(available[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {str(name)!r}; use 'auto' or one of {available}") from error
+    beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if device.type not in available or beyond:
+        raise InputError(f"device {str(name)!r} is not available here; use 'auto' or one of {available}")
+    return device
+
+
+def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Give the number type in which networks run on a device.
+
+    Raises:
+        InputError: The precision is unknown, or the device cannot run it.
+    """
+    if precision == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision not in types:
+        raise InputError(f"unknown precision {precision!r}; use 'auto' or one of {list(types)}")
+    if precision == "float16" and device.type == "cpu":
+        raise InputError("precision 'float16' needs a GPU; on a CPU use 'bfloat16' or 'float32'")
+    return types[precision]
+
+
+def _checked_image(image: Image) -> Image:
+    """Check that an image is (H, W, 3) uint8 with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image must be a NumPy array (H, W, 3) of uint8, not {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"an image must be RGB with the shape (H, W, 3), not {image.shape}")
+    if image.dtype != np.uint8:
+        raise InputError(f"an image must be uint8 with values 0 to 255, not {image.dtype}")
+    return np.ascontiguousarray(image)
+
+
+def _checked_masks(
+    masks: npt.ArrayLike | Sequence[npt.ArrayLike], image: Image, *, earlier: int
+) -> tuple[LabelMap, int]:
+    """Check the masks of new objects and merge them; gives their label map and their number."""
+    try:
+        stacked = np.asarray(masks)
+    except ValueError as error:
+        raise InputError(
+            "masks must all have the size of the frame, but they differ from each other"
+        ) from error
+    if stacked.dtype.kind not in "bui":
+        raise InputError(f"masks must be bool, or integers with 0 for background, not {stacked.dtype}")
+    if stacked.ndim == 2:
+        raise InputError(
+            f"masks must have the shape (N, H, W), not {stacked.shape}; give one object as masks[None], "
+            "and split a label map with hqtrack.masks.masks_of"
+        )
+    if stacked.ndim != 3 or len(stacked) == 0:
+        raise InputError(f"masks must have the shape (N, H, W) with at least one object, not {stacked.shape}")
+    if stacked.shape[1:] != image.shape[:2]:
+        raise InputError(
+            f"masks have {_size_text(stacked.shape[1:])} pixels, but the frame has {_size_text(image.shape)}"
+        )
+    total = earlier + len(stacked)
+    if total > MAX_OBJECTS:
+        raise InputError(f"{total} objects are too many; track at most {MAX_OBJECTS} in one video")
+    empty = [earlier + index for index, mask in enumerate(stacked, start=1) if not mask.any()]
+    if empty:
+        raise InputError(
+            f"the mask of object {', '.join(map(str, empty))} is empty (objects count from 1); give every "
+            "object at least one pixel, or add it with add_objects when it appears"
+        )
+    return label_map(stacked), len(stacked)
+
+
+def _size_text(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
