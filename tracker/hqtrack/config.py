@@ -95,6 +95,8 @@ class Card:
     memory: Memory = Field(default_factory=Memory)
     max_long_edge: Annotated[int, Field(ge=64)] = 1040
     """Frames are resized so that their longer side is at most this many pixels."""
+    min_short_edge: Annotated[int, Field(ge=0)] = 0
+    """Smaller frames are enlarged to this shorter side, within the limit above; 0 enlarges none."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 

@@ -130,6 +130,7 @@ class HQTrack:
             self._network,
             memory=self.card.memory,
             max_long_edge=self.card.max_long_edge,
+            min_short_edge=self.card.min_short_edge,
             paradigm=self.card.paradigm,
             device=self.device,
             dtype=self.dtype,

@@ -16,28 +16,27 @@ Image = npt.NDArray[np.uint8]
 STRIDE = 16
 """Coarsest grid of the networks."""
 
-MIN_SHORT_EDGE = 480
-"""Smaller frames are enlarged to this shorter side, as published, as far as the long-edge limit allows."""
-
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def input_size(height: int, width: int, *, max_long_edge: float, align_corners: bool) -> tuple[int, int]:
+def input_size(
+    height: int, width: int, *, max_long_edge: int, min_short_edge: int, align_corners: bool
+) -> tuple[int, int]:
     """Give the size (height, width) at which the network sees a frame.
 
     The frame keeps its aspect as nearly as the grid allows: sides are 16 n + 1 for networks that align
     corners and 16 n for others, rounded to the nearest, so that the longer side may exceed the limit by less
-    than a step of the grid.
+    than a step of the grid. Where both limits cannot be kept, the longer side's counts.
 
     Example:
-        >>> input_size(480, 854, max_long_edge=1040, align_corners=True)
+        >>> input_size(480, 854, max_long_edge=1040, min_short_edge=480, align_corners=True)
         (481, 849)
-        >>> input_size(1080, 1920, max_long_edge=1040, align_corners=False)
+        >>> input_size(1080, 1920, max_long_edge=1040, min_short_edge=0, align_corners=False)
         (592, 1040)
     """
     # In this order, and truncated before it is rounded, as published: else some sizes differ by a grid step.
-    enlarge = max(1.0, MIN_SHORT_EDGE / min(height, width))
+    enlarge = max(1.0, min_short_edge / min(height, width))
     sides = enlarge * height, enlarge * width
     reduce = max_long_edge / max(sides) if max(sides) > max_long_edge else 1.0
     offset = 1 if align_corners else 0
@@ -52,7 +51,7 @@ def resize_image(image: Image, size: tuple[int, int]) -> Image:
     """Resize an RGB image (H, W, 3) uint8 bicubically to (height, width); always a new array."""
     if image.shape[:2] == size:
         return image.copy()
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 class Normalizer:

@@ -29,6 +29,7 @@ class Propagator:
         network: In evaluation mode, on `device`, with parameters of type `dtype`.
         memory: How much is remembered, and when.
         max_long_edge: Limit of the longer side of the network's input.
+        min_short_edge: Smaller frames are enlarged to this shorter side, as far as the other limit allows.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -41,6 +42,7 @@ class Propagator:
         *,
         memory: Memory,
         max_long_edge: int,
+        min_short_edge: int,
         paradigm: Paradigm,
         device: torch.device,
         dtype: torch.dtype,
@@ -48,6 +50,7 @@ class Propagator:
         self._network = network
         self._memory = memory
         self._max_long_edge = max_long_edge
+        self._min_short_edge = min_short_edge
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
         self._normalize = Normalizer(device, dtype)
@@ -139,7 +142,11 @@ class Propagator:
     def _at_input_size(self, image: Image) -> Image:
         height, width = image.shape[:2]
         size = input_size(
-            height, width, max_long_edge=self._max_long_edge, align_corners=self._network.align_corners
+            height,
+            width,
+            max_long_edge=self._max_long_edge,
+            min_short_edge=self._min_short_edge,
+            align_corners=self._network.align_corners,
         )
         return resize_image(image, size)
 
