@@ -1,21 +1,24 @@
 """Model cards and weights: from a name to a ready network."""
 
-from hqtrack.zoo.cards import card_names, known_weights, load_card, models_folder
+from hqtrack.zoo.cards import card_names, known_weights, load_card, models_folder, weights_of
 from hqtrack.zoo.checkpoints import check_family, describe, export_published, load_network, read_checkpoint
 from hqtrack.zoo.downloads import pull
-from hqtrack.zoo.weights import cache_folder, find_weights
+from hqtrack.zoo.weights import cache_folder, check_sha256, find_weights, locate
 
 __all__ = [
     "cache_folder",
     "card_names",
     "check_family",
+    "check_sha256",
     "describe",
     "export_published",
     "find_weights",
     "known_weights",
     "load_card",
     "load_network",
+    "locate",
     "models_folder",
     "pull",
     "read_checkpoint",
+    "weights_of",
 ]

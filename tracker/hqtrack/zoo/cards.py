@@ -56,6 +56,24 @@ def known_weights() -> list[Weights]:
     return [found[label] for label in sorted(found)]
 
 
+def weights_of(name: str) -> tuple[Weights, ...]:
+    """Give the weights that a name stands for: all that a card needs, or one file by its label or file name.
+
+    Raises:
+        CardError: Nothing has that name.
+    """
+    if name.endswith(".toml") or name in card_names():
+        return load_card(name).all_weights
+    known = known_weights()
+    for weights in known:
+        if name in (weights.label, weights.file, Path(weights.file).stem):
+            return (weights,)
+    raise CardError(
+        f"no weights or card named {name!r}: there are the weights {', '.join(each.label for each in known)} "
+        f"and the cards {', '.join(card_names())}"
+    )
+
+
 def _beside(card: Card, folder: Path) -> Card:
     """Let weights that lie beside a card be found there."""
 

@@ -15,7 +15,7 @@ import requests
 
 from hqtrack.config import Weights
 from hqtrack.errors import WeightsError
-from hqtrack.zoo.weights import cache_folder, places, record_sha256, remedy, sha256_of
+from hqtrack.zoo.weights import cache_folder, locate, record_sha256, remedy, sha256_of
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def pull(
         WeightsError: There is nothing to download, the transfer failed, or the SHA-256 differs.
     """
     if folder is None and not force:
-        present = next((path for path in places(weights) if path.is_file()), None)
+        present = locate(weights)
         if present is not None:
             return present
     if weights.url is None:

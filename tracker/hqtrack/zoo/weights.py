@@ -29,6 +29,11 @@ def places(weights: Weights) -> list[Path]:
     return [models_folder() / "weights" / weights.file, cache_folder() / weights.file]
 
 
+def locate(weights: Weights) -> Path | None:
+    """Give the path at which weights lie, or None."""
+    return next((path for path in places(weights) if path.is_file()), None)
+
+
 def find_weights(weights: Weights, explicit: Path | None = None) -> Path:
     """Find a weight file: an explicit path, then `models/weights`, then the user's cache.
 
@@ -42,9 +47,9 @@ def find_weights(weights: Weights, explicit: Path | None = None) -> Path:
             f"no weight file at {explicit}; give the path of a file, or leave it out to use "
             f"the weights named {weights.label}"
         )
-    for path in places(weights):
-        if path.is_file():
-            return path
+    path = locate(weights)
+    if path is not None:
+        return path
     raise WeightsError(f"the weights {weights.label} ({weights.file}) are missing. {remedy(weights)}")
 
 
@@ -83,12 +88,34 @@ def record_sha256(path: Path, digest: str) -> None:
     record_of(path).write_text(f"{digest}  {path.name}\n", encoding="utf-8")
 
 
-def expected_sha256(weights: Weights, path: Path) -> str | None:
-    """Give the SHA-256 that a file must have: the card's, else the one recorded at its first download."""
-    if weights.sha256 is not None:
-        return weights.sha256
+def check_sha256(weights: Weights, path: Path) -> str:
+    """Compare a file with its SHA-256: the card's, else the one recorded at its first download.
+
+    A published file that was put in place by hand has neither: its SHA-256 is recorded now.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        WeightsError: The file differs.
+    """
+    digest = sha256_of(path)
+    expected = weights.sha256 or _recorded(path)
+    if expected is None and weights.origin == "published":
+        record_sha256(path, digest)
+        return f"recorded {digest[:12]}… (its authors publish none)"
+    if expected is None:
+        return f"the card states no SHA-256; it is {digest}"
+    if digest != expected:
+        again = f"hqtrack weights pull {weights.label} --force" if weights.url else remedy(weights)
+        raise WeightsError(
+            f"{path} is damaged: its SHA-256 is {digest}, not {expected}; get it again: {again}"
+        )
+    return f"good {digest[:12]}…"
+
+
+def _recorded(path: Path) -> str | None:
+    """Give the SHA-256 recorded for a file, if one is."""
     record = record_of(path)
-    if not record.is_file():
-        return None
-    words = record.read_text(encoding="utf-8").split()
+    words = record.read_text(encoding="utf-8").split() if record.is_file() else []
     return words[0] if words else None

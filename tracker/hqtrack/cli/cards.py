@@ -1,0 +1,88 @@
+"""`hqtrack cards`: the systems that can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from hqtrack.cli.tables import print_table
+from hqtrack.config import Card
+
+
+def cards(
+    name: Annotated[str, typer.Argument(help="A card to show in full: a name, or a .toml file.")] = "",
+) -> None:
+    """List the model cards, or show one.
+
+    A card is the whole description of a system: network, memory, input size, refiner, weights.
+
+    Examples:
+        hqtrack cards                  every card, and whether its weights are here
+        hqtrack cards hqtrack          all settings of one card
+        hqtrack cards ./mine.toml      check a card of your own
+    """
+    from hqtrack.zoo import card_names, load_card
+
+    if name:
+        print_table(("setting", "value"), _settings(load_card(name)), title=name)
+        return
+    print_table(
+        ("card", "system", "paradigm", "memory", "refiner", "weights"),
+        [_summary(load_card(each)) for each in card_names()],
+    )
+
+
+def _summary(card: Card) -> tuple[str, ...]:
+    """One row of the list."""
+    memory = card.memory
+    return (
+        card.name,
+        card.title,
+        card.paradigm,
+        f"{_text(memory.long_term_slots)} slots, "
+        f"gap {memory.long_term_gap}, short {memory.short_term_distance}",
+        card.refiner.kind if card.refiner else "none",
+        _readiness(card),
+    )
+
+
+def _readiness(card: Card) -> str:
+    """Whether a card can be run, or what is missing."""
+    from hqtrack.zoo import locate
+
+    missing = [weights for weights in card.all_weights if locate(weights) is None]
+    if not missing:
+        return "ready"
+    if all(weights.origin == "published" for weights in missing):
+        return f"missing: hqtrack weights pull {card.name}"
+    return (
+        "missing: to be trained" if card.weights.origin == "to-be-trained" else "missing: reinstall hqtrack"
+    )
+
+
+def _settings(card: Card) -> list[tuple[str, str]]:
+    """Every setting of a card under its key in the file, and where its weights lie."""
+    from hqtrack.zoo import locate
+
+    rows = list(_flattened(asdict(card)))
+    for weights in card.all_weights:
+        path = locate(weights)
+        rows.append((f"weights {weights.label}", "not here yet" if path is None else str(path)))
+    return rows
+
+
+def _flattened(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Give the entries of nested tables with dotted keys."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{key}.")
+        elif value not in ("", None) or key == "long_term_slots":
+            yield prefix + key, _text(value)
+
+
+def _text(value: object) -> str:
+    """Write a value as a card does."""
+    return "all" if value is None else str(value)

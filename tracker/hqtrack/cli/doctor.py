@@ -1,0 +1,310 @@
+"""`hqtrack doctor`: does everything work here, and if not, what to do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from hqtrack.cli.tables import print_table
+from hqtrack.errors import HQTrackError
+
+TRAX_SECONDS = 60.0
+"""Time for a TraX round trip; starting Python and importing trax take a second or two of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    subject: str
+    status: Literal["good", "note", "broken"]
+    """`note`: something optional is missing; `broken`: something essential does not work."""
+    found: str
+    remedy: str = ""
+
+
+def doctor() -> None:
+    """Check versions, devices, weights, the VOT toolkit, TraX, video codecs and the display.
+
+    Says what to do about each problem. The exit code is 1 if something essential is broken.
+
+    Examples:
+        hqtrack doctor
+        hqtrack doctor | grep broken
+    """
+    findings = [finding for check in CHECKS for finding in _guarded(check)]
+    print_table(
+        ("check", "status", "found", "what to do"),
+        [(each.subject, each.status, each.found, each.remedy) for each in findings],
+    )
+    if any(each.status == "broken" for each in findings):
+        raise typer.Exit(1)
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Turn a check that fails in an unforeseen way into a finding: a doctor must not fall ill."""
+    try:
+        yield from check()
+    except Exception as error:
+        subject = check.__name__.removeprefix("check_").replace("_", " ")
+        yield Finding(subject, "broken", f"{type(error).__name__}: {error}", "please report this")
+
+
+def check_versions() -> Iterator[Finding]:
+    """Compare Python and every required package with what this version of HQTrack needs."""
+    from packaging.requirements import Requirement
+
+    yield Finding("python", "good", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("hqtrack", "good", metadata.version("hqtrack"))
+    for line in metadata.requires("hqtrack") or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield _version_finding(
+                requirement.name, str(requirement.specifier), requirement.specifier.contains
+            )
+
+
+def _version_finding(name: str, wanted: str, fits: Callable[..., bool]) -> Finding:
+    """Compare one package with what is wanted."""
+    remedy = f'pip install "{name}{wanted}"'
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "broken", "not installed", remedy)
+    if fits(version, prereleases=True):
+        return Finding(name, "good", version)
+    return Finding(name, "broken", f"{version}, but {wanted} is needed", remedy)
+
+
+def check_devices() -> Iterator[Finding]:
+    """Name the devices, and compute something on each."""
+    import torch
+
+    devices = ["cpu"]
+    devices += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    for device in devices:
+        name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
+        try:
+            total = torch.ones(8, 8, device=device).matmul(torch.ones(8, 8, device=device)).sum().item()
+        except RuntimeError as error:
+            yield Finding(device, "broken", f"{name}: {error}", "install the PyTorch build for your driver")
+            continue
+        if total == 512.0:
+            threads = f", {torch.get_num_threads()} threads" if device == "cpu" else ""
+            yield Finding(device, "good", name + threads)
+        else:
+            yield Finding(device, "broken", f"{name} computes wrongly", "use another device: --device cpu")
+    if len(devices) == 1:
+        yield Finding(
+            "gpu",
+            "note",
+            "none that PyTorch can use",
+            "hqtrack-light works without; the other cards are slow on a CPU",
+        )
+
+
+def check_weights() -> Iterator[Finding]:
+    """Load the embedded weights, and say which of the others are here."""
+    from hqtrack.zoo import (
+        card_names,
+        check_sha256,
+        find_weights,
+        known_weights,
+        load_card,
+        load_network,
+        locate,
+    )
+
+    for card in (load_card(name) for name in card_names()):
+        if card.weights.origin != "embedded":
+            continue
+        try:
+            verdict = check_sha256(card.weights, find_weights(card.weights))
+            load_network(card)
+        except HQTrackError as error:
+            yield Finding(f"weights {card.weights.label}", "broken", str(error), "reinstall hqtrack")
+        else:
+            yield Finding(f"weights {card.weights.label}", "good", f"loaded into {card.network}; {verdict}")
+    for weights in known_weights():
+        path = locate(weights)
+        if weights.origin == "embedded":
+            continue
+        if path is not None:
+            yield Finding(
+                f"weights {weights.label}", "good", str(path), f"hqtrack weights verify {weights.label}"
+            )
+        elif weights.origin == "published":
+            yield Finding(
+                f"weights {weights.label}", "note", "not here", f"hqtrack weights pull {weights.label}"
+            )
+        else:
+            yield Finding(f"weights {weights.label}", "note", "nobody published them", "hqtrack train --help")
+
+
+def check_cache() -> Iterator[Finding]:
+    """See whether downloads can be written, and how much room there is."""
+    from hqtrack.zoo import cache_folder
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            free = shutil.disk_usage(folder).free / 1e9
+    except OSError as error:
+        yield Finding(
+            "cache", "note", f"{folder}: {error}", "set HQTRACK_CACHE to a folder that can be written"
+        )
+        return
+    remedy = "" if free > 4 else "the weights of the card hqtrack need about 3 GB"
+    yield Finding("cache", "good" if free > 4 else "note", f"{folder}, {free:.0f} GB free", remedy)
+
+
+def check_toolkit() -> Iterator[Finding]:
+    """Import the parts of the VOT toolkit that an evaluation uses, in a process of their own."""
+    modules = "vot.workspace, vot.stack, vot.tracker.trax, vot.analysis"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {modules}"], capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode == 0:
+        yield Finding("vot toolkit", "good", metadata.version("vot-toolkit"))
+        return
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    yield Finding("vot toolkit", "broken", last, _toolkit_remedy(last))
+
+
+def _toolkit_remedy(error: str) -> str:
+    """Say what helps against the known ways in which the toolkit does not import."""
+    if "dataclass_transform" in error:
+        return 'pip install "attributee<0.1.10"'
+    if "libGL" in error or "libgthread" in error:
+        return "install libgl1 and libglib2.0-0 with the system's package manager"
+    return 'pip install --force-reinstall "vot-toolkit>=0.9,<0.10"'
+
+
+def check_trax() -> Iterator[Finding]:
+    """Start a tracker process that echoes masks, and send it two frames as the toolkit would."""
+    remedy = 'pip install --force-reinstall "vot-trax>=4.0.2,<5"'
+    try:
+        import numpy as np
+        import trax
+        from trax.client import Client
+    except (ImportError, OSError) as error:
+        yield Finding("trax", "broken", str(error), remedy)
+        return
+    sent = np.zeros((6, 8), np.uint8)
+    sent[2:5, 3:7] = 1
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hqtrack.cli.trax_echo"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    watchdog = threading.Timer(TRAX_SECONDS, process.kill)
+    watchdog.start()
+    problem = ""
+    try:
+        client = Client((process.stdin.fileno(), process.stdout.fileno()), log=lambda _: None)
+        frame = {"color": trax.FileImage.create(os.devnull)}
+        client.initialize(frame, [(trax.Mask.create(sent), {})] * 2, {})
+        start = time.perf_counter()
+        replies, _ = client.frame(frame, objects=[])
+        seconds = time.perf_counter() - start
+        client.quit()
+    except trax.TraxException as error:
+        problem = str(error)
+    finally:
+        watchdog.cancel()
+        process.kill()
+        said = process.communicate()[1].strip().splitlines()
+    if problem:
+        yield Finding("trax", "broken", ": ".join([problem, *said[-1:]]), remedy)
+        return
+    if len(replies) == 2 and all(np.array_equal(region.array(True), sent) for region, _ in replies):
+        yield Finding("trax", "good", f"handshake, and two masks there and back in {seconds * 1000:.1f} ms")
+    else:
+        yield Finding("trax", "broken", "masks come back changed", remedy)
+
+
+def check_codecs() -> Iterator[Finding]:
+    """See which codecs OpenCV writes, in a process of its own: missing ones are noisy on standard error."""
+    code = "from hqtrack.cli.doctor import working_codecs; print(*working_codecs())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    codecs = done.stdout.split()
+    if "avc1" in codecs:
+        yield Finding("video", "good", "H.264 is written and read")
+    elif codecs:
+        yield Finding(
+            "video", "note", f"no H.264 encoder; {', '.join(codecs)} works", "convert with ffmpeg if needed"
+        )
+    else:
+        yield Finding(
+            "video", "note", "no video can be written", "let hqtrack track write label images instead"
+        )
+
+
+def working_codecs() -> list[str]:
+    """Give the codecs, of those worth trying, with which a short video can be written and read back."""
+    import cv2
+    import numpy as np
+
+    frames = [np.full((64, 64, 3), 40 * index, np.uint8) for index in range(5)]
+    working = []
+    for codec in ("avc1", "mp4v"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "probe.mp4")
+            writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*codec), 25.0, (64, 64))
+            for frame in frames if writer.isOpened() else []:
+                writer.write(frame)
+            writer.release()
+            reader = cv2.VideoCapture(path)
+            if sum(reader.read()[0] for _ in frames) == len(frames):
+                working.append(codec)
+            reader.release()
+    return working
+
+
+def check_display() -> Iterator[Finding]:
+    """See whether a window could be opened, which only `hqtrack track --select` needs."""
+    import cv2
+
+    windows = "GUI:                           NONE" not in cv2.getBuildInformation()
+    screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if windows and screen:
+        yield Finding("display", "good", "windows can be opened")
+    else:
+        found = "no screen" if windows else "OpenCV was built without windows"
+        yield Finding(
+            "display", "note", found, "give objects by --box, --point or --mask instead of --select"
+        )
+
+
+CHECKS = (
+    check_versions,
+    check_devices,
+    check_weights,
+    check_cache,
+    check_toolkit,
+    check_trax,
+    check_codecs,
+    check_display,
+)
+"""The checks, in the order of the report."""
