@@ -1,0 +1,81 @@
+"""A web server on this machine that serves one file, and can break transfers as real ones do."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class FileServer:
+    """What is served, how it misbehaves, and what was asked of it."""
+
+    content: bytes
+    break_after: int | None = None
+    """Close the connection after this many bytes of a body."""
+    breaks: int = 10**9
+    """How many transfers are broken in this way."""
+    honours_ranges: bool = True
+    hub_sha256: str = ""
+    """Published in the header that model hubs use."""
+    url: str = ""
+    ranges: list[str] = field(default_factory=list)
+    """The `Range` headers of the requests that had one."""
+
+
+@contextmanager
+def serving(state: FileServer) -> Iterator[FileServer]:
+    """Serve a file until the end of the block, at `state.url`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._headers(200, len(state.content))
+
+        def do_GET(self) -> None:
+            if self.path != "/model.pth":
+                self.send_error(404)
+                return
+            asked = self.headers.get("Range")
+            start = 0
+            if asked:
+                state.ranges.append(asked)
+                start = int(asked.removeprefix("bytes=").split("-")[0]) if state.honours_ranges else 0
+            body = state.content[start:]
+            partial = bool(asked) and state.honours_ranges
+            self._headers(206 if partial else 200, len(body), start if partial else None)
+            if state.break_after is not None and state.breaks > 0 and len(body) > state.break_after:
+                state.breaks -= 1
+                body = body[: state.break_after]
+                self.close_connection = True
+            try:
+                self.wfile.write(body)
+            except ConnectionError:
+                self.close_connection = True
+
+        def _headers(self, status: int, length: int, start: int | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("ETag", '"one"')
+            if state.hub_sha256:
+                self.send_header("X-Linked-Etag", f'"{state.hub_sha256}"')
+            if start is not None:
+                self.send_header(
+                    "Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}"
+                )
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}/model.pth"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
