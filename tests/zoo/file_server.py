@@ -16,6 +16,9 @@ class FileServer:
     """Close the connection after this many bytes of a body."""
     breaks: int = 10**9
     """How many transfers are broken in this way."""
+    stall_after: int | None = None
+    """Stop sending after this many bytes of a body, and keep the connection open until `released`."""
+    released: threading.Event = field(default_factory=threading.Event)
     honours_ranges: bool = True
     hub_sha256: str = ""
     """Published in the header that model hubs use."""
@@ -49,6 +52,10 @@ def serving(state: FileServer) -> Iterator[FileServer]:
                 body = body[: state.break_after]
                 self.close_connection = True
             try:
+                if state.stall_after is not None and not state.released.is_set():
+                    self.wfile.write(body[: state.stall_after])
+                    state.released.wait(60)
+                    body = body[state.stall_after :]
                 self.wfile.write(body)
             except ConnectionError:
                 self.close_connection = True

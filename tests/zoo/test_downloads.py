@@ -1,4 +1,7 @@
 import hashlib
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +85,29 @@ def test_a_download_given_up_goes_on_with_the_next_command(
     assert pull(weights_at(server, SHA256)).read_bytes() == CONTENT
     assert server.ranges == ["bytes=1048576-"]
     assert names_in(cache) == {"model.pth", "model.pth.sha256"}
+
+
+def test_a_killed_download_leaves_no_half_file_and_goes_on(server: FileServer, cache: Path) -> None:
+    server.stall_after = 1 << 20
+    code = (
+        "from hqtrack.config import Weights; from hqtrack.zoo import pull; "
+        f"pull(Weights(file='model.pth', origin='published', url='{server.url}'))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 60
+        while sum(part.stat().st_size for part in cache.glob("*.part")) < 1 << 20:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    server.released.set()
+    assert not (cache / "model.pth").exists()
+
+    assert pull(weights_at(server, SHA256)).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1048576-"]
 
 
 def test_a_server_without_ranges_needs_force_to_start_anew(
