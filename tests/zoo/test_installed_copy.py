@@ -18,8 +18,7 @@ def test_a_built_package_carries_cards_and_embedded_weights(tmp_path: Path) -> N
         [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(built)], cwd=CHECKOUT, check=True
     )
     code = (
-        "import hqtrack
-from hqtrack.zoo import card_names, load_card, models_folder; print(models_folder(), *card_names())"
+        "from hqtrack.zoo import card_names, load_card, models_folder; print(models_folder(), *card_names())"
     )
     folder, *names = subprocess.run(
         [sys.executable, "-c", code],
