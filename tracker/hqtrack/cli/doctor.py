@@ -68,8 +68,13 @@ def check_versions() -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
     yield Finding("python", "good", f"{platform.python_version()} on {platform.platform()}")
-    yield Finding("hqtrack", "good", metadata.version("hqtrack"))
-    for line in metadata.requires("hqtrack") or []:
+    try:
+        version, requirements = metadata.version("hqtrack"), metadata.requires("hqtrack")
+    except metadata.PackageNotFoundError:
+        yield Finding("hqtrack", "note", "runs from source; versions are not compared", "pip install .")
+        return
+    yield Finding("hqtrack", "good", version)
+    for line in requirements or []:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield _version_finding(
