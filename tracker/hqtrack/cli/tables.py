@@ -25,7 +25,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         for row in (columns, *rows):
             print("\t".join(text.replace("\n", " ") for text in row))
         return
-    table = Table(*columns, title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a path is never cut
     for row in rows:
         table.add_row(*(Text(text) for text in row))
     console.print(table)
