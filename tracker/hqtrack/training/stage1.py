@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -41,7 +42,7 @@ class Stage1:
     """Settings of a stage-1 run."""
 
     steps: int
-    phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.5, 208, 4, 8), Phase(0.8, 240, 5, 8))
+    phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.85, 224, 5, 8))
     long_gap: float = 0.45
     """Share of batches whose further frames are far from the first one."""
     first_difficulty: float = 0.4
@@ -65,9 +66,11 @@ class Stage1:
 class SyntheticBatches(Dataset[tuple[Tensor, Tensor, bool]]):
     """Batch number `step` of a run: a function of the settings and the step alone."""
 
-    def __init__(self, images: RegionImages, settings: Stage1) -> None:
+    def __init__(self, images: RegionImages, settings: Stage1, rank: int, processes: int) -> None:
         self.images = images
         self.settings = settings
+        self.rank = rank
+        self.processes = processes
 
     def __len__(self) -> int:
         return self.settings.steps
@@ -83,6 +86,7 @@ class SyntheticBatches(Dataset[tuple[Tensor, Tensor, bool]]):
         if long_gap:
             gap = int(rng.integers(2, 16))
             times = [0.0, *(float(gap + i) for i in range(phase.frames - 1))]
+        rng = np.random.default_rng([settings.seed, step, self.rank])
         synthesizer = SequenceSynthesizer(
             self.images,
             size=phase.size,
@@ -92,7 +96,7 @@ class SyntheticBatches(Dataset[tuple[Tensor, Tensor, bool]]):
             seed=int(rng.integers(2**31)),
             difficulty=difficulty,
         )
-        batch = synthesizer.batch(phase.batch, times=times)
+        batch = synthesizer.batch(phase.batch // self.processes, times=times)
         return batch.frames, batch.labels, long_gap
 
 
@@ -121,6 +125,9 @@ def run(
 ) -> Ema:
     """Train, or go on training where the checkpoint in `folder` stopped.
 
+    With an initialised process group every process makes its share of each batch; the first one validates and
+    writes.
+
     Args:
         network: Fresh network; its weights are replaced when there is a checkpoint.
         images: What sequences are made of.
@@ -129,6 +136,7 @@ def run(
         folder: Receives `checkpoint.pt` and `log.jsonl`.
         workers: Processes that synthesise.
     """
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     folder.mkdir(parents=True, exist_ok=True)
     network = network.to(memory_format=torch.channels_last)
     optimizer = build_optimizer(network, settings.recipe)
@@ -142,11 +150,11 @@ def run(
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
         logger.info("going on after step %d of %d", start, settings.steps)
-    log = (folder / "log.jsonl").open("a", buffering=1)
+    log = (folder / "log.jsonl" if rank == 0 else Path(os.devnull)).open("a", buffering=1)
     log.write(json.dumps({"start": start, "settings": asdict(settings)}) + "\n")
 
     loader = DataLoader(
-        SyntheticBatches(images, settings),
+        SyntheticBatches(images, settings, rank, processes),
         batch_size=None,
         sampler=range(start, settings.steps),
         num_workers=workers,
@@ -166,11 +174,14 @@ def run(
             steps=settings.steps,
             second_given=second_given,
         )
-        ema.update(network, step)
         record["waited"] = waited
         record["seconds"] = time.monotonic() - clock
         records.append(record)
         done = step + 1
+        if rank > 0:
+            clock = time.monotonic()
+            continue
+        ema.update(network, step)
         if done % 50 == 0:
             mean = {key: round(float(np.nanmean([r[key] for r in records])), 4) for key in record}
             records.clear()

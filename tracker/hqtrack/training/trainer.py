@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -279,6 +280,16 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
+def average_gradients(network: nn.Module) -> None:
+    """Average gradients over all processes, in one message."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
 def training_step(
     network: PropagationNetwork,
     optimizer: torch.optim.Optimizer,
@@ -291,10 +302,11 @@ def training_step(
     second_given: bool,
 ) -> dict[str, float]:
     """Do one optimisation step; a step whose gradient is not finite changes nothing."""
+    rank = dist.get_rank() if dist.is_initialized() else 0
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(recipe, step, steps)
     # The step's number is the seed, so that a resumed run sees what an uninterrupted one would have seen.
-    generator = torch.Generator().manual_seed(step)
+    generator = torch.Generator().manual_seed(step * 1024 + rank)
     network.train()
     with torch.autocast(frames.device.type, torch.bfloat16):
         loss, record = sequence_loss(
@@ -307,6 +319,8 @@ def training_step(
             second_given=second_given,
         )
     loss.backward()
+    if dist.is_initialized():
+        average_gradients(network)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_norm)
     if math.isfinite(float(norm)):
         optimizer.step()
