@@ -145,6 +145,16 @@ def test_the_hash_recorded_at_the_first_download_reveals_later_damage(server: Fi
         check_sha256(weights_at(server), path)
 
 
+def test_a_file_that_was_replaced_after_the_first_download_is_refused(server: FileServer) -> None:
+    path = pull(weights_at(server))
+    server.content = CONTENT[:-1] + b"!"
+    with pytest.raises(WeightsError, match=r"recorded, delete .*model\.pth\.sha256"):
+        pull(weights_at(server), force=True)
+    assert path.read_bytes() == CONTENT
+    path.with_name("model.pth.sha256").unlink()
+    assert pull(weights_at(server), force=True).read_bytes() == server.content
+
+
 def test_a_missing_page_leaves_nothing_behind(server: FileServer, cache: Path) -> None:
     gone = replace(weights_at(server), url=server.url.replace("model.pth", "other.pth"))
     with pytest.raises(WeightsError, match="404"):

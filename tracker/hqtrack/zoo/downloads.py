@@ -15,7 +15,15 @@ import requests
 
 from hqtrack.config import Weights
 from hqtrack.errors import WeightsError
-from hqtrack.zoo.weights import cache_folder, locate, record_sha256, remedy, sha256_of
+from hqtrack.zoo.weights import (
+    cache_folder,
+    locate,
+    record_of,
+    record_sha256,
+    recorded_sha256,
+    remedy,
+    sha256_of,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +71,7 @@ def pull(
         if force:
             _forget(unchecked)
         _transfer(weights, unchecked, progress)
-        digest = _checked(weights, unchecked)
+        digest = _checked(weights, unchecked, target)
         unchecked.replace(target)
         record_sha256(target, digest)
     return target
@@ -118,15 +126,17 @@ def _file_url(weights: Weights) -> str:
     return f"https://drive.google.com/file/d/{ids[weights.file]}/view"
 
 
-def _checked(weights: Weights, path: Path) -> str:
-    """Give the SHA-256 of a downloaded file; one that is not as published is deleted."""
+def _checked(weights: Weights, path: Path, target: Path) -> str:
+    """Give the SHA-256 of a download; one that is not as published, or as first recorded, is deleted."""
     digest = sha256_of(path)
-    expected = weights.sha256 or published_sha256(str(weights.url))
+    expected = weights.sha256 or published_sha256(str(weights.url)) or recorded_sha256(target)
     if expected is not None and digest != expected:
         path.unlink()
+        record = record_of(target)
+        forget = f" To forget what an earlier download recorded, delete {record}." if record.is_file() else ""
         raise WeightsError(
             f"the download of {weights.label} from {weights.url} is damaged or was replaced: its SHA-256 is "
-            f"{digest}, not {expected}. The file was deleted; try again, or ask its authors ({weights.page})."
+            f"{digest}, not {expected}. It was deleted; try again, or ask its authors ({weights.page}).{forget}"
         )
     return digest
 

@@ -100,7 +100,7 @@ def check_sha256(weights: Weights, path: Path) -> str:
         WeightsError: The file differs.
     """
     digest = sha256_of(path)
-    expected = weights.sha256 or _recorded(path)
+    expected = weights.sha256 or recorded_sha256(path)
     if expected is None and weights.origin == "published":
         record_sha256(path, digest)
         return f"recorded {digest[:12]}… (its authors publish none)"
@@ -114,7 +114,7 @@ def check_sha256(weights: Weights, path: Path) -> str:
     return f"good {digest[:12]}…"
 
 
-def _recorded(path: Path) -> str | None:
+def recorded_sha256(path: Path) -> str | None:
     """Give the SHA-256 recorded for a file, if one is."""
     record = record_of(path)
     words = record.read_text(encoding="utf-8").split() if record.is_file() else []
