@@ -18,7 +18,8 @@ WINDOW_RADIUS = 7
 
 WINDOW = 2 * WINDOW_RADIUS + 1
 
-_QUERIES_AT_ONCE = 256
+_QUERIES_AT_ONCE = 512
+_KEYS_AT_ONCE = 2048
 _BAND_SCORES_AT_ONCE = 2**18
 
 
@@ -32,27 +33,63 @@ def attend(query: Tensor, memory: MemoryEntry) -> Tensor:
     Returns:
         (B, heads, N, value_channels).
     """
-    needs_gradients = torch.is_grad_enabled() and (query.requires_grad or memory.value.requires_grad)
-    if needs_gradients or query.device.type != "cpu":
+    # On a CPU, torch's fused kernel wants values as wide as keys; for others it would keep all scores.
+    fused = query.device.type != "cpu" or memory.key.shape[-1] == memory.value.shape[-1]
+    if fused or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, memory.key, memory.value)
-    return _attend_in_chunks(query, memory)
+    return _attend_in_chunks(query * query.shape[-1] ** -0.5, memory)
 
 
 def _attend_in_chunks(query: Tensor, memory: MemoryEntry) -> Tensor:
-    batch, heads, tokens, channels = query.shape
-    query = query * channels**-0.5
+    """Attend a few hundred queries at a time, with one buffer for their scores."""
+    batch, heads, tokens, _ = query.shape
+    remembered = memory.key.shape[2]
     output = query.new_empty(batch, heads, tokens, memory.value.shape[-1])
-    scores = query.new_empty(min(_QUERIES_AT_ONCE, tokens), memory.key.shape[2])
+    # In float32 a tile of scores that stays in the cache is worth its bookkeeping; in half precision, where
+    # products are several times faster and scores half as large, it is not.
+    keys_at_once = min(_KEYS_AT_ONCE, remembered) if query.dtype == torch.float32 else remembered
+    buffer = query.new_empty(min(_QUERIES_AT_ONCE, tokens), keys_at_once)
     for b in range(batch):
         for head in range(heads):
-            keys, values = memory.key[b, head].t(), memory.value[b, head]
             for start in range(0, tokens, _QUERIES_AT_ONCE):
-                rows = slice(start, min(start + _QUERIES_AT_ONCE, tokens))
-                chunk = scores[: rows.stop - rows.start]
-                torch.mm(query[b, head, rows], keys, out=chunk)
-                torch.softmax(chunk, -1, out=chunk)
-                torch.mm(chunk, values, out=output[b, head, rows])
+                rows = slice(start, start + _QUERIES_AT_ONCE)
+                _attend_chunk(
+                    query[b, head, rows],
+                    memory.key[b, head],
+                    memory.value[b, head],
+                    buffer,
+                    output[b, head, rows],
+                )
     return output
+
+
+def _attend_chunk(query: Tensor, keys: Tensor, values: Tensor, buffer: Tensor, output: Tensor) -> None:
+    """Write the attention of scaled queries (n, Ck) into `output` (n, Cv), tile by tile of keys (T, Ck).
+
+    Each tile has its own softmax. Tiles are averaged by their shares of the whole softmax, which follow from
+    the logarithm of each tile's total: score - log(weight), the same for every entry of a tile.
+    """
+    keys_at_once = buffer.shape[1]
+    if keys_at_once == keys.shape[0]:
+        scores = torch.mm(query, keys.t(), out=buffer[: len(query)])
+        torch.mm(torch.softmax(scores, -1, out=scores), values, out=output)
+        return
+
+    log_total = query.new_full((len(query), 1), -torch.inf)
+    part = torch.empty_like(output)
+    output.zero_()
+    for start in range(0, keys.shape[0], keys_at_once):
+        tile = slice(start, start + keys_at_once)
+        scores = buffer.flatten()[: len(query) * len(keys[tile])].view(len(query), -1)
+        torch.mm(query, keys[tile].t(), out=scores)
+        tile_log_total = scores.amax(-1, keepdim=True)
+        torch.softmax(scores, -1, out=scores)
+        tile_log_total -= scores.amax(-1, keepdim=True).log_()
+        torch.mm(scores, values[tile], out=part)
+
+        log_total = torch.logaddexp(log_total, tile_log_total)
+        share = (tile_log_total - log_total).exp_()
+        output.lerp_(part, share)
 
 
 def attend_locally(

@@ -1,0 +1,45 @@
+"""Networks give the numbers recorded from the published implementations, on weights made by a formula."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from plain_engine import input_size, network_input, track
+
+from formula_weights import formula_state_dict
+from hqtrack import nets
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
+CLIP = np.load(PARITY / "vmos_dev.npz")
+
+# VMOS is published with frames enlarged to a short edge of 480; DeAOT and AOT take them as they are.
+VMOS = {"long_term_gap": 2, "long_term_slots": 8, "short_term_distance": 4, "min_short_edge": 480}
+DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT)]
+)
+def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict[str, Any]) -> None:
+    expected = np.load(PARITY / f"{name}_dev.npz")
+    network = nets.build(name).eval()
+    network.load_state_dict(formula_state_dict(network.state_dict()))
+    frames = CLIP["frames"][: len(expected["labels"]) + 1]
+
+    results = list(track(network, frames, CLIP["first_mask"], **settings))
+
+    assert len(results) == len(expected["labels"])
+    for (logits, labels), expected_logits, expected_labels in zip(
+        results, expected["logits"], expected["labels"], strict=True
+    ):
+        np.testing.assert_allclose(logits[:, ::8, ::8].numpy(), expected_logits, rtol=0, atol=1e-3)
+        assert (labels.numpy() == expected_labels).mean() >= 0.999
+
+
+def test_frames_are_prepared_as_published() -> None:
+    height, width = CLIP["frames"].shape[1:3]
+    size = input_size(height, width, min_short_edge=480)
+    assert size == tuple(CLIP["input0_shape"][2:])
+    prepared = network_input(CLIP["frames"][0], size)[0, :, ::8, ::8]
+    np.testing.assert_allclose(prepared.numpy(), CLIP["input0"], rtol=0, atol=1e-5)
