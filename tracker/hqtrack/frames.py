@@ -1,0 +1,435 @@
+"""Where frames come from: a folder or glob of images, a video file, a camera.
+
+Frames are decoded in a thread of their own, a few ahead of the one in use, so that decoding costs no time
+where the work on a frame takes longer.
+"""
+
+from __future__ import annotations
+
+import glob
+import queue
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import DataError, InputError
+
+Image = npt.NDArray[np.uint8]
+Item = TypeVar("Item")
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Files of a folder that are frames; others are left alone."""
+
+PREFETCHED = 3
+"""Frames decoded ahead: enough to even out slow ones, 75 MB at 3840 x 2160."""
+
+IMAGE_RATE = Fraction(25)
+"""Frames per second of images, which carry no rate of their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a source."""
+
+    image: Image
+    """(H, W, 3) uint8 RGB."""
+    index: int
+    """Position in the whole source, from 0, whatever start and stride are."""
+    time: Fraction
+    """Seconds since the source's first frame."""
+    name: str
+    """File name of an image, or the index with 8 digits."""
+
+
+def read_image(path: str | Path) -> Image:
+    """Read an image file.
+
+    Grey images get three equal channels. Of 16-bit values the upper 8 bits are kept. Transparency is dropped,
+    the colours under it stay. An orientation in the file's EXIF data is applied.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: The file is missing, cut short, or no image.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if content.startswith(b"\xff\xd8") and not _ends_as_jpeg(content):
+        raise DataError(f"{path}: the JPEG image is cut short; copy the file again")
+    # Not cv2.imread: on Windows it cannot open paths with letters beyond ASCII.
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise DataError(f"{path}: not a readable image")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _ends_as_jpeg(content: bytes) -> bool:
+    """Whether the end marker follows the picture's data; decoders fill a missing rest with grey silently."""
+    position = 2
+    while content[position : position + 1] == b"\xff" and position + 4 <= len(content):
+        if (
+            content[position + 1] == 0xDA
+        ):  # the picture's data start; before it, previews have ends of their own
+            return content.find(b"\xff\xd9", position) >= 0
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return False
+
+
+class FrameSource(ABC):
+    """Frames of a folder, video or camera, to be iterated as often as wanted (a camera goes on).
+
+    Use `open_frames`. `len` works where the number of frames is known.
+    """
+
+    fps: Fraction
+    """Average frames per second of the source, before any stride."""
+    timecode: str | None = None
+    """Timecode of the source's first frame, such as "01:00:00:00", where it has one."""
+    aspect: Fraction = Fraction(1)
+    """Width of a pixel relative to its height."""
+    live: bool = False
+    """A live source cannot be read a second time."""
+
+    def __init__(self, *, start: int, end: int | None, stride: int, count: int | None) -> None:
+        if start < 0:
+            raise InputError(f"start = {start}: frames count from 0")
+        if stride < 1:
+            raise InputError(f"stride = {stride}: must be at least 1")
+        if end is not None and end <= start:
+            raise InputError(f"end = {end}: must be greater than start = {start}; frame {end} is not read")
+        if count is not None and start >= count:
+            raise DataError(f"{self}: start = {start}, but there are only {count} frames")
+        self.start, self.end, self.stride = start, end, stride
+        self._total = count
+
+    @cached_property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Name of the source for messages."""
+
+    @abstractmethod
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        """Give for every frame of the source what decodes it; frames that are skipped are never decoded."""
+
+    @property
+    def indices(self) -> range | None:
+        """Indices of the frames that will be read; None where the length of the source is unknown."""
+        ends = [end for end in (self.end, self._total) if end is not None]
+        return range(self.start, min(ends), self.stride) if ends else None
+
+    def __len__(self) -> int:
+        if self.indices is None:
+            raise TypeError(f"{self}: the number of frames is unknown before they are read")
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = prefetch(self._decoded(), PREFETCHED)
+        first = next(frames, None)
+        if first is None:
+            raise DataError(f"{self}: no frame could be read from frame {self.start} on")
+        yield first
+        yield from frames
+
+    def _decoded(self) -> Iterator[Frame]:
+        with closing(self._undecoded()) as frames:
+            for decode in islice(frames, self.start, self.end, self.stride):
+                yield decode()
+
+
+def open_frames(
+    source: str | Path | int,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    stride: int = 1,
+    fps: Fraction | float | None = None,
+) -> FrameSource:
+    """Open a source of frames.
+
+    Args:
+        source: A video file, a folder of images (in natural order: 2 before 10), an image, a glob such as
+            "shots/*.png", or the index of a camera.
+        start: First frame to read; frames count from 0.
+        end: First frame that is not read any more; None reads to the end.
+        stride: Every how many frames one is read.
+        fps: Frame rate of images, 25 if None; a video file has its own.
+
+    Raises:
+        DataError: There is no such source, or it holds no frames.
+        InputError: Start, end, stride or fps are out of range.
+
+    Example:
+        >>> for frame in open_frames("clip.mp4", stride=2):  # doctest: +SKIP
+        ...     print(frame.index, float(frame.time), frame.image.shape)
+    """
+    if fps is not None and not 0 < fps <= 1000:
+        raise InputError(f"fps = {fps}: must be above 0 and at most 1000")
+    path = Path(str(source))
+    window = _Window(start, end, stride)
+    rate = IMAGE_RATE if fps is None else Fraction(fps).limit_denominator(1001)
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not files:
+            raise DataError(
+                f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
+            )
+        return ImageFrames(natural_order(files), str(path), rate, window)
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        return ImageFrames([path], str(path), rate, window)
+    if path.exists():
+        return VideoFrames(path, window)
+    if str(source).isdecimal():
+        return CameraFrames(int(str(source)), window)
+    if glob.has_magic(str(source)):
+        files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
+        if not files:
+            raise DataError(f"{source}: no file fits this pattern")
+        return ImageFrames(natural_order(files), str(source), rate, window)
+    raise DataError(
+        f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
+        "or the number of a camera"
+    )
+
+
+def natural_order(files: Sequence[Path]) -> list[Path]:
+    """Sort paths as people count: numbers in names by their value.
+
+    Example:
+        >>> [path.name for path in natural_order([Path("a10.png"), Path("a2.png")])]
+        ['a2.png', 'a10.png']
+    """
+
+    def key(path: Path) -> tuple[list[tuple[int, str]], str]:
+        parts = re.split(r"(\d+)", str(path).casefold())
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], str(path)
+
+    return sorted(files, key=key)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Which frames of a source are read."""
+
+    start: int
+    end: int | None
+    stride: int
+
+
+class ImageFrames(FrameSource):
+    """Image files, one a frame."""
+
+    def __init__(self, files: Sequence[Path], title: str, fps: Fraction, window: _Window) -> None:
+        self._files, self._title, self.fps = files, title, fps
+        super().__init__(start=window.start, end=window.end, stride=window.stride, count=len(files))
+
+    def __str__(self) -> str:
+        return self._title
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        height, width = read_image(self._files[self.start]).shape[:2]
+        return height, width
+
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        for index, file in enumerate(self._files):
+            yield partial(self._read, index, file)
+
+    def _read(self, index: int, file: Path) -> Frame:
+        return Frame(read_image(file), index, index / self.fps, file.name)
+
+
+class VideoFrames(FrameSource):
+    """A video file. Frames keep their own times, so that a variable frame rate survives."""
+
+    def __init__(self, path: Path, window: _Window) -> None:
+        self._path = path
+        with self._open() as container:
+            stream = container.streams.video[0]
+            rate = stream.average_rate or stream.guessed_rate
+            self.fps = Fraction(rate) if rate else IMAGE_RATE
+            self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            places = [container.metadata, *(each.metadata for each in container.streams)]
+            self.timecode = next((place["timecode"] for place in places if "timecode" in place), None)
+            count = stream.frames or None
+        super().__init__(start=window.start, end=window.end, stride=window.stride, count=count)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        with closing(self._undecoded()) as frames:
+            height, width = next(frames)().image.shape[:2]
+        return height, width
+
+    def _open(self) -> av.container.InputContainer:
+        try:
+            container = av.open(str(self._path))
+        except (av.error.FFmpegError, OSError) as error:
+            raise DataError(f"{self._path}: not a readable video: {_reason(error)}") from error
+        if not container.streams.video:
+            container.close()
+            raise DataError(f"{self._path}: there is no picture in this file")
+        return container
+
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        with self._open() as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            begin: Fraction | None = None
+            frames = container.decode(stream)
+            index = 0
+            while True:
+                try:
+                    picture = next(frames)
+                except StopIteration:
+                    return
+                except (av.error.FFmpegError, OSError) as error:
+                    raise DataError(
+                        f"{self._path}: frame {index} cannot be decoded: {_reason(error)}"
+                    ) from error
+                if picture.pts is None or picture.time_base is None:
+                    seconds = index / self.fps
+                else:
+                    seconds = picture.pts * picture.time_base
+                begin = seconds if begin is None else begin
+                yield partial(_frame_of_picture, picture, index, seconds - begin)
+                index += 1
+
+
+def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
+    image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
+    turns = round(picture.rotation / 90) % 4
+    if turns:  # a telephone's video is stored lying and says how to turn it
+        image = np.ascontiguousarray(np.rot90(image, turns))
+    return Frame(image, index, seconds, f"{index:08d}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+class CameraFrames(FrameSource):
+    """A camera, read until the reader stops."""
+
+    live = True
+
+    def __init__(self, camera: int, window: _Window) -> None:
+        self._camera = camera
+        cv2.utils.logging.setLogLevel(
+            cv2.utils.logging.LOG_LEVEL_SILENT
+        )  # a missing camera is reported below, in one line
+        self._capture = cv2.VideoCapture(camera)
+        if not self._capture.isOpened():
+            raise DataError(
+                f"camera {camera} cannot be opened; is it connected, and used by no other program?"
+            )
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = Fraction(rate).limit_denominator(1001) if 0 < rate <= 1000 else IMAGE_RATE
+        super().__init__(start=window.start, end=window.end, stride=window.stride, count=None)
+
+    def __str__(self) -> str:
+        return f"camera {self._camera}"
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        get = self._capture.get
+        return int(get(cv2.CAP_PROP_FRAME_HEIGHT)), int(get(cv2.CAP_PROP_FRAME_WIDTH))
+
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        begin = time.monotonic()
+        index = 0
+        while self._capture.grab():
+            seconds = Fraction(time.monotonic() - begin).limit_denominator(90_000)
+            yield partial(self._retrieve, index, seconds)
+            index += 1
+
+    def _retrieve(self, index: int, seconds: Fraction) -> Frame:
+        good, picture = self._capture.retrieve()
+        if not good:
+            raise DataError(f"{self}: frame {index} cannot be read; was the camera unplugged?")
+        image: Image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return Frame(image, index, seconds, f"{index:08d}")
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """Carries an error from the thread to who waits for its items."""
+
+    error: BaseException
+
+
+class _Done:
+    """Says that there are no more items."""
+
+
+def prefetch(items: Iterator[Item], depth: int) -> Iterator[Item]:
+    """Produce items in another thread, at most `depth` ahead of the one in use.
+
+    An error in the thread is raised here, after the items before it. Leaving the loop early ends the thread
+    and closes `items`.
+
+    Example:
+        >>> list(prefetch(iter("abc"), depth=2))
+        ['a', 'b', 'c']
+    """
+    ready: queue.Queue[Item | _Failed | _Done] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def hand_over(item: Item | _Failed | _Done) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def produce() -> None:
+        try:
+            for item in items:
+                hand_over(item)
+                if stop.is_set():
+                    break
+            hand_over(_Done())
+        except BaseException as error:
+            hand_over(_Failed(error))
+        finally:
+            close = getattr(items, "close", None)  # a generator's files are closed in its own thread
+            if close is not None:
+                close()
+
+    thread = threading.Thread(target=produce, name="hqtrack-frames", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _Done):
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,137 @@
+"""Drawing masks over frames, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import InputError
+from hqtrack.masks import LabelMap, masks_of
+
+Image = npt.NDArray[np.uint8]
+
+STRENGTH = 0.45
+"""Share of the object's colour in the pixels of its mask."""
+
+
+@cache
+def palette() -> npt.NDArray[np.uint8]:
+    """Give the colours of labels 0 to 255, as the PASCAL VOC and DAVIS data sets have them.
+
+    Bits 0, 3 and 6 of a label are the upper bits of red, bits 1, 4 and 7 of green, bits 2 and 5 of blue, so
+    that neighbouring labels differ much.
+
+    Returns:
+        (256, 3) uint8 RGB, read-only; label 0 is black.
+
+    Example:
+        >>> palette()[:4].tolist()
+        [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    """
+    labels = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        channel, place = bit % 3, 7 - bit // 3
+        colours[:, channel] |= ((labels >> bit & 1) << place).astype(np.uint8)
+    colours.flags.writeable = False
+    return colours
+
+
+def colour_of(label: int) -> tuple[int, int, int]:
+    """Give the bright RGB colour in which an object is drawn; its label image keeps the palette's.
+
+    Example:
+        >>> colour_of(1)
+        (255, 0, 0)
+    """
+    red, green, blue = (int(value) for value in palette()[label])
+    brightest = max(red, green, blue, 1)
+    return red * 255 // brightest, green * 255 // brightest, blue * 255 // brightest
+
+
+def draw_masks(image: Image, masks: npt.ArrayLike, *, labels: Sequence[int] | None = None) -> Image:
+    """Draw masks over an image: each object tinted in its colour, with an outline and its number.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        masks: (N, H, W) bool.
+        labels: Number of each object, which is also its colour; 1 to N if not given.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    masks = np.asarray(masks).astype(bool)
+    if masks.ndim != 3 or masks.shape[1:] != image.shape[:2]:
+        raise InputError(f"masks {masks.shape} do not fit an image {image.shape}; they must be (N, H, W)")
+    drawn = image.copy()
+    names = range(1, len(masks) + 1) if labels is None else labels
+    thickness = max(1, round(min(image.shape[:2]) / 400))
+    for label, mask in zip(names, masks, strict=True):
+        if not mask.any():
+            continue
+        colour = np.array(colour_of(label), np.float32)
+        drawn[mask] = ((1 - STRENGTH) * drawn[mask] + STRENGTH * colour).astype(np.uint8)
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, outline, -1, colour_of(label), thickness)
+    for label, mask in zip(names, masks, strict=True):  # numbers last, so that no mask covers them
+        if mask.any():
+            write_text(drawn, str(label), _middle(mask), colour_of(label))
+    return drawn
+
+
+def draw_labels(image: Image, labels: LabelMap) -> Image:
+    """Draw a label map (H, W) over an image; see `draw_masks`."""
+    return draw_masks(image, masks_of(labels, int(labels.max(initial=0))))
+
+
+def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    """Write text in place around the point (x, y), with a dark edge so that it is seen on any ground."""
+    scale = max(0.4, min(image.shape[:2]) / 700)
+    weight = max(1, round(2 * scale))
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+    origin = (
+        int(np.clip(middle[0] - width // 2, 0, max(0, image.shape[1] - width))),
+        int(np.clip(middle[1] + height // 2, height, max(height, image.shape[0] - 1))),
+    )
+    for thickness, paint in ((weight + 2, (0, 0, 0)), (weight, colour)):
+        cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, thickness, cv2.LINE_AA)
+
+
+def _middle(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Give the pixel (x, y) of a mask that lies deepest in it: a mean may lie outside."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    crop = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    depth = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(columns[0] + column - 1), int(rows[0] + row - 1)
+
+
+def contact_sheet(images: Sequence[Image], *, columns: int = 3, width: int = 320) -> Image:
+    """Lay images out in rows from left to right, each reduced or enlarged to the same width.
+
+    Args:
+        images: At least one (H, W, 3) uint8 RGB; heights may differ, a row is as high as its highest.
+        columns: Images in a row.
+        width: Width of each in pixels.
+
+    Returns:
+        (H, columns * width, 3) uint8 RGB on black.
+    """
+    if not images or columns < 1 or width < 1:
+        raise InputError(f"a sheet of {len(images)} images in {columns} columns of {width} pixels is empty")
+    small = []
+    for image in images:
+        size = (width, max(1, round(image.shape[0] * width / image.shape[1])))
+        small.append(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8))
+    rows = []
+    for first in range(0, len(small), columns):
+        cells = small[first : first + columns]
+        row = np.zeros((max(cell.shape[0] for cell in cells), columns * width, 3), np.uint8)
+        for place, cell in enumerate(cells):
+            row[: cell.shape[0], place * width : (place + 1) * width] = cell
+        rows.append(row)
+    return np.concatenate(rows)
