@@ -3,7 +3,7 @@
 Every output place of every group is a weighted sum of a few values of its group: each kernel point reads
 the four pixels around its sampling place. That is what `embedding_bag` computes in one fused step, with the
 image as the table and the products of bilinear weight and modulation as the weights; it is faster than
-sampling each kernel point into a tensor of its own and summing afterwards, and needs a fraction of the memory.
+sampling each kernel point into a tensor of its own and summing afterwards, and it needs less memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ class Window(NamedTuple):
         return along.repeat_interleave(size), along.repeat(size)
 
 
-def dcnv3(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window = Window()) -> Tensor:
+THREE_BY_THREE = Window()
+
+
+def dcnv3(
+    value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window = THREE_BY_THREE
+) -> Tensor:
     """Sample a map at displaced places and sum what is found, modulated, group by group.
 
     Outside the map everything is zero. Coordinates and sums are computed in float32 at least. On CUDA a fused
@@ -52,7 +57,7 @@ def dcnv3(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Wind
 
     Args:
         value: (B, H, W, C) map, channels last; C is a multiple of `groups`.
-        offset: (B, H_out, W_out, groups * P * 2) displacements (x, y) in pixels, of P = kernel_size**2 points.
+        offset: (B, H_out, W_out, groups * P * 2) displacements (x, y) in pixels, P = kernel_size**2.
         mask: (B, H_out, W_out, groups * P) modulation, usually a softmax over P.
         groups: Groups of channels, each with its own offsets and modulation.
         window: Kernel size, stride, padding, dilation and scale of the offsets.
@@ -75,7 +80,7 @@ def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, w
     dtype = torch.promote_types(torch.promote_types(value.dtype, offset.dtype), mask.dtype)
     dtype = torch.promote_types(dtype, torch.float32)
 
-    # A border of zeros stands for everything outside: coordinates, counted from it, are clamped to its middle.
+    # A border of zeros stands for everything outside: coordinates, counted from it, are clamped to it.
     table = F.pad(value.to(dtype), (0, 0, 1, 1, 1, 1)).view(-1, channels // groups)
     row_step = (width + 2) * groups
     reach = table.shape[0] - row_step - groups
@@ -145,7 +150,7 @@ class DCNv3(nn.Module):
         window: Which places it reads; the stride must be 1.
     """
 
-    def __init__(self, channels: int, groups: int, window: Window = Window()) -> None:
+    def __init__(self, channels: int, groups: int, window: Window = THREE_BY_THREE) -> None:
         super().__init__()
         self.groups = groups
         self.window = window
@@ -173,6 +178,4 @@ class DCNv3(nn.Module):
         guide = convolve(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         guide = activate(normalise(guide))
         mask = self.mask(guide).unflatten(-1, (self.groups, -1)).softmax(-1).flatten(-2)
-        return self.output_proj(
-            dcnv3(self.input_proj(x), self.offset(guide), mask, self.groups, self.window)
-        )
+        return self.output_proj(dcnv3(self.input_proj(x), self.offset(guide), mask, self.groups, self.window))
