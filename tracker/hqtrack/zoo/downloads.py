@@ -136,7 +136,8 @@ def _checked(weights: Weights, path: Path, target: Path) -> str:
         forget = f" To forget what an earlier download recorded, delete {record}." if record.is_file() else ""
         raise WeightsError(
             f"the download of {weights.label} from {weights.url} is damaged or was replaced: its SHA-256 is "
-            f"{digest}, not {expected}. It was deleted; try again, or ask its authors ({weights.page}).{forget}"
+            f"{digest}, not {expected}. It was deleted; try again, or ask its authors "
+            f"({weights.page}).{forget}"
         )
     return digest
 
