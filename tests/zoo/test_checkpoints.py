@@ -2,6 +2,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ def published(name: str) -> dict[str, Tensor]:
     return {key: torch.empty(shape, device="meta") for key, shape in table.items()}
 
 
+@cache
 def network_state(name: str) -> Mapping[str, Tensor]:
-    with torch.device("meta"):
-        return nets.build(name).state_dict()
+    return nets.build(name).state_dict()
 
 
 def sam_state(kind: str, *, high_quality: bool) -> Mapping[str, Tensor]:
