@@ -268,7 +268,7 @@ def _checked_masks(
         raise InputError(
             "masks must all have the size of the frame, but they differ from each other"
         ) from error
-    if stacked.dtype.kind not in "bui":
+    if stacked.size and stacked.dtype.kind not in "bui":
         raise InputError(f"masks must be bool, or integers with 0 for background, not {stacked.dtype}")
     if stacked.ndim == 2:
         raise InputError(

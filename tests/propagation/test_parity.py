@@ -1,0 +1,89 @@
+"""The real tracker with formula weights gives the label maps that the published code gives.
+
+`vmos_cases.npz` holds label maps of the published engine on the reference clip, run with its stand-ins for
+compiled extensions (`benchmarks/published.py`), and with small inputs so that the cases take seconds.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from formula_weights import formula_state_dict
+
+from hqtrack import HQTrack, nets
+from hqtrack.config import Memory
+from hqtrack.masks import masks_of
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.zoo import load_card
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
+
+
+@pytest.fixture(scope="module")
+def network() -> PropagationNetwork:
+    network = nets.build("vmos")
+    network.load_state_dict(formula_state_dict(network.state_dict()))
+    return network
+
+
+def agreement(
+    network: PropagationNetwork,
+    memory: Memory,
+    max_long_edge: int,
+    frames: np.ndarray,
+    first_mask: np.ndarray,
+    expected: np.ndarray,
+) -> list[float]:
+    """Track a clip and give the share of equal pixels in each frame."""
+    card = replace(load_card("vmos"), memory=memory, max_long_edge=max_long_edge)
+    tracker = HQTrack(card, network, device="cpu")
+    count = int(first_mask.max())
+    tracker.initialize(frames[0], masks_of(first_mask, count))
+    shares = []
+    for frame, labels in zip(frames[1:], expected, strict=True):
+        masks = tracker.track(frame)
+        assert masks.shape == (count, *frame.shape[:2])
+        assert masks.dtype == np.bool_
+        shares.append(float((masks == masks_of(labels, count)).all(axis=0).mean()))
+    return shares
+
+
+def test_every_frame_of_the_reference_clip_is_as_published(network: PropagationNetwork) -> None:
+    clip = np.load(PARITY / "vmos_dev.npz")
+    memory = Memory(long_term_slots=8, long_term_gap=2, short_term_distance=4)
+    shares = agreement(network, memory, 1040, clip["frames"], clip["first_mask"], clip["labels"])
+    assert min(shares) >= 0.999
+
+
+class Case(NamedTuple):
+    memory: Memory
+    max_long_edge: int
+    size: tuple[int, int] = (120, 168)
+
+
+CASES = {
+    "released_slots": Case(Memory(5, 2, 4), 176),
+    "five_objects": Case(Memory(8, 2, 4), 176),
+    "twelve_objects": Case(Memory(8, 2, 4), 176),
+    "odd_size": Case(Memory(8, 2, 4), 190, (97, 131)),
+    "tall_size": Case(Memory(8, 2, 4), 150, (120, 73)),
+    "gap_one_distance_two": Case(Memory(8, 1, 2), 176),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_other_settings_are_as_published_too(network: PropagationNetwork, name: str) -> None:
+    case = CASES[name]
+    frames = np.load(PARITY / "vmos_dev.npz")["frames"][:, : case.size[0], : case.size[1]]
+    published = np.load(PARITY / "vmos_cases.npz")
+    shares = agreement(
+        network,
+        case.memory,
+        case.max_long_edge,
+        frames,
+        published[f"{name}_mask"],
+        published[f"{name}_labels"],
+    )
+    assert min(shares) >= 0.999
