@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +19,17 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from hqtrack.errors import DataError
+from hqtrack.frames import read_image
+from hqtrack.training.datasets.video import read_png
 
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 TILE = 128
 """Side of the square texture that an object is drawn from, in pixels."""
+MOST_REGIONS = 256
 SMALLEST_OBJECT = 40
 """Pixels that an object must show in the first frame to be labelled."""
 
@@ -55,6 +58,8 @@ class RegionImages:
     def from_folder(cls, root: Path, list_file: str | None = None) -> RegionImages:
         """Read `root/images` and `root/labels` (PNG index maps of the same names).
 
+        What cannot be used is named in a warning and skipped.
+
         Args:
             root: The dataset's folder.
             list_file: A text file under `root` with one image name per line; None takes all images.
@@ -62,49 +67,60 @@ class RegionImages:
         Raises:
             DataError: There is no usable image.
         """
+        return cls.from_lists(root, None if list_file is None else [list_file])
+
+    @classmethod
+    def from_lists(cls, root: Path, list_files: Sequence[str] | None) -> RegionImages:
+        """Read the images that any of several lists names; see `from_folder`."""
         files = {p.stem: p for p in sorted((root / "images").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
         names = list(files)
-        if list_file is not None:
-            names = [Path(line).stem for line in (root / list_file).read_text().split()]
+        if list_files:
+            names = [name for list_file in list_files for name in _listed(root / list_file)]
         items, skipped = [], []
         for name in names:
-            problem = _problem(files.get(name), root / "labels" / f"{name}.png")
-            if isinstance(problem, str):
-                skipped.append(f"{name}: {problem}")
-                continue
-            image, labels = problem
-            items.append(
-                RegionImage(
-                    torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), labels, _object_regions(labels)
-                )
-            )
+            item = _read(files.get(name), root / "labels" / f"{name}.png")
+            if isinstance(item, str):
+                skipped.append(f"{name}: {item}")
+            else:
+                items.append(item)
         for line in skipped:
             logger.warning("skipped %s", line)
         if skipped:
             logger.warning("%d of %d images were skipped", len(skipped), len(names))
         if not any(item.objects for item in items):
             raise DataError(
-                f"{root} holds no usable image: images are expected in {root / 'images'} and label PNGs of the "
-                f"same names in {root / 'labels'}"
+                f"{root} holds no usable image: images are expected in {root / 'images'} and label PNGs of "
+                f"the same names in {root / 'labels'}"
             )
         return cls(items, skipped)
 
 
-def _problem(image_file: Path | None, label_file: Path) -> str | tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _listed(path: Path) -> list[str]:
+    """Give the stems that a list names."""
+    try:
+        return [Path(line).stem for line in path.read_text(encoding="utf-8").split()]
+    except OSError as error:
+        raise DataError(f"{path}: no readable list of images: {error}") from error
+
+
+def _read(image_file: Path | None, label_file: Path) -> str | RegionImage:
     """Read an image and its labels, or say why they cannot be used."""
     if image_file is None:
         return "no such image"
-    bgr = cv2.imread(str(image_file), cv2.IMREAD_COLOR)
-    if bgr is None:
-        return "the image cannot be decoded"
     if not label_file.exists():
         return f"no label file {label_file.name}"
-    labels = cv2.imread(str(label_file), cv2.IMREAD_UNCHANGED)
-    if labels is None or labels.ndim != 2:
-        return f"{label_file.name} is no index map"
-    if labels.shape != bgr.shape[:2]:
-        return f"labels are {labels.shape[1]}x{labels.shape[0]}, the image {bgr.shape[1]}x{bgr.shape[0]}"
-    return np.asarray(bgr[..., ::-1], np.uint8), np.asarray(labels, np.uint8)
+    try:
+        image, values = read_image(image_file), read_png(label_file)
+    except DataError as error:
+        return str(error)
+    if values.shape != image.shape[:2]:
+        height, width = values.shape
+        return f"labels are {width}x{height}, the image {image.shape[1]}x{image.shape[0]}"
+    numbers, places = np.unique(values, return_inverse=True)
+    if len(numbers) > MOST_REGIONS:
+        return f"{label_file.name} has {len(numbers)} regions; is it an index map?"
+    labels = places.reshape(values.shape).astype(np.uint8)
+    return RegionImage(torch.from_numpy(image.transpose(2, 0, 1).copy()), labels, _object_regions(labels))
 
 
 def _largest_component(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
@@ -233,7 +249,9 @@ class SequenceSynthesizer:
         if self._chance(0.75):
             return self._photo_patch()
         cells = int(self.rng.integers(2, 12))
-        noise = torch.from_numpy(self.rng.normal(0, self._uniform(0, 45), (1, 3, cells, cells)).astype(np.float32))
+        noise = torch.from_numpy(
+            self.rng.normal(0, self._uniform(0, 45), (1, 3, cells, cells)).astype(np.float32)
+        )
         smooth = F.interpolate(noise, size=(TILE, TILE), mode="bicubic")[0]
         colour = torch.from_numpy(self.rng.uniform(0, 255, (3, 1, 1)).astype(np.float32))
         if self._chance(0.35):
@@ -251,7 +269,9 @@ class SequenceSynthesizer:
         around = np.linspace(0, 2 * np.pi, 72, endpoint=False)
         radius = np.interp(around, angles, radii, period=2 * np.pi)
         smooth = int(self.rng.integers(1, 7))
-        radius = np.convolve(np.r_[radius[-smooth:], radius, radius[:smooth]], np.ones(2 * smooth + 1), "valid")
+        radius = np.convolve(
+            np.r_[radius[-smooth:], radius, radius[:smooth]], np.ones(2 * smooth + 1), "valid"
+        )
         radius = radius / radius.max() * 0.48 * TILE
         points = TILE / 2 + np.stack([radius * np.cos(around), radius * np.sin(around)], axis=1)
         return self._filled(points)
@@ -278,14 +298,18 @@ class SequenceSynthesizer:
         window = np.s_[max(0, y - 2) : y + h + 2, max(0, x - 2) : x + w + 2]
         alpha = mask[window].astype(np.uint8) * 255
         if self._chance(0.5):
-            alpha = cv2.erode(alpha, np.ones((3, 3), np.uint8))
-        rgba = torch.cat([item.image[:, window[0], window[1]].float(), torch.from_numpy(alpha)[None].float() / 255])
+            alpha = np.asarray(cv2.erode(alpha, np.ones((3, 3), np.uint8)), np.uint8)
+        rgba = torch.cat(
+            [item.image[:, window[0], window[1]].float(), torch.from_numpy(alpha)[None].float() / 255]
+        )
         tile = F.interpolate(rgba[None], size=(TILE, TILE), mode="bilinear", antialias=True)[0]
         return tile, w / h
 
     # Sequences
 
-    def _motion(self, t: NDArray[np.float64], label: int, tile: Tensor, aspect: float, speed: float) -> _Layer:
+    def _motion(
+        self, t: NDArray[np.float64], label: int, tile: Tensor, aspect: float, speed: float
+    ) -> _Layer:
         """Give a tile a place, a size and a motion."""
         size = self.size
         area = math.exp(self._uniform(math.log(0.003), math.log(0.25))) * size * size
@@ -301,11 +325,13 @@ class SequenceSynthesizer:
         bend = torch.zeros(len(t), 2, 4, 4)
         if self._chance(0.75):
             amount = self._uniform(0, 0.13) * min(1.5, own) ** 0.7
-            drift, swing = (torch.from_numpy(self.rng.normal(0, 1, (2, 4, 4)).astype(np.float32)) for _ in range(2))
+            drift, swing = (
+                torch.from_numpy(self.rng.normal(0, 1, (2, 4, 4)).astype(np.float32)) for _ in range(2)
+            )
             phase = self._uniform(0, 6.3)
             for i, time in enumerate(t):
-                weight = math.sin(phase + 0.8 * time) - math.sin(phase)
-                bend[i] = amount * (1.75 * math.tanh(0.2 * time) * drift + weight * swing)
+                turn = math.sin(phase + 0.8 * time) - math.sin(phase)
+                bend[i] = amount * (1.75 * math.tanh(0.2 * time) * drift + turn * swing)
         tiles = tile[None]
         if self._chance(0.3):
             # The object turns: what it shows changes gradually into something else.
@@ -331,7 +357,9 @@ class SequenceSynthesizer:
     def _figure(self, t: NDArray[np.float64], label: int, speed: float) -> list[_Layer]:
         """An articulated thing: a body, a head and limbs that swing, each with its own texture."""
         shared = self._texture()
-        torso = self._motion(t, label, torch.cat([shared, self._blob()[None]]), self._uniform(0.4, 0.9), speed)
+        torso = self._motion(
+            t, label, torch.cat([shared, self._blob()[None]]), self._uniform(0.4, 0.9), speed
+        )
         layers = []
         frequency = self._uniform(0.3, 1.4)
         for _ in range(int(self.rng.integers(2, 6))):
@@ -340,7 +368,9 @@ class SequenceSynthesizer:
             length, width = self._uniform(0.5, 1.1), self._uniform(0.12, 0.3)
             part.half = torso.half[:, 1:] * np.array([[width, length * 0.6]])
             anchor = self.rng.uniform(-0.75, 0.75, 2) * torso.half
-            swing = self._uniform(0, 6.3) + self._uniform(0.1, 0.9) * np.sin(frequency * t * speed + self._uniform(0, 6.3))
+            swing = self._uniform(0, 6.3) + self._uniform(0.1, 0.9) * np.sin(
+                frequency * t * speed + self._uniform(0, 6.3)
+            )
             part.angle = torso.angle + swing
             direction = np.stack([-np.sin(part.angle), np.cos(part.angle)], axis=1)
             part.centre = torso.centre + anchor + direction * part.half[:, 1:] * 0.8
@@ -348,7 +378,9 @@ class SequenceSynthesizer:
             layers.append(part)
         head = self._motion(t, label, torch.cat([self._texture(), self._blob()[None]]), 1.0, speed)
         head.half = np.repeat(torso.half[:, 1:] * 0.35, 2, axis=1)
-        head.centre = torso.centre - np.stack([-np.sin(torso.angle), np.cos(torso.angle)], 1) * torso.half[:, 1:] * 1.15
+        head.centre = (
+            torso.centre - np.stack([-np.sin(torso.angle), np.cos(torso.angle)], 1) * torso.half[:, 1:] * 1.15
+        )
         layers.insert(int(self.rng.integers(len(layers) + 1)), torso)
         return [*layers, head]
 
@@ -374,8 +406,10 @@ class SequenceSynthesizer:
                     offset = self.rng.normal(0, 1, 2) * 1.6 * model.half[0]
                     layer.centre = layer.centre - layer.centre[0] + model.centre[0] + offset
                     if self._chance(0.5):
-                        layer.centre = layer.centre[0] + 0.7 * (model.centre - model.centre[0]) + 0.3 * (
-                            layer.centre - layer.centre[0]
+                        layer.centre = (
+                            layer.centre[0]
+                            + 0.7 * (model.centre - model.centre[0])
+                            + 0.3 * (layer.centre - layer.centre[0])
                         )
                 things.append([layer])
             elif kind < 0.55:
@@ -392,15 +426,21 @@ class SequenceSynthesizer:
         order = self.rng.permutation(len(things))
         return [things[i] for i in order]
 
-    def _background(self, t: NDArray[np.float64], speed: float) -> tuple[Tensor, Tensor, int, NDArray[np.float64]]:
-        """A photograph seen by a moving camera: frames, labels of in-place objects, their number, camera shift."""
+    def _background(
+        self, t: NDArray[np.float64], speed: float
+    ) -> tuple[Tensor, Tensor, int, NDArray[np.float64]]:
+        """A photograph seen by a moving camera: frames, labels of objects in place, their number, shift."""
         size = self.size
         bank = self.with_objects if self._chance(0.6) else self.images.items
         item = bank[self.rng.integers(len(bank))]
         height, width = item.image.shape[1:]
         moving = speed * self._chance(0.8)
         shake = self._uniform(0.1, 0.8) * self._chance(0.25)
-        shift = np.stack([self._path(t, 0.15 + shake) * 0.035, self._path(t, 0.15 + shake) * 0.02], 1) * size * moving
+        shift = (
+            np.stack([self._path(t, 0.15 + shake) * 0.035, self._path(t, 0.15 + shake) * 0.02], 1)
+            * size
+            * moving
+        )
         zoom = np.exp(self._path(t, 0.05) * 0.025 * moving) * math.exp(self._uniform(-0.6, 0.05))
         angle = self.rng.normal(0, 0.08) + self._path(t, 0.05) * 0.025 * moving
         fit = min(height, width) / size * zoom
@@ -417,7 +457,9 @@ class SequenceSynthesizer:
             grids.append(torch.stack([u / width * 2 - 1, v / height * 2 - 1], dim=-1))
         grid = torch.stack(grids)
         if self._chance(0.3):
-            wave = torch.from_numpy(self.rng.normal(0, 0.02 * self._uniform(0, 1), (1, 2, 4, 4)).astype(np.float32))
+            wave = torch.from_numpy(
+                self.rng.normal(0, 0.02 * self._uniform(0, 1), (1, 2, 4, 4)).astype(np.float32)
+            )
             bent = F.interpolate(wave, size=(size, size), mode="bicubic").permute(0, 2, 3, 1)
             grid = grid + bent * torch.from_numpy(np.tanh(0.2 * t)).float().view(-1, 1, 1, 1) * speed
 
@@ -439,7 +481,11 @@ class SequenceSynthesizer:
         labels = torch.zeros(len(t), size, size, device=self.device)
         if count:
             sampled = F.grid_sample(
-                torch.from_numpy(label_image)[None, None].to(self.device).float(), tall, "nearest", "zeros", False
+                torch.from_numpy(label_image)[None, None].to(self.device).float(),
+                tall,
+                "nearest",
+                "zeros",
+                False,
             )
             labels = sampled[0, 0].unflatten(0, (len(t), size)).contiguous()
         return frames, labels, count, shift
@@ -464,7 +510,9 @@ class SequenceSynthesizer:
             place = torch.stack([u, v], dim=-1) / depth[..., None].clamp(min=0.3)
             bend = layer.bend[i : i + 1].to(self.device)
             if float(bend.abs().max()) > 0:
-                place = place + F.grid_sample(bend, place[None].clamp(-1, 1), align_corners=True)[0].permute(1, 2, 0)
+                place = place + F.grid_sample(bend, place[None].clamp(-1, 1), align_corners=True)[0].permute(
+                    1, 2, 0
+                )
             tile = layer.tiles[i if len(layer.tiles) > 1 else 0].to(self.device)
             shrink = TILE / (2 * float(layer.half[i].max()))
             if shrink > 1.6:
@@ -478,7 +526,9 @@ class SequenceSynthesizer:
                 step = max(1, round(0.08 * min(soft.shape)))
                 region *= 1 - layer.shadow * soft.roll((step, step // 2), (0, 1))
             gain = float(layer.gain[i]) * (
-                1 + float(layer.shade[i, 2]) * (u * float(layer.shade[i, 0]) + v * float(layer.shade[i, 1])).clamp(-1, 1)
+                1
+                + float(layer.shade[i, 2])
+                * (u * float(layer.shade[i, 0]) + v * float(layer.shade[i, 1])).clamp(-1, 1)
             )
             region += alpha * (drawn[:3] * gain - region)
             window = labels[i, y0:y1, x0:x1]
@@ -511,7 +561,9 @@ class SequenceSynthesizer:
         if self._chance(0.5):
             # Sun and shade lie still in the world while objects move through them.
             cells = int(self.rng.integers(2, 6))
-            field = torch.from_numpy(self.rng.normal(0, self._uniform(0.1, 0.5), (1, 1, cells, cells)).astype(np.float32))
+            field = torch.from_numpy(
+                self.rng.normal(0, self._uniform(0.1, 0.5), (1, 1, cells, cells)).astype(np.float32)
+            )
             field = F.interpolate(field, size=(size, size), mode="bicubic")
             if self._chance(0.5):
                 field = self._uniform(0.2, 0.6) * torch.tanh(field * self._uniform(3, 12))
@@ -529,20 +581,34 @@ class SequenceSynthesizer:
             frames = F.interpolate(small, size=(size, size), mode="bicubic")
         if self._chance(0.2 * min(1.0, speed)):
             reach, angle = int(self.rng.integers(2, 5)), self._uniform(0, math.pi)
-            steps = [(round(k * math.sin(angle)), round(k * math.cos(angle))) for k in range(-reach, reach + 1)]
+            steps = [
+                (round(k * math.sin(angle)), round(k * math.cos(angle))) for k in range(-reach, reach + 1)
+            ]
             padded = F.pad(frames, (reach,) * 4, mode="replicate")
             shifted = [
-                padded[..., reach + dy : reach + dy + size, reach + dx : reach + dx + size] for dy, dx in steps
+                padded[..., reach + dy : reach + dy + size, reach + dx : reach + dx + size]
+                for dy, dx in steps
             ]
             frames = torch.stack(shifted).mean(0)
         if self._chance(0.5):
             noise = torch.from_numpy(self.rng.standard_normal((1, 3, size + 8, size + 8), dtype=np.float32))
             noise = noise.to(self.device) * self._uniform(0, 8)
             frames = torch.cat(
-                [f[None] + noise[..., k % 8 : k % 8 + size, k % 5 : k % 5 + size] for k, f in enumerate(frames)]
+                [
+                    f[None] + noise[..., k % 8 : k % 8 + size, k % 5 : k % 5 + size]
+                    for k, f in enumerate(frames)
+                ]
             )
         frames = frames.clamp(0, 255).to(torch.uint8)
         if self._chance(0.25):
             quality = int(self.rng.integers(15, 75))
-            frames = torch.stack([decode_jpeg(encode_jpeg(f.cpu(), quality)) for f in frames]).to(self.device)
+            frames = torch.stack([_recompressed(f, quality) for f in frames])
         return frames
+
+
+def _recompressed(frame: Tensor, quality: int) -> Tensor:
+    """Give a frame (3, H, W) uint8 the artefacts of JPEG; it passes through the CPU."""
+    image = np.ascontiguousarray(frame.cpu().numpy()[::-1].transpose(1, 2, 0))
+    _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(decoded[..., ::-1].transpose(2, 0, 1))).to(frame.device)

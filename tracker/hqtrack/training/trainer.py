@@ -8,47 +8,28 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hqtrack.nets.interface import Memory, MemoryEntry, PropagationNetwork
+from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
+from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
+from hqtrack.training.schedule import (
+    Recipe,
+    auxiliary_weight,
+    hard_pixel_share,
+    learning_rate,
+    matching_weight,
+)
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Numbers of the optimisation."""
-
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.03
-    warmup_steps: int = 150
-    decay_start: float = 0.35
-    """Fraction of the steps after which the learning rate falls (to 1 % at the end)."""
-    gradient_norm: float = 1.0
-    ema_decay: float = 0.998
-    truth_fed_back: float = 0.1
-    """Share of frames whose true masks are fed back instead of the network's own."""
-    long_term_write: float = 0.5
-    """Probability that a tracked frame is added to the long-term memory."""
-    hard_pixels: float = 0.25
-    """Final share of pixels that the bootstrapped cross-entropy keeps."""
-    hard_pixels_at: float = 0.35
-    """Fraction of the steps at which that share is reached."""
-    matching_weight: float = 0.25
-    """Weight of the loss on masks that attention alone found; halved after half of the steps."""
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Give the learning rate at a step: linear warm-up, constant, then a polynomial (power 0.9) decay."""
-    progress = step / steps
-    decay = max(0.0, (progress - recipe.decay_start) / (1 - recipe.decay_start))
-    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup_steps) * max(0.01, (1 - decay) ** 0.9)
+SMALLEST_OBJECT = 30
+"""Pixels that an object must show in the first frame to be tracked."""
 
 
 def normalise(frames: Tensor) -> Tensor:
@@ -58,7 +39,9 @@ def normalise(frames: Tensor) -> Tensor:
     return ((frames.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def shuffled_identities(batch: int, max_objects: int, generator: torch.Generator, device: torch.device) -> Tensor:
+def shuffled_identities(
+    batch: int, max_objects: int, generator: torch.Generator, device: torch.device
+) -> Tensor:
     """Give, for each sequence, which identity each label takes: (B, max_objects + 1); background stays 0."""
     order = torch.rand(batch, max_objects, generator=generator).argsort(1) + 1
     return torch.cat([torch.zeros(batch, 1, dtype=torch.long), order], dim=1).to(device)
@@ -99,34 +82,6 @@ def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     dropped = (noise[:, 1] > 1.0) & (rand(batch, 1, 1) < 0.3)
     labels = torch.where(grown, chosen, labels)
     return torch.where(dropped, torch.zeros_like(labels), labels)
-
-
-def bootstrapped_cross_entropy(log_probs: Tensor, labels: Tensor, kept: float) -> Tensor:
-    """Average the cross-entropy over the hardest pixels of each image.
-
-    Args:
-        log_probs: (B, S, H, W).
-        labels: (B, H, W) long.
-        kept: Share of pixels that count, in (0, 1].
-    """
-    loss = -log_probs.gather(1, labels[:, None]).flatten(1)
-    if kept >= 1:
-        return loss.mean()
-    return loss.topk(max(64, int(loss.shape[1] * kept)), dim=1).values.mean()
-
-
-def soft_jaccard_loss(probs: Tensor, one_hot: Tensor, present: Tensor) -> Tensor:
-    """Give 1 - soft IoU, averaged over objects that are present.
-
-    Args:
-        probs: (B, N, H, W), objects only.
-        one_hot: The truth, same shape.
-        present: (B, N) bool.
-    """
-    intersection = (probs * one_hot).sum((2, 3))
-    union = (probs + one_hot - probs * one_hot).sum((2, 3))
-    loss = (1 - (intersection + 1) / (union + 1)) * present
-    return loss.sum() / present.sum().clamp(min=1)
 
 
 def most_likely(logits: Tensor) -> Tensor:
@@ -172,17 +127,18 @@ def sequence_loss(
         recipe: Numbers of the optimisation.
         progress: Fraction of the training that is over, in [0, 1].
         generator: CPU source of randomness.
-        second_given: The second frame is far from the first; its true masks, corrupted, are the short-term memory.
+        second_given: The second frame is far from the first; its true masks, corrupted, are the short-term
+            memory.
 
     Returns:
         The loss and what is worth logging (scalars, detached).
     """
-    batch, length, _, height, width = frames.shape
+    batch, length = frames.shape[:2]
     truth = labels.long()
-    count = max(1, int(truth[:, 0].max()))
+    count = min(network.max_objects, max(1, int(truth[:, 0].max())))
     truth = torch.where(truth <= count, truth, 0)
     area = F.one_hot(truth[:, 0], count + 1).sum((1, 2))
-    known = area >= 30
+    known = area >= SMALLEST_OBJECT
     known[:, 0] = True
     truth = torch.where(known.gather(1, truth.flatten(1)).view_as(truth), truth, 0)
 
@@ -190,75 +146,126 @@ def sequence_loss(
     slots = identities[:, : count + 1]
     pyramid = network.encode(normalise(frames.transpose(0, 1).flatten(0, 1)))
     features = [tuple(level.unflatten(0, (length, batch))[t] for level in pyramid) for t in range(length)]
+    own_masks = progress >= recipe.own_masks_from
+    kept = hard_pixel_share(recipe, progress)
 
-    def remembered(t: int, shown: Tensor) -> Memory:
-        return network.reference(features[t], network.embed_identity(identity_maps(shown, identities)))
+    def embedded(shown: Tensor) -> Identity:
+        with torch.set_grad_enabled(not (recipe.identities_frozen and own_masks)):
+            return network.embed_identity(identity_maps(shown, identities))
 
-    reference = remembered(0, truth[:, 0])
-    long_term, short_term = [reference], reference
-    if second_given:
-        short_term = remembered(1, corrupt(truth[:, 1], count, generator))
-        if torch.rand((), generator=generator) < 0.3:
-            long_term.append(short_term)
-
-    kept = max(recipe.hard_pixels, 1 - (1 - recipe.hard_pixels) * progress / recipe.hard_pixels_at)
-    zero = frames.new_zeros((), dtype=torch.float32)
-    cross_entropy, jaccard, matching, iou = zero, zero, zero, zero
-    tracked = range(2 if second_given else 1, length)
-    for t in tracked:
-        propagation = network.propagate(features[t], join(long_term), short_term)
+    def compared(t: int, propagation: Propagation) -> FrameLoss:
         logits = network.decode(features[t], propagation).float()
         logits = logits.gather(1, slots[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))
         logits = logits.masked_fill(~known[:, :, None, None], -1e4)
-        target = truth[:, t]
-        # Half resolution with a random phase: sub-pixel borders are learned at a quarter of the cost.
-        phase = torch.randint(0, 2, (2,), generator=generator).tolist()
-        half = target[:, phase[0] :: 2, phase[1] :: 2]
-        upsampled = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=network.align_corners)
-        log_probs = upsampled[:, :, phase[0] :: 2, phase[1] :: 2].log_softmax(1)
-        one_hot = F.one_hot(half, count + 1).permute(0, 3, 1, 2)[:, 1:].float()
-        present = known[:, 1:] & (one_hot.sum((2, 3)) > 5)
-        cross_entropy = cross_entropy + bootstrapped_cross_entropy(log_probs, half, kept)
-        jaccard = jaccard + soft_jaccard_loss(log_probs[:, 1:].exp(), one_hot, present)
-        quarter: Tensor | None = None
-        for masks in network.matched_masks(propagation):
-            if quarter is None:
-                quarter = F.avg_pool2d(identity_maps(target, identities), 4)
-            matching = matching - (quarter * torch.log(masks.float() + 0.02)).sum(1).mean()
+        return frame_loss(
+            logits, truth[:, t], known, kept, recipe.loss_stride, network.align_corners, generator
+        )
 
-        with torch.no_grad():
-            predicted = most_likely(upsampled)
-            hit = F.one_hot(predicted[:, phase[0] :: 2, phase[1] :: 2], count + 1).permute(0, 3, 1, 2)[:, 1:] > 0
-            overlap = (hit & (one_hot > 0)).sum((2, 3)) / (hit | (one_hot > 0)).sum((2, 3)).clamp(min=1)
-            iou = iou + (overlap * present).sum() / present.sum().clamp(min=1)
-            if torch.rand((), generator=generator) < recipe.truth_fed_back:
-                predicted = target
-            fed_back = corrupt(predicted, count, generator)
+    reference = network.reference(features[0], embedded(truth[:, 0]))
+    long_term, short_term = [reference], reference
+    if second_given:
+        short_term = network.reference(features[1], embedded(corrupt(truth[:, 1], count, generator)))
+        if torch.rand((), generator=generator) < 0.3:
+            long_term.append(short_term)
+
+    zero = frames.new_zeros((), dtype=torch.float32)
+    cross_entropy, jaccard, matching, iou, auxiliary = zero, zero, zero, zero, zero
+    extra = auxiliary_weight(recipe, progress)
+    if extra > 0:
+        found = compared(0, network.propagate(features[0], reference, reference))
+        auxiliary = found.cross_entropy + found.jaccard
+    tracked = range(2 if second_given else 1, length)
+    for t in tracked:
+        propagation = network.propagate(features[t], join(long_term), short_term)
+        found = compared(t, propagation)
+        cross_entropy, jaccard = cross_entropy + found.cross_entropy, jaccard + found.jaccard
+        iou = iou + found.iou
+        masks = network.matched_masks(propagation)
+        if masks:
+            quarter = F.avg_pool2d(identity_maps(truth[:, t], identities), 4)
+            matching = matching + torch.stack([matching_loss(m, quarter) for m in masks]).sum()
         if t < length - 1:
-            identity = network.embed_identity(identity_maps(fed_back, identities))
-            short_term = network.memorize(propagation, identity)
+            shown = found.labels
+            if not own_masks or torch.rand((), generator=generator) < recipe.truth_fed_back:
+                shown = truth[:, t]
+            if recipe.corrupted:
+                shown = corrupt(shown, count, generator)
+            short_term = network.memorize(propagation, embedded(shown))
             if torch.rand((), generator=generator) < recipe.long_term_write:
                 long_term.append(short_term)
 
     steps = len(tracked)
-    weight = recipe.matching_weight * (1.0 if progress < 0.5 else 0.5)
-    loss = (cross_entropy + jaccard + weight * matching) / steps
+    weight = matching_weight(recipe, progress)
+    loss = (cross_entropy + jaccard + weight * matching) / steps + extra * auxiliary
     record = {
         "loss": loss,
         "cross_entropy": cross_entropy / steps,
         "jaccard": jaccard / steps,
         "matching": matching / steps,
+        "auxiliary": auxiliary,
         "iou": iou / steps,
     }
     return loss, {name: value.detach() for name, value in record.items()}
 
 
+class FrameLoss(NamedTuple):
+    """What comparing a frame with the truth gives."""
+
+    cross_entropy: Tensor
+    jaccard: Tensor
+    iou: Tensor
+    """Mean IoU over the objects that are there."""
+    labels: Tensor
+    """(B, H, W) long, the label map that was found."""
+
+
+def frame_loss(
+    logits: Tensor,
+    target: Tensor,
+    known: Tensor,
+    kept: float,
+    stride: int,
+    align_corners: bool,
+    generator: torch.Generator,
+) -> FrameLoss:
+    """Compare a frame's masks with the truth.
+
+    Args:
+        logits: (B, S, h, w), any size.
+        target: (B, H, W) long, 0 to S - 1.
+        known: (B, S) bool, which labels exist in a sequence.
+        kept: Share of pixels that the cross-entropy keeps.
+        stride: The losses look at every so manieth row and column, from a random one on: sub-pixel borders
+            are still learned, at a fraction of the cost.
+        align_corners: How logits are resized to the target.
+        generator: CPU source of randomness.
+    """
+    phase = torch.randint(0, stride, (2,), generator=generator).tolist()
+    sampled = np.s_[..., phase[0] :: stride, phase[1] :: stride]
+    upsampled = F.interpolate(logits, size=target.shape[-2:], mode="bilinear", align_corners=align_corners)
+    coarse = target[sampled]
+    log_probs = upsampled[sampled].log_softmax(1)
+    one_hot = F.one_hot(coarse, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].float()
+    present = known[:, 1:] & (one_hot.sum((2, 3)) > 5)
+    with torch.no_grad():
+        labels = most_likely(upsampled)
+        hit = F.one_hot(labels[sampled], logits.shape[1]).permute(0, 3, 1, 2)[:, 1:] > 0
+        overlap = (hit & (one_hot > 0)).sum((2, 3)) / (hit | (one_hot > 0)).sum((2, 3)).clamp(min=1)
+        iou = (overlap * present).sum() / present.sum().clamp(min=1)
+    return FrameLoss(
+        bootstrapped_cross_entropy(log_probs, coarse, kept),
+        soft_jaccard_loss(log_probs[:, 1:].exp(), one_hot, present),
+        iou,
+        labels,
+    )
+
+
 class Ema:
     """Exponential moving average of a network's parameters and buffers (used for evaluation and export)."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: PropagationNetwork, decay: float) -> None:
         self.decay = decay
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network: PropagationNetwork = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
@@ -270,14 +277,41 @@ class Ema:
 
 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """Build AdamW; vectors and scalars (norms, biases, temperatures) are not decayed."""
-    decayed = [p for p in network.parameters() if p.requires_grad and p.dim() > 1]
-    plain = [p for p in network.parameters() if p.requires_grad and p.dim() <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+    """Build AdamW; vectors and scalars (norms, biases, temperatures) are not decayed.
+
+    A group's `rate` is its learning rate as a fraction of the others', its `identity` whether it is the
+    identity bank, where that is to be frozen.
+    """
+    groups: dict[tuple[bool, bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            encoder = recipe.encoder_rate != 1 and name.startswith("encoder.")
+            identity = recipe.identities_frozen and "id_bank" in name
+            groups.setdefault((identity, encoder, parameter.dim() <= 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": groups[key],
+                "weight_decay": 0.0 if key[2] else recipe.weight_decay,
+                "rate": recipe.encoder_rate if key[1] else 1.0,
+                "identity": key[0],
+            }
+            for key in sorted(groups)
+        ],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
+    """Set every group's learning rate for a step."""
+    rate = learning_rate(recipe, step, steps)
+    frozen = recipe.identities_frozen and step / steps >= recipe.own_masks_from
+    for group in optimizer.param_groups:
+        # Checkpoints from before these keys existed have neither.
+        still = frozen and group.get("identity", False)
+        group["lr"] = 0.0 if still else rate * group.get("rate", 1.0)
 
 
 def average_gradients(network: nn.Module) -> None:
@@ -303,10 +337,10 @@ def training_step(
 ) -> dict[str, float]:
     """Do one optimisation step; a step whose gradient is not finite changes nothing."""
     rank = dist.get_rank() if dist.is_initialized() else 0
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, step, steps)
+    set_learning_rate(optimizer, recipe, step, steps)
     # The step's number is the seed, so that a resumed run sees what an uninterrupted one would have seen.
     generator = torch.Generator().manual_seed(step * 1024 + rank)
+    torch.manual_seed(step * 1024 + rank)  # layers that drop paths at random
     network.train()
     with torch.autocast(frames.device.type, torch.bfloat16):
         loss, record = sequence_loss(

@@ -11,7 +11,9 @@ from hqtrack.training.trainer import identity_maps, join, most_likely, normalise
 
 
 @torch.inference_mode()
-def track(network: PropagationNetwork, frames: Tensor, first: Tensor, *, gap: int = 4, slots: int = 5) -> Tensor:
+def track(
+    network: PropagationNetwork, frames: Tensor, first: Tensor, *, gap: int = 4, slots: int = 5
+) -> Tensor:
     """Track a sequence from its first label map, with plain lists for memory.
 
     Args:

@@ -1,0 +1,250 @@
+"""`hqtrack train`: the paper's training, and the light model's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hqtrack.errors import InputError
+
+if TYPE_CHECKING:
+    from hqtrack.nets.interface import PropagationNetwork
+    from hqtrack.training.datasets import Source
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Train a card's network: stage 1 on static images, stage 2 on videos, then export the weights.
+
+    Given the same command again, a training goes on after its last checkpoint. Several GPUs or machines:
+    put `torchrun --nproc-per-node N -m hqtrack.cli` in place of `hqtrack`.
+    """,
+)
+
+CardOption = Annotated[str, typer.Option("--card", help="Whose network to train: a card's name or file.")]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="Folder of the training; default runs/CARD-stageN.")
+]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")]
+BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]
+SeedOption = Annotated[int, typer.Option(help="Of everything random.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+StartOption = Annotated[
+    Path | None,
+    typer.Option("--from", help="Weights to start with: a checkpoint file, or the folder of a training."),
+]
+
+
+@app.command()
+def stage1(
+    card: CardOption,
+    data: Annotated[
+        Path, typer.Option(help="Folder with images/ and labels/ (PNG index maps of the same names).")
+    ],
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", help="File in DATA that names the images to use; repeatable."),
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option("--validation-list", help="File in DATA that names images to validate on.")
+    ] = None,
+    run: RunOption = None,
+    steps: StepsOption = None,
+    batch: BatchOption = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that synthesise; with 0 the training device does it.")
+    ] = 1,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    start: StartOption = None,
+) -> None:
+    """Train on sequences synthesised from static images with region or instance masks.
+
+    Example:
+        hqtrack train stage1 --card hqtrack-light --data ./static --list train.txt --validation-list val.txt
+    """
+    from dataclasses import replace
+
+    from hqtrack.training import stage1 as stage
+    from hqtrack.training.synthesis import RegionImages
+
+    network, name = _network(card, start)
+    with _processes(device) as (target, rank):
+        if name == "vmos_light":
+            settings = stage.Stage1(steps=steps or 20_000, seed=seed)
+            if batch is not None:
+                phases = tuple(replace(phase, batch=batch) for phase in settings.phases)
+                settings = replace(settings, phases=phases)
+        else:
+            settings = stage.published_stage1(steps or 100_000, batch=batch or 16, seed=seed)
+        images = RegionImages.from_lists(data, lists)
+        sequences = []
+        if validation is not None and rank == 0:
+            sequences = stage.validation_sequences(RegionImages.from_folder(data, validation))
+        folder = run or Path("runs") / f"{Path(card).stem}-stage1"
+        sources = (f"{data.resolve().name} ({', '.join(lists or ['all images'])})",)
+        _record(rank, folder, 1, card, name, sources)
+        stage.run(network, images, sequences, settings, folder, workers=workers, device=target)
+    if rank == 0:
+        _say_what_next(settings.steps, folder, card)
+
+
+@app.command()
+def stage2(
+    card: CardOption,
+    data: Annotated[
+        list[str],
+        typer.Option(help="DATASET=FOLDER or DATASET=FOLDER@WEIGHT; repeat it to mix datasets by weight."),
+    ],
+    run: RunOption = None,
+    steps: StepsOption = None,
+    batch: BatchOption = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read videos.")] = 4,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    start: StartOption = None,
+) -> None:
+    """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis.
+
+    Example:
+        hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
+            --data davis2017=./DAVIS --data youtube-vos=./YouTubeVOS@3
+    """
+    from hqtrack.training import stage2 as stage
+
+    network, name = _network(card, start)
+    with _processes(device) as (target, rank):
+        if name == "vmos_light":
+            settings = stage.light_stage2(steps or 20_000, batch=batch or 8, seed=seed)
+        else:
+            settings = stage.Stage2(steps=steps or 150_000, batch=batch or 16, seed=seed)
+        sources = [_source(text) for text in data]
+        folder = run or Path("runs") / f"{Path(card).stem}-stage2"
+        _record(rank, folder, 2, card, name, tuple(text.partition("=")[0] for text in data))
+        stage.run(network, sources, settings, folder, workers=workers, device=target)
+    if rank == 0:
+        _say_what_next(settings.steps, folder, card)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a training.")],
+    card: CardOption,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; default: where the card looks for its weights.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="What it was trained on, if the run's folder does not say.")] = "",
+    command: Annotated[str, typer.Option(help="The command that trained it, likewise.")] = "",
+) -> None:
+    """Write a training's averaged weights (safetensors, float16), and enter them into the card.
+
+    The card's [weights] then says their SHA-256, data, command and commit.
+    """
+    from hqtrack.config import read_card
+    from hqtrack.errors import CardError
+    from hqtrack.training.checkpoints import code_version, starts_of, with_entry
+    from hqtrack.training.checkpoints import export as write
+    from hqtrack.zoo import load_card, models_folder
+
+    settings = load_card(card)
+    path = Path(card) if card.endswith(".toml") else models_folder() / f"{card}.toml"
+    beside = models_folder() / "weights" if path.parent == models_folder() else path.parent
+    file = out or beside / Path(settings.weights.file).name
+    starts = starts_of(run)
+    if not starts and not (data and command):
+        raise InputError(f"{run} does not say how it was trained; give --data and --command")
+    provenance = {
+        "data": data or "; ".join(dict.fromkeys(text for start in starts for text in start.data)),
+        "command": command or starts[-1].command,
+        "commit": starts[-1].commit if starts else code_version(),
+    }
+    digest = write(run, settings.network, file, provenance)
+    text = with_entry(path.read_text(encoding="utf-8"), digest, provenance, str(path))
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    try:
+        read_card(partial)
+    except CardError:
+        partial.unlink()
+        raise
+    partial.replace(path)
+    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+    typer.echo(f"{path}: updated")
+
+
+def _network(card: str, start: Path | None) -> tuple[PropagationNetwork, str]:
+    """Build a card's network, with fresh weights or given ones, and its name."""
+    import torch
+
+    from hqtrack import nets
+    from hqtrack.training.checkpoints import CHECKPOINT, read_state
+    from hqtrack.zoo import check_family, load_card, read_checkpoint
+
+    name = load_card(card).network
+    torch.manual_seed(0)
+    network = nets.build(name)
+    if start is not None:
+        path = start / CHECKPOINT if start.is_dir() else start
+        state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)
+        check_family(name, network.state_dict(), state, path)
+        network.load_state_dict(state)
+    return network, name
+
+
+def _source(text: str) -> Source:
+    """Read `DATASET=FOLDER@WEIGHT`."""
+    from hqtrack.training.datasets import MAX_GAP, Source, read_dataset
+
+    name, equals, rest = text.partition("=")
+    folder, _, weight = rest.rpartition("@") if "@" in rest else (rest, "", "1")
+    try:
+        share = float(weight)
+    except ValueError:
+        share = -1.0
+    if not equals or not folder or share <= 0:
+        raise InputError(f"--data {text}: expected DATASET=FOLDER or DATASET=FOLDER@WEIGHT, weight above 0")
+    return Source(read_dataset(name, Path(folder)), share, MAX_GAP[name])
+
+
+def _record(rank: int, folder: Path, stage: int, card: str, network: str, data: tuple[str, ...]) -> None:
+    """Note in a run's folder how it was started."""
+    from hqtrack.training.checkpoints import Start, code_version, command_line, record_start
+
+    if rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        record_start(folder, Start(stage, card, network, data, command_line(), code_version()))
+
+
+@contextmanager
+def _processes(device: str) -> Iterator[tuple[str, int]]:
+    """Join the processes that torchrun started, if it did; give this one's device and rank."""
+    import torch
+    import torch.distributed as dist
+
+    if device not in ("auto", "cpu") and not device.startswith("cuda"):
+        raise InputError(f"--device {device}: there are auto, cpu and cuda")
+    cuda = torch.cuda.is_available()
+    if device.startswith("cuda") and not cuda:
+        raise InputError(f"--device {device}: this machine has no CUDA device that PyTorch can use")
+    target = ("cuda" if cuda else "cpu") if device == "auto" else device
+    if not dist.is_torchelastic_launched():
+        yield target, 0
+        return
+    if target.startswith("cuda"):
+        target = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(target)
+    dist.init_process_group("nccl" if target.startswith("cuda") else "gloo")
+    try:
+        yield target, dist.get_rank()
+    finally:
+        dist.destroy_process_group()
+
+
+def _say_what_next(steps: int, folder: Path, card: str) -> None:
+    """End a training with the command that follows it."""
+    typer.echo(f"trained for {steps} steps: {folder}")
+    typer.echo(f"next: hqtrack train export {folder} --card {card}")

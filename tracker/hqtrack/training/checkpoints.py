@@ -1,0 +1,191 @@
+"""Files of a training: checkpoints that survive a crash, what produced them, and weights to ship."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+import hqtrack
+from hqtrack import nets
+from hqtrack.errors import HQTrackError, WeightsError
+from hqtrack.zoo.checkpoints import check_family
+from hqtrack.zoo.weights import sha256_of
+
+CHECKPOINT = "checkpoint.pt"
+STARTS = "starts.json"
+
+
+class TrainingError(HQTrackError, RuntimeError):
+    """A training that cannot go on."""
+
+
+def save_atomically(state: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint so that the previous one survives a crash or a full disk.
+
+    Raises:
+        TrainingError: It cannot be written; the previous one is as it was.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        kept = "the previous one is kept" if path.exists() else "there is no earlier one"
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        reason = "no space is left" if full else str(error)
+        raise TrainingError(
+            f"cannot write the checkpoint {path}: {reason}; {kept}. Make room, then give the same "
+            "command again to go on from there."
+        ) from error
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a training's checkpoint.
+
+    Raises:
+        WeightsError: It is missing or damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"no checkpoint at {path}; was a training run there?") from error
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise WeightsError(f"{path}: damaged or not a checkpoint: {error}") from error
+    return state
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a training was started or resumed."""
+
+    stage: int
+    card: str
+    network: str
+    data: tuple[str, ...]
+    command: str
+    commit: str
+
+
+def command_line() -> str:
+    """Give the command that runs now, as one would type it."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def code_version() -> str:
+    """Give the checkout's commit, marked when files differ from it, or an installed copy's version."""
+    package = Path(hqtrack.__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=package, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(package))
+        return git("rev-parse", "HEAD") + (" with changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"version {hqtrack.__version__}"
+
+
+def record_start(run: Path, start: Start) -> None:
+    """Add a start to the list in a run's folder."""
+    path = run / STARTS
+    starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    path.write_text(json.dumps([*starts, vars(start)], indent=2) + "\n", encoding="utf-8")
+
+
+def starts_of(run: Path) -> list[Start]:
+    """Give how a run was started and resumed, in order; nothing is known of runs without such a list."""
+    path = run / STARTS
+    if not path.exists():
+        return []
+    return [
+        Start(**{**item, "data": tuple(item["data"])})
+        for item in json.loads(path.read_text(encoding="utf-8"))
+    ]
+
+
+def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give weights in float16, without the batch counters that nothing reads.
+
+    Vectors (norms, biases, running statistics) stay float32: they are few, and their range is wide.
+    """
+    kept = {name: value for name, value in state.items() if not name.endswith(".num_batches_tracked")}
+    return {
+        name: (value.half() if value.is_floating_point() and value.dim() > 1 else value).contiguous()
+        for name, value in kept.items()
+    }
+
+
+def export(run: Path, network: str, file: Path, provenance: Mapping[str, str]) -> str:
+    """Write the averaged weights of a run as safetensors, float16.
+
+    Args:
+        run: Folder of a training.
+        network: Name of its network.
+        file: What to write; it appears only once complete.
+        provenance: Goes into the file's header.
+
+    Returns:
+        The file's SHA-256.
+
+    Raises:
+        WeightsError: There is no checkpoint, or it is not of that network, or the file cannot be written.
+    """
+    checkpoint = run / CHECKPOINT
+    state = read_state(checkpoint)
+    if "ema" not in state or "step" not in state:
+        raise WeightsError(f"{checkpoint} is not a training's checkpoint: it has no averaged weights")
+    check_family(network, nets.build(network).state_dict(), state["ema"], checkpoint)
+    weights = compact(state["ema"])
+    bad = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+    if bad:
+        raise WeightsError(f"{checkpoint}: not finite in float16: {', '.join(bad[:3])}; the training failed")
+    partial = file.with_name(file.name + ".part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, partial, metadata={"steps": str(state["step"]), **provenance})
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise WeightsError(f"cannot write {file}: {error}") from error
+    return sha256_of(file)
+
+
+def with_entry(card: str, sha256: str, provenance: Mapping[str, str], source: str) -> str:
+    """Put a SHA-256 and, as comments, where weights come from into a card's `[weights]`.
+
+    Args:
+        card: The card's text.
+        sha256: Of the weight file.
+        provenance: What to say, by a short name; an earlier export's lines are replaced.
+        source: Where the card comes from, for messages.
+
+    Raises:
+        WeightsError: The text has no `[weights]`.
+    """
+    lines = card.splitlines()
+    if "[weights]" not in lines:
+        raise WeightsError(f"{source} has no [weights]; is it a model card?")
+    first = lines.index("[weights]") + 1
+    last = next((i for i in range(first, len(lines)) if lines[i].startswith("[")), len(lines))
+    old = ("sha256", *(f"# {name}:" for name in provenance))
+    kept = [line for line in lines[first:last] if line.strip() and not line.startswith(old)]
+    said = [f"# {name}: {' '.join(text.split())}" for name, text in provenance.items()]
+    after = ["", *lines[last:]] if last < len(lines) else []
+    return "\n".join([*lines[:first], *kept, f'sha256 = "{sha256}"', *said, *after]) + "\n"

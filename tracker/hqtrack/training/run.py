@@ -1,0 +1,258 @@
+"""One training loop for both stages and every network: resuming, several processes, logs, validation."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hqtrack.errors import InputError
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.training.checkpoints import CHECKPOINT, read_state, save_atomically
+from hqtrack.training.schedule import Recipe, ema_decay
+from hqtrack.training.trainer import Ema, build_optimizer, training_step
+from hqtrack.training.validation import mean_iou, track
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY = 50
+
+
+class Batch(NamedTuple):
+    """What one step trains on."""
+
+    frames: Tensor
+    """(B, T, 3, H, W) uint8 RGB."""
+    labels: Tensor
+    """(B, T, H, W) uint8; 0 background."""
+    second_given: bool = False
+    """Whether the second frame is far from the first and comes with its masks."""
+    skipped: Sequence[str] = ()
+    """What could not be read."""
+
+
+class Batches(Dataset[Batch], ABC):
+    """Batch number `step` of a training: a function of its settings and the step alone."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    @abstractmethod
+    def __getitem__(self, step: int) -> Batch:
+        """Make this process's share of a step's batch."""
+
+
+def processes() -> tuple[int, int]:
+    """Give this process's rank and how many processes train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def share_of(batch: int) -> int:
+    """Give how many of a batch's sequences one process makes.
+
+    Raises:
+        InputError: The batch cannot be shared evenly.
+    """
+    _, count = processes()
+    if batch % count:
+        raise InputError(f"a batch of {batch} cannot be shared by {count} processes; choose a multiple")
+    return batch // count
+
+
+def train(
+    network: PropagationNetwork,
+    batches: Batches,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    settings: Mapping[str, Any],
+    validation: Sequence[tuple[Tensor, Tensor]] = (),
+    workers: int = 1,
+    device: torch.device | str = "cpu",
+    checkpoint_every: int = 100,
+    validate_every: int = 400,
+) -> Ema:
+    """Train, or go on training where the checkpoint in `folder` stopped.
+
+    With an initialised process group (torchrun) every process trains on its share of each batch; the first
+    one validates and writes. A step depends on its number and the weights alone, so that a resumed training
+    ends as an uninterrupted one would.
+
+    Args:
+        network: Its weights are replaced when there is a checkpoint.
+        batches: What to train on; their number is the number of steps.
+        recipe: Numbers of the optimisation.
+        folder: Receives `checkpoint.pt`, `log.jsonl` and TensorBoard's event files.
+        settings: Of the run, for the log.
+        validation: Sequences as (T, 3, H, W) uint8 frames and (T, H, W) uint8 labels.
+        workers: Processes that make batches on the CPU; with 0 they are made in this process.
+        device: Where the network trains.
+        checkpoint_every: Steps between checkpoints.
+        validate_every: Steps between validations.
+
+    Raises:
+        TrainingError: A checkpoint cannot be written.
+    """
+    rank, count = processes()
+    steps = len(batches)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = torch.device(device)
+    network = network.to(memory_format=torch.channels_last).to(device)
+    optimizer = build_optimizer(network, recipe)
+    ema = Ema(network, ema_decay(recipe, steps))
+    start = _resume(network, optimizer, ema, folder / CHECKPOINT)
+    if start:
+        logger.info("going on after step %d of %d", start, steps)
+    if count > 1:
+        for value in network.state_dict().values():
+            dist.broadcast(value, 0)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(start, steps),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )
+    skipped: list[str] = []
+    with closing(_Log(folder if rank == 0 else None, start)) as log, _progress(rank == 0) as progress:
+        log.say({"start": start, "settings": dict(settings)})
+        bar = progress.add_task("training", total=steps, completed=start, note="")
+        records: list[dict[str, float]] = []
+        clock = time.monotonic()
+        for step, batch in enumerate(loader, start):
+            waited = time.monotonic() - clock
+            skipped += batch.skipped
+            record = training_step(
+                network,
+                optimizer,
+                batch.frames.to(device, non_blocking=True),
+                batch.labels.to(device, non_blocking=True),
+                recipe,
+                step=step,
+                steps=steps,
+                second_given=batch.second_given,
+            )
+            records.append({**record, "waited": waited, "seconds": time.monotonic() - clock})
+            done = step + 1
+            if rank == 0:
+                ema.update(network, step)
+                progress.update(bar, completed=done, note=f"loss {record['loss']:.3f}")
+                if done % LOG_EVERY == 0 or done == steps:
+                    log.write(done, {"lr": optimizer.param_groups[-1]["lr"], **_means(records)})
+                if done % checkpoint_every == 0 or done == steps:
+                    save_atomically(_state(network, optimizer, ema, done), folder / CHECKPOINT)
+                if validation and (done % validate_every == 0 or done == steps):
+                    log.write(done, {"validation_iou": validate(ema.network, validation, device)})
+            clock = time.monotonic()
+    if skipped:
+        logger.warning("%d sequences could not be read and were replaced", len(skipped))
+    return ema
+
+
+def validate(
+    network: PropagationNetwork, sequences: Sequence[tuple[Tensor, Tensor]], device: torch.device
+) -> float:
+    """Give the mean IoU over sequences that a network tracks."""
+    with torch.autocast(device.type, torch.bfloat16):
+        scores = [
+            mean_iou(track(network, f.to(device), m[0].to(device)).cpu(), m.cpu()) for f, m in sequences
+        ]
+    return float(np.nanmean(scores))
+
+
+def _resume(network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: Ema, checkpoint: Path) -> int:
+    """Load a checkpoint if there is one; give the number of steps that are done."""
+    if not checkpoint.exists():
+        return 0
+    state = read_state(checkpoint)
+    network.load_state_dict(state["network"])
+    ema.network.load_state_dict(state["ema"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _state(
+    network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: Ema, step: int
+) -> dict[str, Any]:
+    return {
+        "network": network.state_dict(),
+        "ema": ema.network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
+
+
+def _means(records: list[dict[str, float]]) -> dict[str, float]:
+    """Average what was recorded, and forget it."""
+    means = {key: round(float(np.nanmean([r[key] for r in records])), 4) for key in records[-1]}
+    records.clear()
+    return means
+
+
+class _Log:
+    """Figures of a training, as JSON lines and for TensorBoard; without a folder, nothing is written."""
+
+    def __init__(self, folder: Path | None, start: int) -> None:
+        path = Path(os.devnull) if folder is None else folder / "log.jsonl"
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._board = None if folder is None else _board(folder, start)
+
+    def say(self, entry: Mapping[str, Any]) -> None:
+        """Add a line that is no figure."""
+        self._file.write(json.dumps(entry) + "\n")
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        """Add figures of a step."""
+        self.say({"step": step, **figures})
+        logger.info("step %d %s", step, figures)
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, step)
+            self._board.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _board(folder: Path, start: int) -> Any:
+    """Open TensorBoard's event files, dropping what a killed run wrote after its last checkpoint."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        logger.warning("no log for TensorBoard: install hqtrack[training] to have one")
+        return None
+    return SummaryWriter(str(folder), purge_step=start + 1)
+
+
+def _progress(shown: bool) -> Progress:
+    """Make a progress bar on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not (shown and console.is_terminal),
+    )

@@ -1,0 +1,98 @@
+"""Stage 2: training on annotated videos (paper section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.training.datasets import ClipSampler, Source
+from hqtrack.training.run import Batch, Batches, processes, share_of, train
+from hqtrack.training.schedule import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
+from hqtrack.training.trainer import Ema
+
+
+@dataclass(frozen=True)
+class Stage2:
+    """Settings of a stage-2 run; the defaults are the published ones."""
+
+    steps: int = 150_000
+    size: int = 465
+    """Side of the square crops, in pixels."""
+    short_edge: int = 480
+    frames: int = 5
+    batch: int = 16
+    max_objects: int = 10
+    merge: float = 0.3
+    """Share of sequences onto which the objects of a second one are pasted."""
+    seed: int = 0
+    checkpoint_every: int = 1000
+    recipe: Recipe = field(default_factory=lambda: PUBLISHED_STAGE2)
+
+
+def light_stage2(steps: int = 20_000, *, batch: int = 8, seed: int = 0) -> Stage2:
+    """Give stage 2 of the light model: smaller frames."""
+    return Stage2(steps=steps, size=224, short_edge=256, batch=batch, seed=seed, recipe=LIGHT_STAGE2)
+
+
+class VideoBatches(Batches):
+    """Batches of sequences out of annotated videos."""
+
+    def __init__(self, sources: Sequence[Source], settings: Stage2) -> None:
+        super().__init__(settings.steps)
+        self.sampler = ClipSampler(
+            sources,
+            size=settings.size,
+            length=settings.frames,
+            max_objects=settings.max_objects,
+            short_edge=settings.short_edge,
+            merge=settings.merge,
+        )
+        self.seed = settings.seed
+        self.rank, _ = processes()
+        self.share = share_of(settings.batch)
+
+    def __getitem__(self, step: int) -> Batch:
+        """See `Batches`."""
+        rng = np.random.default_rng([self.seed, step, self.rank])
+        clips = [self.sampler.sample(rng) for _ in range(self.share)]
+        return Batch(
+            torch.from_numpy(np.stack([clip.frames for clip in clips])),
+            torch.from_numpy(np.stack([clip.labels for clip in clips])),
+            skipped=[line for clip in clips for line in clip.skipped],
+        )
+
+
+def run(
+    network: PropagationNetwork,
+    sources: Sequence[Source],
+    settings: Stage2,
+    folder: Path,
+    *,
+    workers: int = 1,
+    device: torch.device | str = "cpu",
+) -> Ema:
+    """Train, or go on training where the checkpoint in `folder` stopped.
+
+    Args:
+        network: With the weights of stage 1; they are replaced when there is a checkpoint.
+        sources: The datasets and their shares.
+        settings: The run.
+        folder: See `hqtrack.training.run.train`.
+        workers: Processes that read videos.
+        device: Where the network trains.
+    """
+    return train(
+        network,
+        VideoBatches(sources, settings),
+        settings.recipe,
+        folder,
+        settings=asdict(settings),
+        workers=workers,
+        device=device,
+        checkpoint_every=settings.checkpoint_every,
+    )
