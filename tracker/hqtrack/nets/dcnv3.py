@@ -8,6 +8,9 @@ sampling each kernel point into a tensor of its own and summing afterwards, and 
 
 from __future__ import annotations
 
+import importlib
+from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -31,10 +34,14 @@ class Window(NamedTuple):
         """Give the side of the output for a side of the input."""
         return (side + 2 * self.padding - self.dilation * (self.kernel_size - 1) - 1) // self.stride + 1
 
+    @property
+    def first_centre(self) -> int:
+        """Middle of the first window along an axis, in input pixels."""
+        return self.dilation * (self.kernel_size - 1) // 2 - self.padding
+
     def centres(self, count: int, device: torch.device) -> Tensor:
         """Give the middle of the window, along one axis, for `count` output places, in input pixels."""
-        first = self.dilation * (self.kernel_size - 1) // 2 - self.padding
-        return torch.arange(count, device=device, dtype=torch.float32) * self.stride + first
+        return torch.arange(count, device=device, dtype=torch.float32) * self.stride + self.first_centre
 
     def points(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Give (x, y) of the kernel points, (P,) each, relative to the middle; x changes slowest."""
@@ -69,7 +76,19 @@ def dcnv3(
         ValueError: Shapes do not fit together.
     """
     _check_shapes(value, offset, mask, groups, window)
+    fused = _fused_kernel() if value.is_cuda and not torch.compiler.is_compiling() else None
+    if fused is not None and all(tensor.dtype in fused.DTYPES for tensor in (value, offset, mask)):
+        return fused.dcnv3_fused(value, offset, mask, groups, window)
     return dcnv3_in_pytorch(value, offset, mask, groups, window)
+
+
+@cache
+def _fused_kernel() -> ModuleType | None:
+    """Give the module of the Triton kernel, or None where Triton is not installed."""
+    try:
+        return importlib.import_module("hqtrack.nets.dcnv3_triton")
+    except ImportError:
+        return None
 
 
 def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
@@ -177,5 +196,15 @@ class DCNv3(nn.Module):
         convolve, normalise, activate = self.dw_conv
         guide = convolve(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         guide = activate(normalise(guide))
-        mask = self.mask(guide).unflatten(-1, (self.groups, -1)).softmax(-1).flatten(-2)
+        mask = _softmax_over_points(self.mask(guide).unflatten(-1, (self.groups, -1))).flatten(-2)
         return self.output_proj(dcnv3(self.input_proj(x), self.offset(guide), mask, self.groups, self.window))
+
+
+def _softmax_over_points(logits: Tensor) -> Tensor:
+    """Give the softmax over the last dimension, in float32 at least on a CPU."""
+    if logits.device.type != "cpu":
+        return logits.softmax(-1)
+    # Rows of nine numbers: PyTorch's own softmax is many times slower for them than these steps.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    powers = (logits - logits.amax(-1, keepdim=True)).exp()
+    return powers / powers.sum(-1, keepdim=True)

@@ -21,6 +21,8 @@ from hqtrack.nets.interface import Features
 _EPSILON = 1e-6
 _DROP_PATH = 0.2
 """Probability with which training skips the last block; it grows linearly from 0 at the first."""
+_TOKENS_PER_PART = 2048
+"""Tokens that an MLP handles at a time on a CPU."""
 
 
 class _Stage(NamedTuple):
@@ -93,7 +95,11 @@ class _MLP(nn.Module):
         self.fc2 = nn.Linear(4 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.act(self.fc1(x)))
+        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self.fc2(self.act(self.fc1(x)))
+        # The hidden layer of a whole map does not fit in a CPU's cache; that of some tokens does.
+        parts = x.reshape(-1, x.shape[-1]).split(_TOKENS_PER_PART)
+        return torch.cat([self.fc2(self.act(self.fc1(part))) for part in parts]).view(x.shape)
 
 
 class _Block(nn.Module):
@@ -110,8 +116,8 @@ class _Block(nn.Module):
         self.gamma2 = nn.Parameter(torch.ones(stage.channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.gamma1 * self.dcn(self.norm1(x)))
-        return x + self.drop_path(self.gamma2 * self.mlp(self.norm2(x)))
+        x = torch.addcmul(x, self.gamma1, self.drop_path(self.dcn(self.norm1(x))))
+        return torch.addcmul(x, self.gamma2, self.drop_path(self.mlp(self.norm2(x))))
 
 
 class _Level(nn.Module):
