@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hqtrack.nets.attention import WINDOW, attend, attend_locally
 from hqtrack.nets.decoders import PyramidDecoder
+from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.interface import Features, LayerLayout, MemoryEntry, Propagation
 from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall
 from hqtrack.nets.layers import DropPath, grid_of, initialise_matrices, to_map, to_tokens
@@ -166,11 +167,11 @@ class LongShortTermTransformer(nn.Module):
 class AOT(LayeredNetwork):
     """Associating objects with transformers."""
 
-    def __init__(self, encoder: nn.Module, encoder_channels: Sequence[int], *, layers: int) -> None:
-        super().__init__(encoder, encoder_channels, CHANNELS)
+    def __init__(self, encoder: Encoder, *, layers: int) -> None:
+        super().__init__(encoder, CHANNELS)
         self.LSTT = LongShortTermTransformer(layers)
         self.decoder = PyramidDecoder(
-            CHANNELS * (layers + 1), self.max_objects + 1, encoder_channels, CHANNELS
+            CHANNELS * (layers + 1), self.max_objects + 1, encoder.channels, CHANNELS
         )
         self.layouts = tuple(layer.layout(16) for layer in self.LSTT.memory_layers())
 

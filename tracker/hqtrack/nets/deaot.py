@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hqtrack.nets.decoders import PyramidDecoder
+from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
 from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation
 from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall, normalised_identity
@@ -74,10 +75,10 @@ class GatedPropagationLayers(nn.Module):
 class DeAOT(LayeredNetwork):
     """Decoupled features in hierarchical propagation; the baseline of the paper's Table 2."""
 
-    def __init__(self, encoder: nn.Module, encoder_channels: Sequence[int], *, layers: int) -> None:
-        super().__init__(encoder, encoder_channels, CHANNELS)
-        self.LSTT = self._propagation_layers(layers, encoder_channels)
-        self.decoder = PyramidDecoder(2 * CHANNELS, self.max_objects + 1, encoder_channels, CHANNELS)
+    def __init__(self, encoder: Encoder, *, layers: int) -> None:
+        super().__init__(encoder, CHANNELS)
+        self.LSTT = self._propagation_layers(layers, encoder.channels)
+        self.decoder = PyramidDecoder(2 * CHANNELS, self.max_objects + 1, encoder.channels, CHANNELS)
         self.id_norm = nn.LayerNorm(CHANNELS)
         self.layouts = self.LSTT.layouts()
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.interface import (
     Features,
     Identity,
@@ -49,17 +50,11 @@ class LayeredNetwork(PropagationNetwork):
     identity_strides: tuple[int, ...] = (16,)
     """Strides of the identity embeddings, in the order of `Identity`."""
 
-    def __init__(self, encoder: nn.Module, encoder_channels: Sequence[int], channels: int) -> None:
-        """Build the parts before and around the layers.
-
-        Args:
-            encoder: Maps images to four maps of strides 4, 8, 16 and 16.
-            encoder_channels: Channels of these maps.
-            channels: Width of the layers at stride 16.
-        """
+    def __init__(self, encoder: Encoder, channels: int) -> None:
+        """Build the parts around the layers, whose width at stride 16 is `channels`."""
         super().__init__()
         self.encoder = encoder
-        self.encoder_projector = nn.Conv2d(encoder_channels[-1], channels, 1)
+        self.encoder_projector = nn.Conv2d(encoder.channels[-1], channels, 1)
         nn.init.xavier_uniform_(self.encoder_projector.weight)
         self.patch_wise_id_bank = identity_bank(self.max_objects, channels)
 

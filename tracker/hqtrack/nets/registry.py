@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -57,20 +57,12 @@ def build(name: str) -> PropagationNetwork:
         return VMOSLight()
     if name not in VARIANTS:
         raise CardError(f"unknown network {name!r}; the networks are {', '.join(network_names())}")
+    # Imported here because timm takes long to import, and the light network does without it.
+    from hqtrack.nets.aot import AOT
+    from hqtrack.nets.deaot import DeAOT
     from hqtrack.nets.encoders import build_encoder
+    from hqtrack.nets.vmos import VMOS
 
     variant = VARIANTS[name]
-    encoder = build_encoder(variant.encoder)
-    match variant.family:
-        case "aot":
-            from hqtrack.nets.aot import AOT
-
-            return AOT(encoder, encoder.channels, layers=variant.layers)
-        case "deaot":
-            from hqtrack.nets.deaot import DeAOT
-
-            return DeAOT(encoder, encoder.channels, layers=variant.layers)
-        case "vmos":
-            from hqtrack.nets.vmos import VMOS
-
-            return VMOS(encoder, encoder.channels, layers=variant.layers)
+    families: dict[str, Callable[..., PropagationNetwork]] = {"aot": AOT, "deaot": DeAOT, "vmos": VMOS}
+    return families[variant.family](build_encoder(variant.encoder), layers=variant.layers)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hqtrack.nets.deaot import CHANNELS, DeAOT, GatedPropagationLayers, JointGroupNorm
+from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
 from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation
 from hqtrack.nets.layered import Recall, identity_bank, normalised_identity
@@ -76,8 +77,8 @@ class VMOS(DeAOT):
     LSTT: MultiScaleLayers
     identity_strides = (16, 8)
 
-    def __init__(self, encoder: nn.Module, encoder_channels: Sequence[int], *, layers: int) -> None:
-        super().__init__(encoder, encoder_channels, layers=layers)
+    def __init__(self, encoder: Encoder, *, layers: int) -> None:
+        super().__init__(encoder, layers=layers)
         self.patch_wise_id_bank_s8 = identity_bank(self.max_objects, CHANNELS_S8)
         self.id_norm_s8 = nn.LayerNorm(CHANNELS_S8)
         self.conv_output1 = ConvGroupNorm(2 * CHANNELS_S4, 2 * CHANNELS_S4, 3)
