@@ -1,1 +1,1 @@
-"""TODO."""
+"""HQTrack inside the VOT toolkit."""

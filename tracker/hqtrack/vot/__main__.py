@@ -1,0 +1,67 @@
+"""The tracker that the toolkit starts: `python -m hqtrack.vot`.
+
+Settings come from the environment, which `trackers.ini` fills with `env_NAME = value` lines:
+
+- HQTRACK_CARD: name or path of a model card (default hqtrack-light)
+- HQTRACK_WEIGHTS: file with the network's weights, instead of the card's own
+- HQTRACK_DEVICE, HQTRACK_PRECISION: as in `hqtrack.HQTrack.from_card`
+- HQTRACK_LONG_TERM_SLOTS, HQTRACK_LONG_TERM_GAP, HQTRACK_SHORT_TERM_DISTANCE, HQTRACK_IOU_THRESHOLD,
+  HQTRACK_MAX_LONG_EDGE, HQTRACK_PARADIGM: settings in place of the card's
+"""
+
+from __future__ import annotations
+
+from hqtrack.vot.streams import reserve_stdout
+
+if __name__ == "__main__":
+    reserve_stdout()
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hqtrack.tracker import HQTrack
+
+PREFIX = "HQTRACK_"
+
+
+def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Give the arguments of `HQTrack.from_card` that the environment names.
+
+    Raises:
+        CardError: A variable that starts with HQTRACK_ is unknown.
+    """
+    from hqtrack.config import OVERRIDES
+    from hqtrack.errors import CardError
+
+    allowed = ["card", "weights", "device", "precision", *OVERRIDES]
+    settings: dict[str, Any] = {"card": "hqtrack-light"}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key not in allowed:
+            known = ", ".join(PREFIX + a.upper() for a in allowed)
+            raise CardError(
+                f"unknown setting {name}={value!r} in the tracker's environment; there are {known}"
+            )
+        settings[key] = value
+    return settings
+
+
+def load() -> HQTrack:
+    """Make the tracker that the environment describes."""
+    from hqtrack.tracker import HQTrack
+
+    settings = settings_from(os.environ)
+    return HQTrack.from_card(settings.pop("card"), **settings)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    from hqtrack.vot.session import serve
+
+    raise SystemExit(serve(load, name="HQTrack"))

@@ -1,0 +1,41 @@
+"""The baseline that every tracker must beat: each object stays where its first mask was.
+
+Run by the toolkit as `python -m hqtrack.vot.first_mask`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Masks = npt.NDArray[np.bool_]
+
+
+class FirstMask:
+    """Repeats the first masks."""
+
+    def __init__(self) -> None:
+        self._masks: Masks = np.zeros((0, 0, 0), bool)
+
+    def initialize(self, image: Image, masks: Masks) -> None:
+        """Remember the first masks (N, H, W) of a sequence."""
+        self._masks = masks
+
+    def track(self, image: Image) -> Masks:
+        """Give the first masks again, (N, H, W)."""
+        return self._masks
+
+    def add_objects(self, image: Image, masks: Masks) -> Masks:
+        """Remember further masks (M, H, W) too."""
+        self._masks = np.concatenate([self._masks, masks])
+        return self._masks
+
+
+if __name__ == "__main__":
+    from hqtrack.vot.streams import reserve_stdout
+
+    reserve_stdout()
+    from hqtrack.vot.session import serve
+
+    raise SystemExit(serve(FirstMask, name="FirstMask"))
