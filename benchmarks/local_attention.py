@@ -3,8 +3,8 @@
     python benchmarks/local_attention.py --published DIR
 
 DIR is a checkout of HQTrack's published code. It needs a compiled correlation operator; a plain one takes its
-place here, which adds little but its result to the memory, and whose time is taken off the published time. Each
-implementation runs in a process of its own, on the same weights and inputs, and the results are compared.
+place here, which adds little but its result to the memory, and whose time is taken off the published time.
+Each implementation runs in a process of its own, on the same weights and inputs, and results are compared.
 Times are CPU times of a single thread, which other work on the machine disturbs least.
 """
 
