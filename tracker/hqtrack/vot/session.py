@@ -67,8 +67,7 @@ def place_mask(
     if rows.min() < 0 or columns.min() < 0 or rows.max() >= size[0] or columns.max() >= size[1]:
         raise InputError(
             f"a first mask reaches from ({columns.min()}, {rows.min()}) to ({columns.max()}, {rows.max()}), "
-            f"beyond the frame of {size[1]} x {size[0]} pixels; check that the sequence's masks belong to its "
-            "frames"
+            f"beyond the frame of {size[1]} x {size[0]} pixels; check that masks and frames belong together"
         )
     mask[rows, columns] = True
     return mask

@@ -1,0 +1,108 @@
+"""Workspaces of the VOT toolkit that know our trackers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vot.stack import list_integrated_stacks
+from vot.workspace import Workspace
+
+from hqtrack.errors import DataError
+from hqtrack.zoo import card_names, load_card
+
+SAMPLE_STACK = "stack.yaml"
+"""Name that stands for our own stack with all measures of VOTS2023, for sequences with full ground truth."""
+
+SAMPLE_STACK_TEXT = """\
+title: All measures of VOTS2023, for sequences with full ground truth
+experiments:
+  baseline:
+    type: unsupervised
+    repetitions: 1
+    multiobject: True
+    analyses:
+      - type: average_accuracy
+        name: Quality
+        burnin: 0
+        ignore_unknown: False
+        weighted: False
+      - type: average_success_plot
+        name: Quality plot
+        burnin: 0
+        ignore_unknown: False
+      - type: longterm_ar
+        name: AR
+      - type: average_quality_auxiliary
+        name: Auxiliary
+"""
+
+FIRST_CARDS = {"hqtrack": "HQTrack", "hqtrack-light": "HQTrackLight"}
+"""Identifiers of the cards that a registry lists first."""
+
+SECONDS_PER_REPLY = 300
+"""The large systems need many seconds per frame on a CPU; the toolkit's default is 30."""
+
+
+def tracker_identifier(card: str) -> str:
+    """Give the toolkit's identifier of a card's tracker.
+
+    Example:
+        >>> tracker_identifier("ms-aot-joint")
+        'MS_AOT_JOINT'
+    """
+    return FIRST_CARDS.get(card, card.replace("-", "_").upper())
+
+
+def registry_text() -> str:
+    """Give the content of a `trackers.ini` with one entry for every model card, and the baseline."""
+    cards = [*FIRST_CARDS, *(name for name in card_names() if name not in FIRST_CARDS)]
+    entries = [
+        f"[{tracker_identifier(card)}]\n"
+        f"label = {load_card(card).title}\n"
+        "protocol = traxpython\n"
+        "command = hqtrack.vot\n"
+        f"env_HQTRACK_CARD = {card}\n"
+        f"timeout = {SECONDS_PER_REPLY}\n"
+        for card in cards
+    ]
+    entries.append(
+        "[FirstMask]\n"
+        "label = Baseline: the first mask repeated\n"
+        "protocol = traxpython\n"
+        "command = hqtrack.vot.first_mask\n"
+    )
+    header = (
+        "# Trackers for the VOT toolkit: name this file in a workspace's config.yaml under `registry`, or\n"
+        "# pass it with `vot --registry`. The toolkit must run in the environment that hqtrack is in.\n"
+        "# Settings: env_HQTRACK_DEVICE, env_HQTRACK_PRECISION, env_HQTRACK_WEIGHTS, env_HQTRACK_LONG_TERM_GAP, …\n"
+        "# (`python -m hqtrack.vot` reads them; see hqtrack/vot/__main__.py).\n\n"
+    )
+    return header + "\n".join(entries)
+
+
+def create_workspace(folder: Path, stack: str) -> None:
+    """Create a workspace with our trackers; nothing is downloaded.
+
+    Args:
+        folder: Where; must not hold a workspace yet.
+        stack: A stack of the toolkit, such as "vots2023", or "stack.yaml" for ours.
+
+    Raises:
+        DataError: There is a workspace or a registry already, or the toolkit has no such stack.
+    """
+    for name in ("config.yaml", "trackers.ini"):
+        if (folder / name).exists():
+            raise DataError(
+                f"{folder} holds a {name} already and is left as it is; choose another folder, or name our "
+                "trackers.ini under `registry` in that workspace's config.yaml"
+            )
+    known = list_integrated_stacks()
+    if stack != SAMPLE_STACK and stack not in known:
+        raise DataError(
+            f"the toolkit has no stack {stack!r}; there are {', '.join(sorted(known))}, "
+            f"and {SAMPLE_STACK} for ours"
+        )
+    Workspace.initialize(str(folder), {"registry": ["./trackers.ini"], "stack": stack}, download=False)
+    (folder / "trackers.ini").write_text(registry_text())
+    if stack == SAMPLE_STACK:
+        (folder / SAMPLE_STACK).write_text(SAMPLE_STACK_TEXT)
