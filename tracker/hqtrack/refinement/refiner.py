@@ -1,0 +1,160 @@
+"""The refiner: each object's mask once more from its box, and the selection between the two masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hqtrack.config import Refiner
+from hqtrack.errors import InputError
+from hqtrack.refinement.report import ObjectRefinement, RefinementReport
+from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam
+from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
+from hqtrack.zoo import find_weights
+
+Image = npt.NDArray[np.uint8]
+Overlap = Literal["lower-index", "higher-quality"]
+
+
+class MaskRefiner:
+    """Refines the masks of a frame, encoding the frame once whatever the number of objects.
+
+    Example:
+        >>> masks, report = refiner.refine(frame, masks)  # doctest: +SKIP
+        >>> print(report)  # doctest: +SKIP
+        tau 0.1; 1: IoU 0.910, quality 0.950, kept; 2: not visible
+
+    Args:
+        sam: Predicts masks from boxes and points.
+        iou_threshold: Threshold tau: a refined mask is kept only where its IoU with the given one exceeds it.
+        overlap: Who owns a pixel that two masks claim after selection. "lower-index": the lower object, as
+            published. "higher-quality": the kept mask with the higher predicted IoU; masks that were not
+            refined come after all that were.
+    """
+
+    def __init__(
+        self, sam: PromptedSam, *, iou_threshold: float = 0.1, overlap: Overlap = "lower-index"
+    ) -> None:
+        self._sam = sam
+        self._iou_threshold = iou_threshold
+        self._overlap = overlap
+
+    def refine(self, image: Image, masks: Tensor) -> tuple[Tensor, RefinementReport]:
+        """Refine the masks of a frame.
+
+        An object without pixels is not refined; where no object has any, the frame is not even encoded.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            masks: (N, H, W) bool, one mask for each object; on any device.
+
+        Returns:
+            (N, H, W) bool on the device of `masks`: disjoint masks in the same order; and the report.
+
+        Raises:
+            InputError: Image and masks do not fit together.
+        """
+        if masks.ndim != 3 or masks.dtype != torch.bool or masks.shape[1:] != image.shape[:2]:
+            raise InputError(
+                f"masks must be (N, {image.shape[0]}, {image.shape[1]}) bool like the image, "
+                f"not {tuple(masks.shape)} {str(masks.dtype).removeprefix('torch.')}"
+            )
+        visible: list[int] = masks.flatten(1).any(1).nonzero().flatten().tolist()
+        objects = [ObjectRefinement(index + 1) for index in range(len(masks))]
+        if not visible:
+            return masks, RefinementReport(self._iou_threshold, tuple(objects))
+
+        given = masks[visible]
+        refined, quality = self._sam.decode(self._sam.encode(image), Prompts(boxes=boxes_of(given)))
+        selected, ious, kept = select(given, refined.to(masks.device), self._iou_threshold)
+        qualities: list[float] = quality.tolist()
+        owners = list(range(len(visible))) if self._overlap == "lower-index" else by_quality(qualities, kept)
+        result = masks.clone()
+        result[visible] = without_overlap(selected, owners)
+        for entry in zip(visible, ious, qualities, kept, strict=True):
+            objects[entry[0]] = ObjectRefinement(entry[0] + 1, *entry[1:])
+        return result, RefinementReport(self._iou_threshold, tuple(objects))
+
+    def masks_from_boxes(self, image: Image, boxes: npt.ArrayLike) -> Tensor:
+        """Give a mask for each box.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            boxes: (N, 4): x0, y0, x1, y1 in inclusive pixel coordinates.
+
+        Returns:
+            (N, H, W) bool; the masks may overlap.
+
+        Raises:
+            InputError: A box is not within the image, or its corners are in the wrong order.
+        """
+        corners = _coordinates(boxes, "boxes", "x0, y0, x1, y1", image)
+        for x0, y0, x1, y1 in corners.tolist():
+            if x0 > x1 or y0 > y1:
+                raise InputError(
+                    f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is empty; "
+                    "give x0, y0 (top left), x1, y1 (bottom right), not a width and height"
+                )
+        return self._masks(image, Prompts(boxes=corners))
+
+    def masks_from_points(self, image: Image, points: npt.ArrayLike) -> Tensor:
+        """Give a mask for each point that lies on an object.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            points: (N, 2): x, y in pixel coordinates.
+
+        Returns:
+            (N, H, W) bool; the masks may overlap.
+
+        Raises:
+            InputError: A point is not within the image.
+        """
+        return self._masks(image, Prompts(points=_coordinates(points, "points", "x, y", image)))
+
+    def _masks(self, image: Image, prompts: Prompts) -> Tensor:
+        return self._sam.decode(self._sam.encode(image), prompts).masks
+
+
+def build_refiner(
+    settings: Refiner,
+    *,
+    weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> MaskRefiner:
+    """Build the refiner that a card describes, with its weights.
+
+    Args:
+        settings: The card's refiner.
+        weights: A checkpoint to use instead of the card's.
+        device: Where it works.
+        dtype: float32, or bfloat16 or float16 for mixed precision in the image encoder.
+
+    Raises:
+        WeightsError: The weights are missing, damaged, or of another kind of SAM.
+    """
+    path = find_weights(settings.weights, weights)
+    sam = load_sam(settings.kind, path, device=torch.device(device), dtype=dtype)
+    return MaskRefiner(sam, iou_threshold=settings.iou_threshold, overlap=settings.overlap)
+
+
+def _coordinates(values: npt.ArrayLike, what: str, order: str, image: Image) -> Tensor:
+    """Check prompts: (N, number of names in `order`), finite, within the image."""
+    array = np.asarray(values, dtype=np.float64)
+    columns = len(order.split(","))
+    if array.ndim != 2 or array.shape[1] != columns or len(array) == 0:
+        raise InputError(f"{what} must be one row of {order} for each object, not an array of {array.shape}")
+    height, width = image.shape[:2]
+    within = (array >= 0) & (array <= np.resize([width - 1, height - 1], columns))
+    if not within.all():
+        outside = array[int(np.argmin(within.all(axis=1)))].tolist()
+        raise InputError(
+            f"{outside} is not within the image: x must be 0 to {width - 1}, y 0 to {height - 1} ({order})"
+        )
+    return torch.from_numpy(array).float()

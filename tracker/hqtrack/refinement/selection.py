@@ -1,0 +1,103 @@
+"""Which refined masks are kept, and who owns the pixels that two masks claim: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Selection(NamedTuple):
+    """Which masks were selected."""
+
+    masks: Tensor
+    """(N, H, W) bool: the refined mask where it was kept, the propagated one elsewhere; they may overlap."""
+    ious: list[float]
+    """IoU of each refined mask with the propagated one."""
+    kept: list[bool]
+    """Whether each refined mask was kept."""
+
+
+def boxes_of(masks: Tensor) -> Tensor:
+    """Give the tight boxes of masks, none of them empty: `hqtrack.masks.box_of` for all, on the device.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, 4) int64: x0, y0, x1, y1 in inclusive pixel coordinates.
+
+    Example:
+        >>> boxes_of(torch.tensor([[[0, 0, 0], [0, 1, 1]]]).bool()).tolist()
+        [[1, 1, 2, 1]]
+    """
+    columns, rows = masks.any(dim=1).int(), masks.any(dim=2).int()
+    height, width = masks.shape[1:]
+    first = columns.argmax(1), rows.argmax(1)
+    last = width - 1 - columns.flip(1).argmax(1), height - 1 - rows.flip(1).argmax(1)
+    return torch.stack([*first, *last], dim=1)
+
+
+def ious_of(first: Tensor, second: Tensor) -> list[float]:
+    """Give the IoU of each pair of masks; two empty masks have nothing in common: 0.
+
+    Args:
+        first: (N, H, W) bool.
+        second: (N, H, W) bool.
+    """
+    counts = torch.stack([(first & second).sum((1, 2)), (first | second).sum((1, 2))], dim=1).tolist()
+    return [common / union if union else 0.0 for common, union in counts]
+
+
+def select(propagated: Tensor, refined: Tensor, iou_threshold: float) -> Selection:
+    """Keep a refined mask only where its IoU with the propagated one exceeds tau.
+
+    With tau = 0 every refined mask that overlaps at all is kept, with tau = 1 none is.
+
+    Args:
+        propagated: (N, H, W) bool, what propagation found.
+        refined: (N, H, W) bool, what the refiner made of it.
+        iou_threshold: Threshold tau, 0 to 1.
+    """
+    ious = ious_of(refined, propagated)
+    kept = [iou > iou_threshold for iou in ious]
+    keep = torch.tensor(kept, dtype=torch.bool, device=refined.device)
+    return Selection(torch.where(keep[:, None, None], refined, propagated), ious, kept)
+
+
+def without_overlap(masks: Tensor, owners: Sequence[int]) -> Tensor:
+    """Give each contested pixel to the first mask in `owners` that claims it.
+
+    Args:
+        masks: (N, H, W) bool.
+        owners: All indices of masks, those that win first.
+
+    Returns:
+        (N, H, W) bool, disjoint masks whose union is that of `masks`.
+
+    Example:
+        >>> without_overlap(torch.tensor([[[1, 1, 0]], [[0, 1, 1]]]).bool(), [1, 0]).int().tolist()
+        [[[1, 0, 0]], [[0, 1, 1]]]
+    """
+    disjoint = torch.empty_like(masks)
+    taken = torch.zeros_like(masks[0])
+    for index in owners:
+        disjoint[index] = masks[index] & ~taken
+        taken |= masks[index]
+    return disjoint
+
+
+def by_quality(qualities: Sequence[float], kept: Sequence[bool]) -> list[int]:
+    """Order masks by predicted quality, best first; the lower index goes first among equals.
+
+    Propagated masks that were not replaced have no predicted quality: they come last.
+
+    Example:
+        >>> by_quality([0.9, 0.8, 0.95], [False, True, True])
+        [2, 1, 0]
+    """
+    return sorted(
+        range(len(kept)), key=lambda index: (not kept[index], -qualities[index] if kept[index] else 0.0)
+    )
