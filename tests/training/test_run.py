@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hqtrack import nets
+from hqtrack.nets.vmos_light import VMOSLight
+from hqtrack.training import stage1, stage2
+from hqtrack.training.checkpoints import TrainingError, read_state, save_atomically
+from hqtrack.training.datasets import Source, read_dataset
+from hqtrack.training.schedule import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
+from hqtrack.training.stage1 import Phase, Stage1
+from hqtrack.training.stage2 import Stage2
+from hqtrack.training.synthesis import RegionImages
+from hqtrack.training.trainer import build_optimizer, corrupt, sequence_loss, training_step
+from training.test_datasets import write_davis
+
+
+def tiny(steps: int, **settings: object) -> Stage1:
+    return Stage1(steps=steps, phases=(Phase(0.0, 64, 3, 2),), **settings)  # type: ignore[arg-type]
+
+
+def fresh() -> VMOSLight:
+    torch.manual_seed(0)
+    return VMOSLight()
+
+
+@pytest.fixture(scope="module")
+def images(static_folder: Path) -> RegionImages:
+    return RegionImages.from_folder(static_folder)
+
+
+class Killed(Exception):
+    """A training ends in the middle."""
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one(
+    images: RegionImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tiny(4, checkpoint_every=2)
+    stage1.run(fresh(), images, [], settings, tmp_path / "whole", workers=0)
+
+    real = stage1.SyntheticBatches.__getitem__
+
+    def killed(self: stage1.SyntheticBatches, step: int) -> stage1.Batch:
+        if step == 3:
+            raise Killed
+        return real(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage1.SyntheticBatches, "__getitem__", killed)
+        with pytest.raises(Killed):
+            stage1.run(fresh(), images, [], settings, tmp_path / "killed", workers=0)
+    assert read_state(tmp_path / "killed/checkpoint.pt")["step"] == 2
+    torch.manual_seed(123)  # neither the new process's state nor its fresh weights matter
+    stage1.run(VMOSLight(), images, [], settings, tmp_path / "killed", workers=0)
+
+    whole, resumed = (read_state(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
+    assert resumed["step"] == whole["step"] == 4
+    for part in ("network", "ema"):
+        for name, value in whole[part].items():
+            assert torch.equal(resumed[part][name], value), (part, name)
+
+
+def test_batches_do_not_depend_on_who_makes_them(images: RegionImages, tmp_path: Path) -> None:
+    for workers in (0, 1):
+        stage1.run(fresh(), images, [], tiny(2), tmp_path / str(workers), workers=workers)
+    first, second = (read_state(tmp_path / str(workers) / "checkpoint.pt")["network"] for workers in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_log_can_be_read_line_by_line_and_by_tensorboard(images: RegionImages, tmp_path: Path) -> None:
+    sequences = stage1.validation_sequences(images, 1)
+    stage1.run(fresh(), images, sequences, tiny(2), tmp_path, workers=0)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["settings"]["steps"] == 2
+    figures = lines[1]
+    assert {"loss", "iou", "lr", "waited", "seconds"} <= set(figures)
+    assert "validation_iou" in lines[2]
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = events.EventAccumulator(str(tmp_path)).Reload()
+    assert board.Scalars("loss")[0].value == pytest.approx(figures["loss"], rel=1e-4)
+
+
+def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None:
+    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
+    network, recipe = fresh(), Recipe(warmup=0.0, decay_start=1.0)
+    optimizer = build_optimizer(network, recipe)
+    losses = []
+    for _ in range(9):
+        record = training_step(
+            network, optimizer, batch.frames, batch.labels, recipe, step=0, steps=1000, second_given=False
+        )
+        losses.append(record["loss"])
+    assert sum(losses[-3:]) < 0.75 * sum(losses[:3])
+
+
+def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: RegionImages) -> None:
+    batch = stage1.SyntheticBatches(images, tiny(1))[0]
+    network = fresh()
+    with torch.no_grad():
+        network.decoder.identity_logits.weight[0] = float("inf")
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    training_step(
+        network,
+        build_optimizer(network, Recipe()),
+        batch.frames,
+        batch.labels,
+        Recipe(),
+        step=0,
+        steps=10,
+        second_given=False,
+    )
+    assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_atomically({"step": 1, "weights": torch.zeros(10)}, path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        with pytest.raises(TrainingError, match="the previous one is kept"):
+            save_atomically({"step": 2, "weights": torch.randn(1_000_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def published_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    frames = torch.randint(0, 256, (1, 3, 3, 65, 65), dtype=torch.uint8)
+    labels = torch.zeros(1, 3, 65, 65, dtype=torch.uint8)
+    labels[..., 16:48, 16:48] = 1
+    return frames, labels
+
+
+def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_half() -> None:
+    torch.manual_seed(0)
+    network = nets.build("deaott")
+    recipe = PUBLISHED_STAGE2
+    optimizer = build_optimizer(network, recipe)
+    frames, labels = published_batch()
+    changed = []
+    for step in (1, 6):
+        before = {name: value.detach().clone() for name, value in network.named_parameters()}
+        training_step(network, optimizer, frames, labels, recipe, step=step, steps=10, second_given=False)
+        changed.append({n for n, value in network.named_parameters() if not torch.equal(value, before[n])})
+    names = [name for name, _ in network.named_parameters()]
+    bank = {name for name in names if "id_bank" in name or name.startswith("id_norm")}
+    assert bank
+    assert changed[0] - changed[1] == bank
+    assert changed[1] <= changed[0]
+
+
+def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
+    images: RegionImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
+    network = fresh().train()
+    shown: list[torch.Tensor] = []
+    real = network.embed_identity
+
+    def embed(one_hot: torch.Tensor) -> object:
+        shown.append(one_hot[:, 0] < 0.5)
+        return real(one_hot)
+
+    monkeypatch.setattr(network, "embed_identity", embed)
+    recipe = replace(Recipe(), own_masks_from=0.5, truth_fed_back=0.0, corrupted=False)
+    agrees = []
+    for progress in (0.4, 0.6):
+        shown.clear()
+        generator = torch.Generator().manual_seed(0)
+        sequence_loss(network, batch.frames, batch.labels, recipe, progress=progress, generator=generator)
+        known = [label for label in range(1, int(batch.labels[:, 0].max()) + 1)]
+        truth = torch.isin(batch.labels[:, 1], torch.tensor(known, dtype=torch.uint8))
+        agrees.append(torch.equal(shown[1], truth))
+    assert agrees == [True, False]
+
+
+def test_corruption_changes_masks_near_objects_and_is_repeatable() -> None:
+    labels = torch.zeros(16, 64, 64, dtype=torch.long)
+    labels[:, 20:40, 20:40] = 1
+    first, second = (corrupt(labels, 1, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, labels)
+    assert int(first.max()) == 1
+
+
+def test_more_objects_than_identities_do_not_stop_the_training() -> None:
+    frames = torch.randint(0, 256, (1, 2, 3, 64, 64), dtype=torch.uint8)
+    labels = torch.arange(16, dtype=torch.uint8).repeat_interleave(16).view(1, 1, 4, 64)
+    labels = labels.repeat_interleave(16, dim=2).expand(1, 2, 64, 64).contiguous()
+    loss, _ = sequence_loss(
+        fresh().train(), frames, labels, Recipe(), progress=0.5, generator=torch.Generator().manual_seed(0)
+    )
+    assert torch.isfinite(loss)
+
+
+def test_stage_2_trains_on_videos_and_counts_what_it_could_not_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = read_dataset("davis2017", write_davis(tmp_path / "good", 6))
+    bad = read_dataset("davis2017", write_davis(tmp_path / "bad", 2))
+    for path in bad[0].images:
+        path.write_bytes(path.read_bytes()[:60])
+    sources = [Source(good, 1.0, 2), Source(bad, 1.0, 2)]
+    settings = Stage2(steps=2, size=48, short_edge=48, frames=3, batch=2, recipe=LIGHT_STAGE2)
+    stage2.run(fresh(), sources, settings, tmp_path / "run", workers=0)
+    assert read_state(tmp_path / "run/checkpoint.pt")["step"] == 2
+    assert "could not be read and were replaced" in caplog.text

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from hqtrack.cli.train import app
+from hqtrack.config import read_card
+from hqtrack.errors import HQTrackError
+from hqtrack.nets.vmos_light import VMOSLight
+from hqtrack.training.checkpoints import CHECKPOINT, read_state, starts_of
+from hqtrack.zoo import load_card, load_network
+from hqtrack.zoo.weights import sha256_of
+from training.conftest import write_static
+from training.test_datasets import write_davis
+
+CARD = """\
+name = "mine"
+title = "A light network of mine"
+network = "vmos_light"
+
+[weights]
+file = "mine.safetensors"
+origin = "embedded"
+
+[memory]
+long_term_gap = 5
+"""
+
+
+def invoke(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def trained(static_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A card of one's own, and the run that trained it for two steps."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.toml").write_text(CARD)
+    run = folder / "run"
+    for steps in ("1", "2"):  # the second command goes on where the first one ended
+        arguments = ("--run", run, "--batch", "1", "--workers", "0", "--device", "cpu")
+        invoke(
+            "stage1", "--card", folder / "mine.toml", "--data", static_folder, "--steps", steps, *arguments
+        )
+    return folder / "mine.toml", run
+
+
+def test_stage_1_trains_resumes_and_notes_how(trained: tuple[Path, Path]) -> None:
+    _, run = trained
+    assert read_state(run / CHECKPOINT)["step"] == 2
+    starts = starts_of(run)
+    assert [start.stage for start in starts] == [1, 1]
+    assert starts[0].network == "vmos_light"
+    assert starts[0].commit
+
+
+def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: tuple[Path, Path]) -> None:
+    card, run = trained
+    for _ in range(2):  # a second export replaces what the first one said
+        invoke("export", run, "--card", card)
+    file = card.with_name("mine.safetensors")
+    settings = read_card(card)
+    assert settings.weights.sha256 == sha256_of(file)
+    assert settings.memory.long_term_gap == 5
+    text = card.read_text()
+    for word in ("# data: ", "# command: ", "# commit: ", "sha256"):
+        assert text.count(word) == 1
+    assert file.stat().st_size < 12e6
+    with safe_open(file, "pt") as content:
+        assert content.metadata()["steps"] == "2"
+        assert content.get_tensor("decoder.identity_logits.weight").dtype == torch.float16
+    network = load_network(load_card(card))
+    averaged = read_state(run / CHECKPOINT)["ema"]
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(value, averaged[name], rtol=1e-3, atol=1e-6)
+
+
+def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    card, run = trained
+    davis = write_davis(tmp_path / "davis", 4)
+    arguments = ("--steps", "1", "--batch", "1", "--workers", "0", "--device", "cpu", "--from", run)
+    invoke("stage2", "--card", card, "--data", f"davis2017={davis}@2", "--run", tmp_path / "run", *arguments)
+    before, after = read_state(run / CHECKPOINT)["ema"], read_state(tmp_path / "run" / CHECKPOINT)["network"]
+    weight = "decoder.identity_logits.weight"
+    assert 0 < float((after[weight] - before[weight]).abs().max()) < 0.01
+    assert starts_of(tmp_path / "run")[0].data == ("davis2017",)
+
+
+@pytest.mark.parametrize("value", ["davis2017", "davis2017=", "davis2017=/x@0", "davis2017=/x@much"])
+def test_a_dataset_that_is_not_understood_is_named(value: str, tmp_path: Path) -> None:
+    with pytest.raises(HQTrackError, match="DATASET=FOLDER"):
+        invoke("stage2", "--card", "hqtrack-light", "--data", value, "--run", tmp_path / "run")
+
+
+def test_an_unknown_dataset_lists_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(HQTrackError, match="youtube-vos"):
+        invoke("stage2", "--card", "hqtrack-light", "--data", f"davis={tmp_path}", "--run", tmp_path / "run")
+
+
+def test_an_empty_folder_ends_stage_1_before_anything_is_written(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(HQTrackError, match="no usable image"):
+        invoke("stage1", "--card", "hqtrack-light", "--data", tmp_path, "--run", run)
+    assert not run.exists()
+
+
+def test_weights_of_another_network_are_refused(static_folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "other.pth"
+    torch.save({"encoder.weight": torch.zeros(3)}, file)
+    with pytest.raises(HQTrackError, match="vmos_light"):
+        invoke("stage1", "--card", "hqtrack-light", "--data", static_folder, "--from", file)
+
+
+def test_a_run_that_does_not_exist_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(HQTrackError, match="--command"):
+        invoke("export", tmp_path / "nothing", "--card", "hqtrack-light")
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+import torch
+import torch.distributed as dist
+from hqtrack.nets.vmos_light import VMOSLight
+from hqtrack.training import stage1
+from hqtrack.training.synthesis import RegionImages
+dist.init_process_group("gloo")
+torch.manual_seed(dist.get_rank())
+settings = stage1.Stage1(steps=2, phases=(stage1.Phase(0.0, 64, 3, 2),))
+network = VMOSLight()
+stage1.run(network, RegionImages.from_folder(Path(sys.argv[1])), [], settings, Path(sys.argv[2]), workers=0)
+torch.save(dict(network.named_parameters()), Path(sys.argv[2]) / f"rank{dist.get_rank()}.pt")
+dist.destroy_process_group()
+"""
+
+
+def test_processes_started_by_torchrun_train_the_same_weights(tmp_path: Path) -> None:
+    photos, driver = write_static(tmp_path / "photos"), tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*command, str(driver), str(photos), str(run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = (torch.load(run / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first.keys() == dict(VMOSLight().named_parameters()).keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    state = read_state(run / CHECKPOINT)
+    assert state["step"] == 2
+    assert all(torch.equal(state["network"][name], first[name]) for name in first)
