@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import hqtrack
+from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
 from hqtrack.config import Card, Memory, Paradigm, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
-from hqtrack.nets.vmos_light import LongTermMatch, ShortTermMatch
 from hqtrack.tracker import find_device, find_dtype
 
 HEIGHT, WIDTH = 64, 96
@@ -17,14 +17,9 @@ HEIGHT, WIDTH = 64, 96
 
 @pytest.fixture(scope="module")
 def network() -> PropagationNetwork:
-    """Give an untrained network that always finds its best match, so that its masks are not all empty."""
-    torch.manual_seed(0)
-    network = nets.build("vmos_light")
-    with torch.no_grad():
-        for part in network.modules():
-            if isinstance(part, LongTermMatch | ShortTermMatch):
-                part.no_match.fill_(-20)
-                part.log_scale.fill_(4)
+    """Give a small published network; with the formula's weights its masks are far from empty."""
+    network = nets.build("deaott")
+    network.load_state_dict(formula_state_dict(network.state_dict()))
     return network
 
 
@@ -32,7 +27,7 @@ def new_tracker(network: PropagationNetwork, *, paradigm: Paradigm = "joint", ed
     card = Card(
         name="test",
         title="",
-        network="vmos_light",
+        network="deaott",
         weights=Weights(name="test", file="test.safetensors", origin="embedded"),
         memory=Memory(long_term_slots=3, long_term_gap=2, short_term_distance=2),
         max_long_edge=edge,
@@ -129,7 +124,7 @@ def test_bfloat16_is_near_float32(network: PropagationNetwork) -> None:
     frames = [frame(number) for number in range(4)]
     tracks = []
     for precision in ("float32", "bfloat16"):
-        twin = nets.build("vmos_light")
+        twin = nets.build("deaott")
         twin.load_state_dict(network.state_dict())
         tracker = HQTrack(new_tracker(network).card, twin, device="cpu", precision=precision)
         tracker.initialize(frames[0], FIRST)
