@@ -48,10 +48,8 @@ def trained(static_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     (folder / "mine.toml").write_text(CARD)
     run = folder / "run"
     for steps in ("1", "2"):  # the second command goes on where the first one ended
-        arguments = ("--run", run, "--batch", "1", "--workers", "0", "--device", "cpu")
-        invoke(
-            "stage1", "--card", folder / "mine.toml", "--data", static_folder, "--steps", steps, *arguments
-        )
+        arguments = ("--data", static_folder, "--run", run, "--batch", "1", "--workers", "0")
+        invoke("stage1", "--card", folder / "mine.toml", "--steps", steps, "--device", "cpu", *arguments)
     return folder / "mine.toml", run
 
 

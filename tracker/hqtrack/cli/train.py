@@ -21,7 +21,7 @@ app = typer.Typer(
     help="""Train a card's network: stage 1 on static images, stage 2 on videos, then export the weights.
 
     Given the same command again, a training goes on after its last checkpoint. Several GPUs or machines:
-    put `torchrun --nproc-per-node N -m hqtrack.cli` in place of `hqtrack`.
+    put `torchrun --nproc-per-node N --no-python` before the command.
     """,
 )
 
