@@ -1,10 +1,20 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from hqtrack import CardError, WeightsError, nets
 from hqtrack.config import OVERRIDES, Card
-from hqtrack.zoo import card_names, find_weights, known_weights, load_card, models_folder, weights_of
+from hqtrack.zoo import (
+    card_names,
+    check_sha256,
+    find_weights,
+    known_weights,
+    load_card,
+    load_network,
+    models_folder,
+    weights_of,
+)
 
 SYSTEMS = [
     "deaot-internimage-t",
@@ -55,6 +65,15 @@ def test_a_card_is_valid_and_complete(name: str) -> None:
         if weights.origin == "published":
             assert weights.page
             assert weights.url
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in card_names() if load_card(name).weights.origin == "embedded"]
+)
+def test_embedded_weights_are_the_ones_the_card_describes(name: str) -> None:
+    card = load_card(name)
+    assert "good" in check_sha256(card.weights, find_weights(card.weights))
+    assert next(load_network(card).parameters()).dtype == torch.float32
 
 
 def test_weights_of_one_name_are_the_same_in_every_card() -> None:
