@@ -1,1 +1,1 @@
-"""TODO."""
+"""Running trackers at scale, and what is shown of the results."""

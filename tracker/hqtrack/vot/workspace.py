@@ -74,7 +74,7 @@ def registry_text() -> str:
     header = (
         "# Trackers for the VOT toolkit: name this file in a workspace's config.yaml under `registry`, or\n"
         "# pass it with `vot --registry`. The toolkit must run in the environment that hqtrack is in.\n"
-        "# Settings: env_HQTRACK_DEVICE, env_HQTRACK_PRECISION, env_HQTRACK_WEIGHTS, env_HQTRACK_LONG_TERM_GAP, …\n"
+        "# Settings: env_HQTRACK_DEVICE, env_HQTRACK_PRECISION, env_HQTRACK_LONG_TERM_GAP, …\n"
         "# (`python -m hqtrack.vot` reads them; see hqtrack/vot/__main__.py).\n\n"
     )
     return header + "\n".join(entries)

@@ -1,0 +1,90 @@
+"""The rules of a session that need no toolkit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hqtrack.errors import DataError, InputError
+from hqtrack.vot.first_mask import FirstMask
+from hqtrack.vot.session import TrackedSequence, encode_mask, place_mask
+from hqtrack.vot.workspace import create_workspace
+
+IMAGE = np.zeros((12, 16, 3), np.uint8)
+
+
+def square(x: int, y: int, side: int = 3) -> np.ndarray:
+    mask = np.zeros((12, 16), bool)
+    mask[y : y + side, x : x + side] = True
+    return mask
+
+
+def test_a_cropped_mask_is_placed_at_its_offset() -> None:
+    np.testing.assert_array_equal(place_mask(np.ones((3, 3), np.uint8), (4, 5), (12, 16)), square(4, 5))
+
+
+def test_background_beyond_the_frame_is_harmless_but_foreground_is_an_error() -> None:
+    crop = np.zeros((20, 20), np.uint8)
+    crop[:3, :3] = 1
+    np.testing.assert_array_equal(place_mask(crop, (4, 5), (12, 16)), square(4, 5))
+    with pytest.raises(InputError, match="beyond the frame of 16 x 12 pixels"):
+        place_mask(crop, (14, 5), (12, 16))
+    with pytest.raises(InputError, match="beyond the frame"):
+        place_mask(crop, (-1, 5), (12, 16))
+
+
+def test_a_mask_is_sent_cropped_to_its_box() -> None:
+    region = encode_mask(square(4, 5))
+    assert region.size() == (3, 3)
+    assert region.offset() == (4, 5)
+    assert region.array().all()
+
+
+def test_an_empty_mask_is_sent_as_a_mask_without_foreground() -> None:
+    assert not encode_mask(np.zeros((12, 16), bool)).array().any()
+
+
+def test_an_object_with_an_empty_first_mask_keeps_its_place_and_stays_empty() -> None:
+    sequence = TrackedSequence(FirstMask())
+    empty = np.zeros((12, 16), bool)
+    sequence.step(IMAGE, [square(1, 1), empty, square(8, 4)])
+    first, second, third = sequence.step(IMAGE, [])
+    np.testing.assert_array_equal(first, square(1, 1))
+    np.testing.assert_array_equal(third, square(8, 4))
+    assert not second.any()
+
+
+def test_a_sequence_may_start_with_empty_masks_only() -> None:
+    sequence = TrackedSequence(FirstMask())
+    (mask,) = sequence.step(IMAGE, [np.zeros((12, 16), bool)])
+    assert not mask.any()
+    masks = sequence.step(IMAGE, [square(2, 2)])
+    assert [m.any() for m in masks] == [False, True]
+
+
+def test_an_object_announced_later_comes_last() -> None:
+    sequence = TrackedSequence(FirstMask())
+    sequence.step(IMAGE, [square(1, 1)])
+    masks = sequence.step(IMAGE, [square(8, 4)])
+    np.testing.assert_array_equal(masks[0], square(1, 1))
+    np.testing.assert_array_equal(masks[1], square(8, 4))
+    assert len(sequence.step(IMAGE, [])) == 2
+
+
+def test_a_challenge_workspace_lists_our_trackers(tmp_path: Path) -> None:
+    create_workspace(tmp_path / "vots", "vots2023")
+    assert "vots2023" in (tmp_path / "vots" / "config.yaml").read_text()
+    assert "[HQTrackLight]" in (tmp_path / "vots" / "trackers.ini").read_text()
+
+
+def test_an_existing_workspace_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine")
+    with pytest.raises(DataError, match=r"config\.yaml already"):
+        create_workspace(tmp_path, "vots2023")
+    assert (tmp_path / "config.yaml").read_text() == "mine"
+
+
+def test_an_unknown_stack_is_told_with_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no stack 'vots1999'"):
+        create_workspace(tmp_path / "vots", "vots1999")
+    assert not (tmp_path / "vots").exists()

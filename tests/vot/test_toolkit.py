@@ -1,0 +1,136 @@
+"""What a user of the VOT toolkit sees: the real toolkit drives the real tracker over TraX."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from vot.workspace import Workspace
+
+from hqtrack import nets
+from hqtrack.evaluation.demo import run_demo
+from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
+
+ROOT = Path(__file__).parents[2]
+
+Register = Callable[..., None]
+
+
+@pytest.fixture
+def light_weights(tmp_path: Path) -> Path:
+    """Untrained weights of the light network: these tests are about the session, not about quality."""
+    torch.manual_seed(0)
+    file = tmp_path / "light.safetensors"
+    save_file(
+        {name: value.contiguous() for name, value in nets.build("vmos_light").state_dict().items()}, file
+    )
+    return file
+
+
+def evaluate(workspace: Path, tracker: str) -> str:
+    """Run `vot evaluate` and give everything that the user sees."""
+    command = [sys.executable, "-m", "vot", "evaluate", "--workspace", str(workspace), tracker]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr
+
+
+def result_files(workspace: Path, tracker: str) -> list[Path]:
+    return sorted((workspace / "results" / tracker).rglob("*.bin"))
+
+
+def test_the_toolkit_gets_one_trajectory_for_each_object(
+    workspace: Path, register: Register, light_weights: Path
+) -> None:
+    register("Light", HQTRACK_WEIGHTS=str(light_weights), HQTRACK_MAX_LONG_EDGE="160")
+    assert "concluded success" in evaluate(workspace, "Light")
+    assert len(result_files(workspace, "Light")) == 2
+    loaded = Workspace.load(str(workspace))
+    (tracker,) = loaded.registry.resolve("Light", storage=loaded.storage.substorage("results"))
+    (experiment,) = loaded.stack
+    for trajectory in experiment.gather(tracker, loaded.dataset["discs"]):
+        assert len(trajectory) == 6
+
+
+def test_the_baseline_repeats_its_first_masks(workspace: Path) -> None:
+    assert "concluded success" in evaluate(workspace, "FirstMask")
+    loaded = Workspace.load(str(workspace))
+    (tracker,) = loaded.registry.resolve("FirstMask", storage=loaded.storage.substorage("results"))
+    (experiment,) = loaded.stack
+    sequence = loaded.dataset["discs"]
+    for name, trajectory in zip(sequence.objects(), experiment.gather(tracker, sequence), strict=True):
+        first = sequence.object(name)[0].rasterize((0, 0, 159, 119))
+        for frame in range(1, len(sequence)):
+            np.testing.assert_array_equal(trajectory.region(frame).rasterize((0, 0, 159, 119)), first)
+
+
+def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, light_weights: Path) -> None:
+    registry = workspace / "trackers.ini"
+    registry.write_text(
+        registry.read_text().replace(
+            "env_HQTRACK_CARD = hqtrack-light",
+            f"env_HQTRACK_CARD = hqtrack-light\nenv_HQTRACK_WEIGHTS = {light_weights}",
+        )
+    )
+    result = run_demo(workspace)
+    assert [m.tracker for m in result.measures] == ["HQTrackLight", "FirstMask"]
+    baseline = result.measures[1]
+    assert 0.1 < baseline.quality < 5 / 6  # the discs move; the first of 6 frames scores 0
+    for file in (result.report, result.plot, result.submission, result.overlay, result.sheet):
+        assert file.stat().st_size > 0
+    written = result.report.stat().st_mtime_ns
+    again = run_demo(workspace)
+    assert again.measures == result.measures
+    assert again.report.stat().st_mtime_ns == written  # nothing was evaluated or analysed again
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"HQTRACK_CARD": "no-such-card"}, "no card named 'no-such-card'"),
+        ({"HQTRACK_WEIGHTS": "/nowhere/light.pth"}, "/nowhere/light.pth"),
+        ({"HQTRACK_LONG_TERM_GAB": "3"}, "unknown setting HQTRACK_LONG_TERM_GAB='3'"),
+        ({"HQTRACK_DEVICE": "abacus"}, "abacus"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_the_toolkit(
+    workspace: Path, register: Register, settings: dict[str, str], said: str
+) -> None:
+    register("Wrong", **settings)
+    assert said in evaluate(workspace, "Wrong")
+    assert result_files(workspace, "Wrong") == []
+
+
+def test_a_missing_weight_is_told_with_the_remedy(workspace: Path) -> None:
+    seen = evaluate(workspace, "VMOS")
+    assert "hqtrack weights" in seen
+
+
+def test_a_frame_that_cannot_be_read_is_named(workspace: Path) -> None:
+    frame = workspace / "sequences" / "discs" / "color" / "00000003.jpg"
+    frame.write_bytes(frame.read_bytes()[:100])
+    assert "00000003.jpg" in evaluate(workspace, "FirstMask")
+
+
+def test_a_frame_of_another_size_is_told(workspace: Path, register: Register, light_weights: Path) -> None:
+    frame = workspace / "sequences" / "discs" / "color" / "00000003.jpg"
+    cv2.imwrite(str(frame), np.zeros((60, 80, 3), np.uint8))
+    register("Light", HQTRACK_WEIGHTS=str(light_weights), HQTRACK_MAX_LONG_EDGE="160")
+    seen = evaluate(workspace, "Light")
+    assert "80 x 60" in seen
+    assert "160 x 120" in seen
+
+
+def test_a_first_mask_larger_than_the_frame_is_told(workspace: Path) -> None:
+    frame = workspace / "sequences" / "discs" / "color" / "00000001.jpg"
+    cv2.imwrite(str(frame), np.zeros((30, 40, 3), np.uint8))
+    assert "beyond the frame of 40 x 30 pixels" in evaluate(workspace, "FirstMask")
+
+
+def test_the_registry_and_the_workspace_of_the_checkout_are_what_the_command_writes() -> None:
+    assert (ROOT / "trackers.ini").read_text() == registry_text()
+    assert (ROOT / "vot_workspace" / "stack.yaml").read_text() == SAMPLE_STACK_TEXT
