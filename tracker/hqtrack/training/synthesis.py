@@ -233,6 +233,13 @@ class SequenceSynthesizer:
         """A saturating change from 0 towards 1."""
         return 1 - np.exp(-t / self._uniform(2, 12))
 
+    def _excursion(self, count: int, reach: float) -> NDArray[np.float64]:
+        """A way out of the frame, and perhaps back: (count, 2)."""
+        angle = self._uniform(0, 2 * math.pi)
+        turn = self._uniform(0.5, 1.0) * math.pi
+        distance = reach * self._uniform(0.7, 1.4) * np.sin(np.linspace(0, turn, count))
+        return distance[:, None] * np.array([math.cos(angle), math.sin(angle)])
+
     # Textures and outlines
 
     def _photo_patch(self, side: int = TILE) -> Tensor:
@@ -312,14 +319,16 @@ class SequenceSynthesizer:
     ) -> _Layer:
         """Give a tile a place, a size and a motion."""
         size = self.size
-        area = math.exp(self._uniform(math.log(0.003), math.log(0.25))) * size * size
+        area = math.exp(self._uniform(math.log(0.002), math.log(0.25))) * size * size
         half = 0.5 * np.array([math.sqrt(area * aspect), math.sqrt(area / aspect)])
         own = speed * math.exp(self.rng.normal(-0.1, 0.5))
         reach = 0.5 * max(2 * float(half.max()), 20) + 0.02 * size
         start = np.array([self._uniform(0.1, 0.9), self._uniform(0.12, 0.88)]) * size
         centre = start + np.stack([self._path(t) * reach * 0.14, self._path(t) * reach * 0.11], axis=1) * own
+        if self._chance(0.1):
+            centre = centre + self._excursion(len(t), 0.5 * size + float(half.max()))
         growth = np.exp(self._path(t, 0.05) * 0.05 * own)
-        if self._chance(0.25):
+        if self._chance(0.35):
             growth = growth * np.exp(self._uniform(-1.0, 1.0) * self._ease(t))
         flip = np.exp(self._path(t, 0.05) * 0.03 * own) if self._chance(0.4) else np.ones(len(t))
         bend = torch.zeros(len(t), 2, 4, 4)
@@ -362,16 +371,16 @@ class SequenceSynthesizer:
         )
         layers = []
         frequency = self._uniform(0.3, 1.4)
-        for _ in range(int(self.rng.integers(2, 6))):
+        for place, rest in self._joints():
             texture = shared if self._chance(0.4) else self._texture()
             part = self._motion(t, label, torch.cat([texture, self._limb()[None]]), 1.0, speed)
-            length, width = self._uniform(0.5, 1.1), self._uniform(0.12, 0.3)
+            length, width = self._uniform(0.5, 1.1), self._uniform(0.1, 0.28)
             part.half = torso.half[:, 1:] * np.array([[width, length * 0.6]])
-            anchor = self.rng.uniform(-0.75, 0.75, 2) * torso.half
-            swing = self._uniform(0, 6.3) + self._uniform(0.1, 0.9) * np.sin(
-                frequency * t * speed + self._uniform(0, 6.3)
-            )
-            part.angle = torso.angle + swing
+            swing = self._uniform(0.1, 0.9) * np.sin(frequency * t * speed + self._uniform(0, 6.3))
+            part.angle = torso.angle + rest + swing
+            cos, sin = np.cos(torso.angle), np.sin(torso.angle)
+            x, y = (place * torso.half).T
+            anchor = np.stack([cos * x - sin * y, sin * x + cos * y], axis=1)
             direction = np.stack([-np.sin(part.angle), np.cos(part.angle)], axis=1)
             part.centre = torso.centre + anchor + direction * part.half[:, 1:] * 0.8
             part.shear, part.shadow = torso.shear, torso.shadow
@@ -383,6 +392,15 @@ class SequenceSynthesizer:
         )
         layers.insert(int(self.rng.integers(len(layers) + 1)), torso)
         return [*layers, head]
+
+    def _joints(self) -> list[tuple[NDArray[np.float64], float]]:
+        """Where limbs are fixed to a body, in half sizes from its middle, and which way they hang."""
+        if self._chance(0.6):
+            arms = [(np.array([side * 0.7, -0.7]), side * self._uniform(-0.9, 0.2)) for side in (-1, 1)]
+            legs = [(np.array([side * 0.35, 0.75]), side * self._uniform(-0.4, 0.1)) for side in (-1, 1)]
+            return arms + legs
+        count = int(self.rng.integers(2, 6))
+        return [(self.rng.uniform(-0.75, 0.75, 2), self._uniform(0, 6.3)) for _ in range(count)]
 
     def _objects(self, t: NDArray[np.float64], speed: float, in_place: int) -> list[list[_Layer]]:
         """Objects and unlabelled things, from back to front."""
@@ -497,6 +515,7 @@ class SequenceSynthesizer:
         low = np.floor(layer.centre - radius[:, None]).astype(int)
         high = np.ceil(layer.centre + radius[:, None]).astype(int)
         low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+        reduced: dict[tuple[int, int], Tensor] = {}
         for i in range(frames.shape[0]):
             (x0, y0), (x1, y1) = low[i].tolist(), high[i].tolist()
             if x1 - x0 < 2 or y1 - y0 < 2:
@@ -513,11 +532,15 @@ class SequenceSynthesizer:
                 place = place + F.grid_sample(bend, place[None].clamp(-1, 1), align_corners=True)[0].permute(
                     1, 2, 0
                 )
-            tile = layer.tiles[i if len(layer.tiles) > 1 else 0].to(self.device)
-            shrink = TILE / (2 * float(layer.half[i].max()))
-            if shrink > 1.6:
-                side = max(4, round(TILE / shrink))
-                tile = F.interpolate(tile[None], size=(side, side), mode="bilinear", antialias=True)[0]
+            which = i if len(layer.tiles) > 1 else 0
+            octaves = round(2 * math.log2(TILE / (2 * float(layer.half[i].max()))))
+            if (which, octaves) not in reduced:
+                tile = layer.tiles[which].to(self.device)
+                if octaves > 1:
+                    side = max(4, round(TILE * 2 ** (-octaves / 2)))
+                    tile = F.interpolate(tile[None], size=(side, side), mode="bilinear", antialias=True)[0]
+                reduced[which, octaves] = tile
+            tile = reduced[which, octaves]
             drawn = F.grid_sample(tile[None], place[None], padding_mode="zeros", align_corners=False)[0]
             alpha = drawn[3]
             region = frames[i, :, y0:y1, x0:x1]
@@ -553,21 +576,28 @@ class SequenceSynthesizer:
         table = torch.zeros(len(area), dtype=torch.uint8, device=self.device)
         for new, old in enumerate(kept, 1):
             table[old] = new
-        return self._camera(frames, t, speed), table[labels.long()]
+        return self._camera(frames, t, speed, shift), table[labels.long()]
 
-    def _camera(self, frames: Tensor, t: NDArray[np.float64], speed: float) -> Tensor:
+    def _camera(
+        self, frames: Tensor, t: NDArray[np.float64], speed: float, shift: NDArray[np.float64]
+    ) -> Tensor:
         """Light, exposure, blur, noise and compression, (T, 3, H, W) float to uint8."""
         size, count = self.size, len(t)
-        if self._chance(0.5):
+        if self._chance(0.6):
             # Sun and shade lie still in the world while objects move through them.
             cells = int(self.rng.integers(2, 6))
             field = torch.from_numpy(
                 self.rng.normal(0, self._uniform(0.1, 0.5), (1, 1, cells, cells)).astype(np.float32)
             )
-            field = F.interpolate(field, size=(size, size), mode="bicubic")
-            if self._chance(0.5):
-                field = self._uniform(0.2, 0.6) * torch.tanh(field * self._uniform(3, 12))
-            frames = frames * torch.exp(field.to(self.device))
+            margin = size // 4
+            wide = size + 2 * margin
+            field = F.interpolate(field, size=(wide, wide), mode="bicubic")
+            if self._chance(0.6):
+                field = self._uniform(0.2, 0.6) * torch.tanh(field * self._uniform(3, 20))
+            light = torch.exp(field[0, 0]).to(self.device)
+            for frame, offset in zip(frames, shift, strict=True):
+                x, y = (margin - np.clip(np.round(offset), -margin, margin).astype(int)).tolist()
+                frame *= light[y : y + size, x : x + size]
         colour = 1 + (self.rng.normal(0, 0.12, 3) if self._chance(0.6) else np.zeros(3))
         contrast = math.exp(self.rng.normal(0, 0.15))
         exposure = np.exp(self._path(t) * 0.03 * speed) if self._chance(0.5) else np.ones(count)
