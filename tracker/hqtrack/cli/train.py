@@ -27,7 +27,7 @@ app = typer.Typer(
 
 CardOption = Annotated[str, typer.Option("--card", help="Whose network to train: a card's name or file.")]
 RunOption = Annotated[
-    Path | None, typer.Option("--run", help="Folder of the training; default runs/CARD-stageN.")
+    Path | None, typer.Option("--folder", help="Of the training; default runs/CARD-stageN.")
 ]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")]
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]

@@ -1,0 +1,5 @@
+"""`python -m hqtrack.cli`, for launchers such as torchrun that start modules."""
+
+from hqtrack.cli import main
+
+main()
