@@ -48,7 +48,7 @@ def trained(static_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     (folder / "mine.toml").write_text(CARD)
     run = folder / "run"
     for steps in ("1", "2"):  # the second command goes on where the first one ended
-        arguments = ("--data", static_folder, "--run", run, "--batch", "1", "--workers", "0")
+        arguments = ("--data", static_folder, "--folder", run, "--batch", "1", "--workers", "0")
         invoke("stage1", "--card", folder / "mine.toml", "--steps", steps, "--device", "cpu", *arguments)
     return folder / "mine.toml", run
 
@@ -87,7 +87,9 @@ def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], 
     card, run = trained
     davis = write_davis(tmp_path / "davis", 4)
     arguments = ("--steps", "1", "--batch", "1", "--workers", "0", "--device", "cpu", "--from", run)
-    invoke("stage2", "--card", card, "--data", f"davis2017={davis}@2", "--run", tmp_path / "run", *arguments)
+    invoke(
+        "stage2", "--card", card, "--data", f"davis2017={davis}@2", "--folder", tmp_path / "run", *arguments
+    )
     before, after = read_state(run / CHECKPOINT)["ema"], read_state(tmp_path / "run" / CHECKPOINT)["network"]
     weight = "decoder.identity_logits.weight"
     assert 0 < float((after[weight] - before[weight]).abs().max()) < 0.01
@@ -97,18 +99,20 @@ def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], 
 @pytest.mark.parametrize("value", ["davis2017", "davis2017=", "davis2017=/x@0", "davis2017=/x@much"])
 def test_a_dataset_that_is_not_understood_is_named(value: str, tmp_path: Path) -> None:
     with pytest.raises(HQTrackError, match="DATASET=FOLDER"):
-        invoke("stage2", "--card", "hqtrack-light", "--data", value, "--run", tmp_path / "run")
+        invoke("stage2", "--card", "hqtrack-light", "--data", value, "--folder", tmp_path / "run")
 
 
 def test_an_unknown_dataset_lists_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(HQTrackError, match="youtube-vos"):
-        invoke("stage2", "--card", "hqtrack-light", "--data", f"davis={tmp_path}", "--run", tmp_path / "run")
+        invoke(
+            "stage2", "--card", "hqtrack-light", "--data", f"davis={tmp_path}", "--folder", tmp_path / "run"
+        )
 
 
 def test_an_empty_folder_ends_stage_1_before_anything_is_written(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(HQTrackError, match="no usable image"):
-        invoke("stage1", "--card", "hqtrack-light", "--data", tmp_path, "--run", run)
+        invoke("stage1", "--card", "hqtrack-light", "--data", tmp_path, "--folder", run)
     assert not run.exists()
 
 

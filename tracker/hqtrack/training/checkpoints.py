@@ -160,6 +160,7 @@ def export(run: Path, network: str, file: Path, provenance: Mapping[str, str]) -
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, partial, metadata={"steps": str(state["step"]), **provenance})
+        partial.chmod(0o644)  # safetensors writes files that only their owner reads
         partial.replace(file)
     except OSError as error:
         partial.unlink(missing_ok=True)
