@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from hqtrack import nets
+from hqtrack.errors import WeightsError
 from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.training import stage1, stage2
-from hqtrack.training.checkpoints import TrainingError, read_state, save_atomically
+from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state, save_atomically
 from hqtrack.training.datasets import Source, read_dataset
 from hqtrack.training.schedule import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
 from hqtrack.training.stage1 import Phase, Stage1
@@ -160,6 +161,18 @@ def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_ha
     assert bank
     assert changed[0] - changed[1] == bank
     assert changed[1] <= changed[0]
+
+
+def test_an_encoder_starts_with_weights_of_the_encoder_alone(tmp_path: Path) -> None:
+    source, network = nets.build("deaott"), nets.build("deaott")
+    state = {**source.get_submodule("encoder").state_dict(), "classifier.1.weight": torch.zeros(10, 3)}
+    torch.save(state, tmp_path / "encoder.pth")
+    load_encoder(network, tmp_path / "encoder.pth")
+    for name, value in network.get_submodule("encoder").state_dict().items():
+        assert torch.equal(value, state[name])
+    torch.save(dict(list(state.items())[5:]), tmp_path / "half.pth")
+    with pytest.raises(WeightsError, match="5 missing"):
+        load_encoder(network, tmp_path / "half.pth")
 
 
 def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(

@@ -37,6 +37,10 @@ StartOption = Annotated[
     Path | None,
     typer.Option("--from", help="Weights to start with: a checkpoint file, or the folder of a training."),
 ]
+EncoderOption = Annotated[
+    Path | None,
+    typer.Option("--encoder", help="Weights of the encoder alone to start with, as trained on ImageNet."),
+]
 
 
 @app.command()
@@ -61,6 +65,7 @@ def stage1(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     start: StartOption = None,
+    encoder: EncoderOption = None,
 ) -> None:
     """Train on sequences synthesised from static images with region or instance masks.
 
@@ -72,7 +77,7 @@ def stage1(
     from hqtrack.training import stage1 as stage
     from hqtrack.training.synthesis import RegionImages
 
-    network, name = _network(card, start)
+    network, name = _network(card, start, encoder)
     with _processes(device) as (target, rank):
         if name == "vmos_light":
             settings = stage.Stage1(steps=steps or 20_000, seed=seed)
@@ -176,17 +181,19 @@ def export(
     typer.echo(f"{path}: updated")
 
 
-def _network(card: str, start: Path | None) -> tuple[PropagationNetwork, str]:
+def _network(card: str, start: Path | None, encoder: Path | None = None) -> tuple[PropagationNetwork, str]:
     """Build a card's network, with fresh weights or given ones, and its name."""
     import torch
 
     from hqtrack import nets
-    from hqtrack.training.checkpoints import CHECKPOINT, read_state
+    from hqtrack.training.checkpoints import CHECKPOINT, load_encoder, read_state
     from hqtrack.zoo import check_family, load_card, read_checkpoint
 
     name = load_card(card).network
     torch.manual_seed(0)
     network = nets.build(name)
+    if encoder is not None:
+        load_encoder(network, encoder)
     if start is not None:
         path = start / CHECKPOINT if start.is_dir() else start
         state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)

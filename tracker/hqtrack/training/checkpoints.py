@@ -20,7 +20,8 @@ from torch import Tensor
 import hqtrack
 from hqtrack import nets
 from hqtrack.errors import HQTrackError, WeightsError
-from hqtrack.zoo.checkpoints import check_family
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.zoo.checkpoints import check_family, read_checkpoint
 from hqtrack.zoo.weights import sha256_of
 
 CHECKPOINT = "checkpoint.pt"
@@ -68,6 +69,21 @@ def read_state(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds for damaged files
         raise WeightsError(f"{path}: damaged or not a checkpoint: {error}") from error
     return state
+
+
+def load_encoder(network: PropagationNetwork, path: Path) -> None:
+    """Start a network's encoder with weights of the encoder alone; what else the file holds is left out.
+
+    Raises:
+        WeightsError: The file is unreadable, or lacks a tensor of the encoder.
+    """
+    encoder = network.get_submodule("encoder")
+    state = read_checkpoint(path)
+    own = encoder.state_dict()
+    counters = (name for name in own if name.endswith(".num_batches_tracked"))
+    kept = {name: state[name] for name in own if name in state} | {name: own[name] for name in counters}
+    check_family(f"{type(encoder).__name__} (an encoder)", own, kept, path)
+    encoder.load_state_dict(kept)
 
 
 @dataclass(frozen=True)
