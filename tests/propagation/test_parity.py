@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from formula_weights import formula_state_dict
 
+from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
 from hqtrack.config import Memory
 from hqtrack.masks import masks_of
