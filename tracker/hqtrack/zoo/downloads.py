@@ -16,6 +16,7 @@ import requests
 from hqtrack.config import Weights
 from hqtrack.errors import WeightsError
 from hqtrack.zoo.weights import (
+    by_hand,
     cache_folder,
     locate,
     record_of,
@@ -105,8 +106,8 @@ def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None
         )
     except (gdown.exceptions.DownloadError, requests.RequestException) as error:
         raise WeightsError(
-            f"the download of {weights.label} from {weights.url} failed: {error}\n"
-            f"The same command goes on where it stopped; with --force it starts anew. {remedy(weights)}"
+            f"the download of {weights.label} from {weights.url} failed: {error}. "
+            f"The same command goes on where it stopped; with --force it starts anew ({by_hand(weights)})."
         ) from error
 
 

@@ -55,18 +55,25 @@ def find_weights(weights: Weights, explicit: Path | None = None) -> Path:
 
 def remedy(weights: Weights) -> str:
     """Say how a person gets weights that are missing."""
-    folders = " or ".join(str(path.parent) for path in places(weights))
-    put = f"put the file {Path(weights.file).name} into {folders}"
+    put = _put(weights)
     if weights.origin == "embedded":
         return f"They come with the package: reinstall hqtrack, or {put}."
     if weights.origin == "to-be-trained":
         return f"Nobody published them: train them with `hqtrack train`, then {put}."
     if weights.url is None:
         return f"There is no direct download: get them from {weights.page}, then {put}."
-    return (
-        f"Download them with: hqtrack weights pull {weights.label}\n"
-        f"Or by hand: get them from {weights.url} (described at {weights.page}), then {put}."
-    )
+    return f"Download them with: hqtrack weights pull {weights.label} ({by_hand(weights)})."
+
+
+def by_hand(weights: Weights) -> str:
+    """Say how a person gets published weights with a browser."""
+    return f"or by hand: get them from {weights.url}, described at {weights.page}, then {_put(weights)}"
+
+
+def _put(weights: Weights) -> str:
+    """Say where a file belongs."""
+    folders = " or ".join(str(path.parent) for path in places(weights))
+    return f"put the file {Path(weights.file).name} into {folders}"
 
 
 def sha256_of(path: Path) -> str:
