@@ -248,43 +248,40 @@ def check_trax() -> Iterator[Finding]:
 
 
 def check_codecs() -> Iterator[Finding]:
-    """See which codecs OpenCV writes, in a process of its own: missing ones are noisy on standard error."""
-    code = "from hqtrack.cli.doctor import working_codecs; print(*working_codecs())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
-    codecs = done.stdout.split()
-    if "avc1" in codecs:
+    """Write a short video with each codec worth having, and read it back."""
+    working = [codec for codec in ("libx264", "mpeg4") if _video_round_trip(codec)]
+    if "libx264" in working:
         yield Finding("video", "good", "H.264 is written and read")
-    elif codecs:
+    elif working:
         yield Finding(
-            "video", "note", f"no H.264 encoder; {', '.join(codecs)} works", "convert with ffmpeg if needed"
+            "video", "note", f"no H.264 encoder; {working[0]} works", "pip install --force-reinstall av"
         )
     else:
-        yield Finding(
-            "video", "note", "no video can be written", "let hqtrack track write label images instead"
-        )
+        yield Finding("video", "note", "no video can be written", "pip install --force-reinstall av")
 
 
-def working_codecs() -> list[str]:
-    """Give the codecs, of those worth trying, with which a short video can be written and read back."""
-    import cv2
+def _video_round_trip(codec: str) -> bool:
+    """Encode and decode five frames."""
+    import av
     import numpy as np
 
-    frames = [np.full((64, 64, 3), 40 * index, np.uint8) for index in range(5)]
-    working = []
-    for codec in ("avc1", "mp4v"):
-        with tempfile.TemporaryDirectory() as folder:
-            path = str(Path(folder) / "probe.mp4")
-            writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*codec), 25.0, (64, 64))
-            for frame in frames if writer.isOpened() else []:
-                writer.write(frame)
-            writer.release()
-            reader = cv2.VideoCapture(path)
-            if sum(reader.read()[0] for _ in frames) == len(frames):
-                working.append(codec)
-            reader.release()
-    return working
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "probe.mp4")
+        try:
+            with av.open(path, "w") as container:
+                stream = container.add_stream(codec, rate=25)
+                assert isinstance(stream, av.VideoStream)
+                stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+                for level in range(0, 200, 40):
+                    picture = av.VideoFrame.from_ndarray(
+                        np.full((64, 64, 3), level, np.uint8), format="rgb24"
+                    )
+                    container.mux(stream.encode(picture))
+                container.mux(stream.encode())
+            with av.open(path) as container:
+                return sum(1 for _ in container.decode(video=0)) == 5
+        except (av.error.FFmpegError, ValueError, OSError):
+            return False
 
 
 def check_display() -> Iterator[Finding]:
