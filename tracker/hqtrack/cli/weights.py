@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="List, download, check and find wei
 
 Names = Annotated[
     list[str],
-    typer.Argument(help="Weights (`hqtrack weights list`), or a card: all that it needs.", metavar="NAME..."),
+    typer.Argument(help="Weights (`hqtrack weights list`), or a card: all that it needs.", metavar="NAME"),
 ]
 
 
@@ -61,7 +61,7 @@ def pull(
     name only when it is complete and its SHA-256 agrees.
 
     Examples:
-        hqtrack weights pull hqtrack             what the card hqtrack needs: VMOS and HQ-SAM
+        hqtrack weights pull hqtrack             VMOS and HQ-SAM, for hqtrack
         hqtrack weights pull r50-deaotl          one weight file
         hqtrack weights pull vmos --to /data/w   into a folder of your own
     """
@@ -101,7 +101,7 @@ def _pull_one(weights: Weights, folder: Path | None, force: bool, bar: ProgressB
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Weights or cards; all that are here if none.", metavar="[NAME]..."),
+        typer.Argument(help="Weights or cards; all that are here if none.", metavar="NAME"),
     ] = None,
 ) -> None:
     """Check weight files against their SHA-256. The exit code is 1 if one is damaged, or named and missing.
