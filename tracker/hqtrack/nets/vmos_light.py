@@ -271,7 +271,13 @@ class LightDecoder(nn.Module):
         nn.init.normal_(self.mask_out.weight, 0, 0.02)
 
     def forward(
-        self, f4: Tensor, f8: Tensor, tokens16: Tensor, tokens8: Tensor, matched: list[Tensor], previous: Tensor
+        self,
+        f4: Tensor,
+        f8: Tensor,
+        tokens16: Tensor,
+        tokens8: Tensor,
+        matched: list[Tensor],
+        previous: Tensor,
     ) -> Tensor:
         """Decode.
 
@@ -280,7 +286,8 @@ class LightDecoder(nn.Module):
             f8: (B, c8, H / 8, W / 8).
             tokens16: (B, 2 dim, H / 16, W / 16).
             tokens8: (B, 64, H / 8, W / 8).
-            matched: Three maps of matched masks (B, identities, H / 4, W / 4): stride 8, long-term, short-term.
+            matched: Three maps of matched masks (B, identities, H / 4, W / 4), from stride 8, the long-term and
+                the short-term memory.
             previous: Masks of the short-term memory, same shape.
         """
         y = upsample(self.in16(tokens16), f8.shape[-2:]) + self.in8(torch.cat([f8, tokens8], dim=1))
@@ -291,13 +298,13 @@ class LightDecoder(nn.Module):
         mixed = sum(w * m.float() for w, m in zip(weights, matched, strict=True))
         prior = self.match_scale * torch.log(mixed + 0.02)
 
-        batch, identities, height, width = previous.shape
+        batch, identities = previous.shape[:2]
         masks = torch.stack([*matched, previous], dim=2).flatten(0, 1)
         hidden = self.mask_in(masks).unflatten(0, (batch, identities)) + self.image_in(y)[:, None]
         is_background = torch.zeros(identities, device=y.device, dtype=hidden.dtype)
         is_background[0] = 1
         hidden = F.relu(hidden + is_background[:, None, None, None] * self.background[:, None, None])
-        refined = self.mask_out(F.relu(self.mask_mid(hidden.flatten(0, 1)))).view(batch, identities, height, width)
+        refined = self.mask_out(F.relu(self.mask_mid(hidden.flatten(0, 1)))).view_as(previous)
         return prior + self.identity_logits(y).float() + refined.float()
 
 
@@ -331,7 +338,7 @@ class VMOSLight(PropagationNetwork):
         self.decoder = LightDecoder(dim, c4, c8, identities)
 
     def encode(self, images: Tensor) -> Features:
-        """See `PropagationNetwork.encode`; gives f4, f8, visual tokens' map (stride 16), keys' map (stride 8)."""
+        """See `PropagationNetwork.encode`; f4, f8, visual tokens (stride 16), keys (stride 8)."""
         f4, f8, f16 = self.encoder(images)
         key8 = self.key8(f8) + upsample(self.key8_context(f16), f8.shape[-2:])
         return f4, f8, self.project16(f16), F.normalize(key8.float(), dim=1)
@@ -354,7 +361,6 @@ class VMOSLight(PropagationNetwork):
         """See `PropagationNetwork.propagate`."""
         x = to_tokens(features[2])
         size, size8 = _size(features[2]), _size(features[3])
-        identities = self.max_objects + 1
         key1 = self.layer1.key(x)
         x, z, far, near = self.layer1(x, None, key1, long_term[0], short_term[0], size)
         key2 = self.layer2.key(x)
@@ -376,7 +382,6 @@ class VMOSLight(PropagationNetwork):
             previous,
             *matched,
         )
-        assert previous.shape[1] == identities
         return Propagation(embeddings, ((key1,), pending2, (key8,)))
 
     def decode(self, features: Features, propagation: Propagation) -> Tensor:
