@@ -94,7 +94,7 @@ def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None
     network, recipe = fresh(), Recipe(warmup=0.0, decay_start=1.0)
     optimizer = build_optimizer(network, recipe)
     losses = []
-    for _ in range(9):
+    for _ in range(14):
         record = training_step(
             network, optimizer, batch.frames, batch.labels, recipe, step=0, steps=1000, second_given=False
         )
