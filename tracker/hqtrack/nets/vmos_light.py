@@ -286,8 +286,8 @@ class LightDecoder(nn.Module):
             f8: (B, c8, H / 8, W / 8).
             tokens16: (B, 2 dim, H / 16, W / 16).
             tokens8: (B, 64, H / 8, W / 8).
-            matched: Three maps of matched masks (B, identities, H / 4, W / 4), from stride 8, the long-term and
-                the short-term memory.
+            matched: Three maps of matched masks (B, identities, H / 4, W / 4), from stride 8, the long-term
+                and the short-term memory.
             previous: Masks of the short-term memory, same shape.
         """
         y = upsample(self.in16(tokens16), f8.shape[-2:]) + self.in8(torch.cat([f8, tokens8], dim=1))
