@@ -1,5 +1,7 @@
 """The tracker as its users see it: frames and masks in, masks out, and clear words about what cannot be."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -335,6 +337,26 @@ def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationN
     assert plain.refinement_reports is None
     refining.reset()
     assert refining.refinement_reports is None
+
+
+def test_a_card_gives_a_tracker_with_its_settings_overridden(tmp_path: Path) -> None:
+    weights = tmp_path / "mine.pth"
+    torch.save(formula_state_dict(nets.build("vmos_light").state_dict()), weights)
+    tracker = HQTrack.from_card(
+        "hqtrack-light",
+        weights=weights,
+        device="cpu",
+        long_term_slots=2,
+        long_term_gap=3,
+        short_term_distance=5,
+        max_long_edge=96,
+        paradigm="separate",
+    )
+    assert tracker.card.memory == Memory(long_term_slots=2, long_term_gap=3, short_term_distance=5)
+    assert (tracker.card.max_long_edge, tracker.card.paradigm) == (96, "separate")
+    assert (tracker.device, tracker.dtype) == (torch.device("cpu"), torch.float32)
+    tracker.initialize(frame(0), FIRST)
+    assert tracker.track(frame(1)).shape == FIRST.shape
 
 
 def test_the_package_offers_its_api_and_loads_it_when_used() -> None:

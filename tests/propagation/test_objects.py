@@ -1,0 +1,117 @@
+"""What becomes of objects in a video, with a network whose answers are known: each object has its colour."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from colour_network import ColourNetwork
+
+from hqtrack import HQTrack
+from hqtrack.config import Card, Memory, Paradigm, Weights
+
+ROWS, COLUMNS = 5, 6
+SHAPE = (16 * ROWS, 16 * COLUMNS)
+COLOURS = [(red, green, blue) for red in (0, 99, 199) for green in (0, 255) for blue in (50, 230)]
+GROUND = (128, 128, 128)
+
+
+def scene(places: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Make a frame with objects at block places, counted row by row, and the masks of these objects."""
+    image = np.full((*SHAPE, 3), GROUND, np.uint8)
+    masks = np.zeros((len(places), *SHAPE), bool)
+    for mask, (index, place) in zip(masks, places.items(), strict=True):
+        row, column = divmod(place, COLUMNS)
+        block = np.s_[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        image[block], mask[block] = COLOURS[index], True
+    return image, masks
+
+
+def blocks(masks: np.ndarray) -> np.ndarray:
+    """Give each block's middle pixel: resizing of logits rounds the corners of masks."""
+    return masks[..., 8::16, 8::16]
+
+
+def new_tracker(paradigm: Paradigm = "joint", slots: int = 2) -> HQTrack:
+    card = Card(
+        name="colours",
+        title="",
+        network="colours",
+        weights=Weights(name="none", file="none.safetensors", origin="embedded"),
+        memory=Memory(long_term_slots=slots, long_term_gap=1, short_term_distance=2),
+        max_long_edge=max(SHAPE),
+        paradigm=paradigm,
+    )
+    return HQTrack(card, ColourNetwork(), device="cpu")
+
+
+both_paradigms = pytest.mark.parametrize("paradigm", ["joint", "separate"])
+
+
+@both_paradigms
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_objects_are_followed_wherever_they_go(paradigm: Paradigm, count: int) -> None:
+    tracker = new_tracker(paradigm)
+    tracker.initialize(*scene({index: index for index in range(count)}))
+    for step in range(1, 8):
+        image, masks = scene({index: (7 * index + step) % (ROWS * COLUMNS) for index in range(count)})
+        assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+@both_paradigms
+def test_a_gone_object_has_an_empty_mask_and_is_found_again(paradigm: Paradigm) -> None:
+    """It is away for longer than slots and short-term memory reach: only the reference still knows it."""
+    tracker = new_tracker(paradigm)
+    tracker.initialize(*scene({0: 0, 1: 7}))
+    for step in range(1, 10):
+        image, masks = scene({1: 8 + step})
+        found = tracker.track(image)
+        assert not found[0].any()
+        assert (blocks(found[1]) == blocks(masks[0])).all()
+    image, masks = scene({0: 29, 1: 3})
+    assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+@both_paradigms
+def test_a_frame_in_which_all_are_gone_is_no_error(paradigm: Paradigm) -> None:
+    tracker = new_tracker(paradigm)
+    tracker.initialize(*scene({0: 0, 1: 7}))
+    for _ in range(6):
+        assert not tracker.track(scene({})[0]).any()
+    image, masks = scene({0: 14, 1: 15})
+    assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+def test_without_slots_the_reference_and_the_short_term_memory_suffice() -> None:
+    tracker = new_tracker(slots=0)
+    tracker.initialize(*scene({0: 0}))
+    for step in range(1, 6):
+        image, masks = scene({0: step})
+        assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+@both_paradigms
+@pytest.mark.parametrize("first", [1, 9, 10])
+def test_a_new_object_is_followed_and_so_are_the_earlier_ones(paradigm: Paradigm, first: int) -> None:
+    tracker = new_tracker(paradigm)
+    tracker.initialize(*scene({index: index for index in range(first)}))
+    for step in range(1, 4):
+        tracker.track(scene({index: index + step for index in range(first)})[0])
+    everybody = {index: index + 4 for index in range(first + 2)}
+    image, masks = scene(everybody)
+    tracker.track(image)  # colours never seen before: an earlier object may be taken for the new one
+    assert (blocks(tracker.add_objects(image, masks[first:])) == blocks(masks)).all()
+    for step in range(5, 12):
+        image, masks = scene({index: index + step for index in range(first + 2)})
+        assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+def test_a_new_object_that_leaves_for_long_is_found_again_too() -> None:
+    tracker = new_tracker()
+    tracker.initialize(*scene({0: 0}))
+    tracker.track(scene({0: 1})[0])
+    image, masks = scene({0: 2, 1: 20})
+    tracker.add_objects(image, masks[1:])
+    for step in range(3, 12):
+        assert not tracker.track(scene({0: step})[0])[1].any()
+    image, masks = scene({0: 12, 1: 25})
+    assert (blocks(tracker.track(image)) == blocks(masks)).all()
