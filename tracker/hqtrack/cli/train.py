@@ -91,7 +91,7 @@ def stage1(
         if validation is not None and rank == 0:
             sequences = stage.validation_sequences(RegionImages.from_folder(data, validation))
         folder = run or Path("runs") / f"{Path(card).stem}-stage1"
-        sources = (f"{data.resolve().name} ({', '.join(lists or ['all images'])})",)
+        sources = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})",)
         _record(rank, folder, 1, card, name, sources)
         stage.run(network, images, sequences, settings, folder, workers=workers, device=target)
     if rank == 0:

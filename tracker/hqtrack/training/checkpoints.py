@@ -100,7 +100,8 @@ class Start:
 
 def command_line() -> str:
     """Give the command that runs now, as one would type it."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    return shlex.join(["hqtrack" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def code_version() -> str:
