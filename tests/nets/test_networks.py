@@ -142,3 +142,15 @@ def test_training_reaches_every_layer_that_the_network_uses(name: str) -> None:
         assert all(key.startswith(kept_for_the_checkpoint) for key in untouched)
     else:
         assert all(key.startswith(("LSTT.mask_token", "encoder.")) for key in untouched)
+
+
+def test_training_runs_under_automatic_mixed_precision() -> None:
+    torch.manual_seed(0)
+    network = nets.build("deaott").train()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, _ = one_step(network, *example(batch=2))
+    logits.float().square().mean().backward()
+    gradient = network.patch_wise_id_bank.weight.grad
+    assert gradient is not None
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0

@@ -19,8 +19,9 @@ WINDOW_RADIUS = 7
 WINDOW = 2 * WINDOW_RADIUS + 1
 
 _QUERIES_AT_ONCE = 512
-_KEYS_AT_ONCE = 2048
-_BAND_SCORES_AT_ONCE = 2**18
+_KEYS_AT_ONCE = 1024
+_BAND_SCORES_ON_CPU, _BAND_SCORES_ELSEWHERE = 2**18, 2**24
+"""Scores at once: a processor works best within its cache, an accelerator with few large products."""
 
 
 def attend(query: Tensor, memory: MemoryEntry) -> Tensor:
@@ -124,8 +125,9 @@ def attend_locally(
     inside_rows = _inside(height, query.device)
     inside_columns = _inside(width, query.device)
 
-    batch_heads = query.shape[0] * query.shape[1]
-    rows_at_once = max(1, _BAND_SCORES_AT_ONCE // (batch_heads * width * WINDOW * band_width))
+    scores_of_a_row = query.shape[0] * query.shape[1] * width * WINDOW * band_width
+    scores_at_once = _BAND_SCORES_ON_CPU if query.device.type == "cpu" else _BAND_SCORES_ELSEWHERE
+    rows_at_once = max(1, scores_at_once // scores_of_a_row)
     outputs = []
     for top in range(0, height, rows_at_once):
         rows = slice(top, min(top + rows_at_once, height))
@@ -136,7 +138,10 @@ def attend_locally(
         inside = inside_rows[rows, None, :, None] & inside_columns[None, :, None, :]
         weights = scores.masked_fill(~inside, -torch.inf).flatten(-2).softmax(-1)
         band = torch.as_strided_scatter(
-            torch.zeros_like(band), weights.unflatten(-1, (WINDOW, WINDOW)), window_size, window_stride
+            torch.zeros_like(band),
+            weights.to(band.dtype).unflatten(-1, (WINDOW, WINDOW)),
+            window_size,
+            window_stride,
         )
         output = band.flatten(-2) @ values[:, :, rows]
         if relative_value is not None:
