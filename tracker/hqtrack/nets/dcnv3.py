@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _SAMPLES_PER_BLOCK = 1 << 17
-"""On a CPU, samples handled at a time, so that their coordinates and weights stay in the cache."""
+"""On a CPU, without gradients, samples handled at a time: their coordinates and weights stay in the cache."""
 
 
 class Window(NamedTuple):
@@ -138,7 +138,8 @@ def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, w
         return (sums[0] + sums[1] + sums[2] + sums[3]).to(value.dtype).view(-1, out_width, channels)
 
     block_rows = rows
-    if device.type == "cpu" and not torch.compiler.is_compiling():
+    # Not with gradients: each block would have a gradient of the whole table.
+    if device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
         block_rows = max(1, _SAMPLES_PER_BLOCK // max(1, out_width * group.numel()))
     blocks = [sample(slice(start, start + block_rows)) for start in range(0, rows, block_rows)]
     result = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
