@@ -87,7 +87,8 @@ def main() -> None:
     print(
         f"{options.kind}, {options.objects} objects, {width} x {height}, {options.precision} on {device} "
         f"({torch.get_num_threads()} threads): published loop {slow:.2f} s, "
-        f"one encoding and one batch {fast:.2f} s, {slow / fast:.2f} times as fast; the worst mask is equal in {equal:.4%} of pixels"
+        f"one encoding and one batch {fast:.2f} s, {slow / fast:.2f} times as fast; "
+        f"the worst mask is equal in {equal:.4%} of pixels"
     )
 
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from formula_weights import formula_state_dict
 from hqtrack.refinement import MaskRefiner
@@ -21,6 +23,7 @@ from segment_anything_hq.modeling import (  # isort: skip
     MaskDecoderHQ,
     PromptEncoder,
     Sam,
+    TinyViT,
     TwoWayTransformer,
 )
 
@@ -40,24 +43,14 @@ def picture() -> Picture:
 
 
 class Calls:
-    """Counts the calls of a network's encoder and decoder."""
+    """Counts how often an image encoder and a mask decoder work, whoever owns them."""
 
-    def __init__(self, network: Any) -> None:
-        self.encoded = self.decoded = 0
-        self.hooks = [
-            network.image_encoder.register_forward_hook(self.count_encoded),
-            network.mask_decoder.register_forward_hook(self.count_decoded),
-        ]
+    encoded = 0
+    decoded = 0
 
-    def count_encoded(self, *_: Any) -> None:
-        self.encoded += 1
-
-    def count_decoded(self, *_: Any) -> None:
-        self.decoded += 1
-
-    def stop(self) -> None:
-        for hook in self.hooks:
-            hook.remove()
+    def count(self, module: nn.Module, *_: Any) -> None:
+        self.encoded += isinstance(module, TinyViT)
+        self.decoded += isinstance(module, MaskDecoderHQ)
 
 
 @pytest.fixture(scope="session")
@@ -79,10 +72,11 @@ def refiner(light_sam: PromptedSam) -> MaskRefiner:
 
 
 @pytest.fixture
-def calls(light_sam: PromptedSam) -> Iterator[Calls]:
-    counter = Calls(light_sam.network)
-    yield counter
-    counter.stop()
+def calls() -> Iterator[Calls]:
+    calls = Calls()
+    hook = register_module_forward_hook(calls.count)
+    yield calls
+    hook.remove()
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,10 @@ def test_tiny_vit_works_with_the_attention_biases_of_the_file(light_checkpoint: 
     ("kind", "width", "high_quality"),
     [
         ("hq-sam-vit-b", 768, True),
-        ("sam-vit-b", 768, False),
         ("hq-sam-vit-l", 1024, True),
+        ("hq-sam-vit-h", 1280, True),
+        ("sam-vit-b", 768, False),
+        ("sam-vit-l", 1024, False),
         ("sam-vit-h", 1280, False),
     ],
 )
