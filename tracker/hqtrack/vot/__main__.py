@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
 PREFIX = "HQTRACK_"
+CACHE_VARIABLE = "HQTRACK_CACHE"
+"""Not a setting of the tracker: where weights are kept (see `hqtrack.zoo`)."""
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -36,11 +38,12 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """
     from hqtrack.config import OVERRIDES
     from hqtrack.errors import CardError
+    from hqtrack.zoo.weights import CACHE_VARIABLE
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
     settings: dict[str, Any] = {"card": "hqtrack-light"}
     for name, value in environment.items():
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or name == CACHE_VARIABLE:
             continue
         key = name.removeprefix(PREFIX).lower()
         if key not in allowed:

@@ -23,6 +23,7 @@ import trax
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.frames import read_image
 from hqtrack.masks import box_of
+from hqtrack.vot.streams import forward_prints
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
         # Dying here would read "unable to connect": shake hands, then say what is wrong.
         failure = error
         logger.error("%s", error)
+    forward_prints()
     server = trax.Server([trax.Region.MASK], [trax.Image.PATH], ["color"], name, multiobject=True)
     try:
         return _serve(server, tracker, failure)
@@ -174,6 +176,13 @@ def _serve(server: Any, tracker: MaskTracker | None, failure: HQTrackError | Non
             masks = sequence.step(image, announced)
         except HQTrackError as error:
             logger.error("%s", error)
+            forward_prints()
             server.quit(reason=str(error))
             return 1
+        except Exception as error:
+            logger.exception("a fault of the tracker")
+            forward_prints()
+            server.quit(reason=f"{type(error).__name__}: {error} (a fault of the tracker, see its log)")
+            return 1
+        forward_prints()
         server.status([(encode_mask(mask), {}) for mask in masks])
