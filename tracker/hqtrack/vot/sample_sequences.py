@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib
@@ -36,9 +37,9 @@ SAMPLE_SEED = 2023
 TEST_SEEDS = (3101, 3102)
 
 Picture = npt.NDArray[np.uint8]
-Colours = npt.NDArray[np.float32]
-Alpha = npt.NDArray[np.float32]
-Vector = npt.NDArray[np.float64]
+# float32; OpenCV's own types are too wide to say so.
+Colours = npt.NDArray[Any]
+Alpha = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,10 @@ def _horse() -> Cutout:
     """The silhouette of a horse with the fur of a cat."""
     import skimage
 
-    outline = cv2.imread(str(Path(skimage.__file__).parent / "data" / "horse.png"), cv2.IMREAD_UNCHANGED)
+    file = Path(skimage.__file__).parent / "data" / "horse.png"
+    outline = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if outline is None:
+        raise DataError(f"the picture {file} cannot be read; reinstall scikit-image")
     dark = outline[..., :3].max(axis=2) < 128
     if outline.shape[2] == 4:
         dark &= outline[..., 3] > 128
@@ -256,6 +260,10 @@ def _wave(rng: np.random.Generator, amount: float, period: float) -> Callable[[f
     return lambda t: amount * math.sin(2 * math.pi * t / period + phase)
 
 
+def _standing(x: float, y: float) -> Callable[[float], tuple[float, float]]:
+    return lambda t: (x, y)
+
+
 def _spin(speed: float) -> Callable[[float], float]:
     return lambda t: speed * t
 
@@ -265,7 +273,7 @@ def _about(value: float, swing: Callable[[float], float]) -> Callable[[float], f
 
 
 def _around(
-    rng: np.random.Generator, points: list[tuple[float, float]], spread: float
+    rng: np.random.Generator, points: Sequence[tuple[float, float]], spread: float
 ) -> list[tuple[float, float]]:
     """Move points by a random amount."""
     return [(x + rng.normal(0, spread), y + rng.normal(0, spread)) for x, y in points]
@@ -329,7 +337,7 @@ def _herd(rng: np.random.Generator) -> Scene:
         angle=lambda t: 0.2 * t,
     )
     posts = [
-        Actor(_post("brick.png", 34), lambda t, x=x: (x, 190), lambda t: 430, labelled=False, shadow=0)
+        Actor(_post("brick.png", 34), _standing(x, 190), lambda t: 430, labelled=False, shadow=0)
         for x in (330, 640, 900)
     ]
     ground = _ground("grass.png", (1250, 520), (0.62, 0.75, 0.38))
