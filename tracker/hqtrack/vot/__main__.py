@@ -38,7 +38,6 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """
     from hqtrack.config import OVERRIDES
     from hqtrack.errors import CardError
-    from hqtrack.zoo.weights import CACHE_VARIABLE
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
     settings: dict[str, Any] = {"card": "hqtrack-light"}
