@@ -181,6 +181,18 @@ def export(
     typer.echo(f"{path}: updated")
 
 
+@app.command()
+def curve(
+    run: Annotated[Path, typer.Argument(help="Folder of a training.")],
+    out: Annotated[Path, typer.Argument(help="Picture to write: svg, png or pdf.")],
+) -> None:
+    """Draw a training's losses and IoU over its steps."""
+    from hqtrack.training.curve import plot_log
+
+    plot_log(run / "log.jsonl", out)
+    typer.echo(f"{out}: written")
+
+
 def _network(card: str, start: Path | None, encoder: Path | None = None) -> tuple[PropagationNetwork, str]:
     """Build a card's network, with fresh weights or given ones, and its name."""
     import torch
