@@ -88,3 +88,8 @@ def test_an_unknown_stack_is_told_with_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no stack 'vots1999'"):
         create_workspace(tmp_path / "vots", "vots1999")
     assert not (tmp_path / "vots").exists()
+
+
+def test_a_frame_without_objects_reports_no_masks() -> None:
+    sequence = TrackedSequence(FirstMask())
+    assert sequence.step(IMAGE, []) == []

@@ -12,8 +12,10 @@ import torch
 from safetensors.torch import save_file
 from vot.workspace import Workspace
 
+from formula_weights import formula_state_dict
 from hqtrack import nets
 from hqtrack.evaluation.demo import run_demo
+from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
 
 ROOT = Path(__file__).parents[2]
@@ -134,3 +136,41 @@ def test_a_first_mask_larger_than_the_frame_is_told(workspace: Path) -> None:
 def test_the_registry_and_the_workspace_of_the_checkout_are_what_the_command_writes() -> None:
     assert (ROOT / "trackers.ini").read_text() == registry_text()
     assert (ROOT / "vot_workspace" / "stack.yaml").read_text() == SAMPLE_STACK_TEXT
+
+
+CARD_WITH_REFINER = """
+name = "light-refined"
+title = "The light network and the light HQ-SAM"
+network = "vmos_light"
+max_long_edge = 160
+
+[weights]
+file = "light.safetensors"
+origin = "embedded"
+
+[refiner]
+kind = "hq-sam-vit-tiny"
+iou_threshold = 0.0
+
+[refiner.weights]
+file = "sam_hq_vit_tiny.pth"
+origin = "published"
+page = "https://example.org/hq-sam"
+"""
+
+
+def test_a_card_with_a_refiner_runs_from_the_toolkit_to_refined_masks(
+    workspace: Path, register: Register, light_weights: Path
+) -> None:
+    network = build_network("hq-sam-vit-tiny")
+    torch.save(formula_state_dict(network.state_dict()), light_weights.with_name("sam_hq_vit_tiny.pth"))
+    card = light_weights.with_name("light-refined.toml")
+    card.write_text(CARD_WITH_REFINER)
+    for name, threshold in (("Refined", "0.0"), ("Propagated", "1.0")):
+        register(name, HQTRACK_CARD=str(card), HQTRACK_IOU_THRESHOLD=threshold)
+        assert "concluded success" in evaluate(workspace, name)
+    refined, propagated = (
+        [file.read_bytes() for file in result_files(workspace, name)] for name in ("Refined", "Propagated")
+    )
+    assert len(refined) == len(propagated) == 2
+    assert refined != propagated  # the refiner's masks reached the toolkit
