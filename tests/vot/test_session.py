@@ -1,13 +1,18 @@
 """The rules of a session that need no toolkit."""
 
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+import trax
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.vot.first_mask import FirstMask
-from hqtrack.vot.session import TrackedSequence, encode_mask, place_mask
+from hqtrack.vot.session import TrackedSequence, encode_mask, place_mask, serve
 from hqtrack.vot.workspace import create_workspace
 
 IMAGE = np.zeros((12, 16, 3), np.uint8)
@@ -93,3 +98,27 @@ def test_an_unknown_stack_is_told_with_those_that_exist(tmp_path: Path) -> None:
 def test_a_frame_without_objects_reports_no_masks() -> None:
     sequence = TrackedSequence(FirstMask())
     assert sequence.step(IMAGE, []) == []
+
+
+def test_the_tracker_ends_when_the_toolkit_dies() -> None:
+    command = [sys.executable, "-m", "hqtrack.vot.first_mask"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert all(line.startswith("@@TRAX:") for line in done.stdout.splitlines())
+
+
+def test_a_sequence_announced_without_objects_ends_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The toolkit never sends this, so a planted server takes its place.
+    frame = tmp_path / "frame.png"
+    cv2.imwrite(str(frame), IMAGE)
+    image = SimpleNamespace(path=lambda: str(frame))
+    request = SimpleNamespace(type=trax.TraxStatus.INITIALIZE, image={"color": image}, objects=[])
+    reasons: list[str] = []
+    server = SimpleNamespace(wait=lambda: request, quit=lambda reason: reasons.append(reason))
+    monkeypatch.setattr(trax, "Server", lambda *_, **__: server)
+    assert serve(FirstMask, name="FirstMask") == 1
+    assert reasons == ["the toolkit announced no object; a sequence needs at least one first mask"]
