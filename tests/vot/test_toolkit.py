@@ -17,6 +17,7 @@ from hqtrack import nets
 from hqtrack.evaluation.demo import run_demo
 from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
+from hqtrack.zoo import find_weights, load_card
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,11 +161,13 @@ page = "https://example.org/hq-sam"
 
 
 def test_a_card_with_a_refiner_runs_from_the_toolkit_to_refined_masks(
-    workspace: Path, register: Register, light_weights: Path
+    workspace: Path, register: Register, tmp_path: Path
 ) -> None:
+    # Trained weights, because only an object that is found is refined.
+    (tmp_path / "light.safetensors").symlink_to(find_weights(load_card("hqtrack-light").weights))
     network = build_network("hq-sam-vit-tiny")
-    torch.save(formula_state_dict(network.state_dict()), light_weights.with_name("sam_hq_vit_tiny.pth"))
-    card = light_weights.with_name("light-refined.toml")
+    torch.save(formula_state_dict(network.state_dict()), tmp_path / "sam_hq_vit_tiny.pth")
+    card = tmp_path / "light-refined.toml"
     card.write_text(CARD_WITH_REFINER)
     for name, threshold in (("Refined", "0.0"), ("Propagated", "1.0")):
         register(name, HQTRACK_CARD=str(card), HQTRACK_IOU_THRESHOLD=threshold)
