@@ -84,7 +84,7 @@ def track(
     for index in range(1, len(frames)):
         features = network.encode(network_input(frames[index], size).to(dtype))
         propagation = network.propagate(features, joined([reference, *long_term]), recent[0])
-        logits = network.decode(features, propagation)[:, : objects + 1].float()
+        logits = network.decode(features, propagation, torch.arange(objects + 1)[None]).float()
         logits = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=True)[0]
         labels = logits.argmax(0)
         yield logits, labels

@@ -31,6 +31,11 @@ def example(batch: int = 1, size: tuple[int, int] = SIZE, seed: int = 0) -> tupl
     return images[0], images[1], one_hot
 
 
+def everything(batch: int) -> torch.Tensor:
+    """Ask for all identities."""
+    return torch.arange(11).expand(batch, -1)
+
+
 def one_step(
     network: PropagationNetwork, first: Tensor, second: Tensor, one_hot: Tensor
 ) -> tuple[Tensor, Memory]:
@@ -38,7 +43,9 @@ def one_step(
     reference = network.reference(network.encode(first), identity)
     features = network.encode(second)
     propagation = network.propagate(features, reference, reference)
-    return network.decode(features, propagation), network.memorize(propagation, identity)
+    return network.decode(features, propagation, everything(len(first))), network.memorize(
+        propagation, identity
+    )
 
 
 def tensors_of(module: nn.Module) -> Iterator[tuple[str, str]]:
@@ -93,9 +100,20 @@ def test_the_order_of_remembered_frames_does_not_matter(network: PropagationNetw
             MemoryEntry(torch.cat([e.key for e in entries], 2), torch.cat([e.value for e in entries], 2))
             for entries in zip(*order, strict=True)
         )
-        return network.decode(features, network.propagate(features, joined, memories[0]))
+        return network.decode(features, network.propagate(features, joined, memories[0]), everything(1))
 
     torch.testing.assert_close(logits(memories), logits(memories[::-1]), rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_logits_of_some_identities_are_those_of_all(network: PropagationNetwork) -> None:
+    first, second, one_hot = example()
+    reference = network.reference(network.encode(first), network.embed_identity(one_hot))
+    features = network.encode(second)
+    propagation = network.propagate(features, reference, reference)
+    whole = network.decode(features, propagation, everything(1))
+    some = network.decode(features, propagation, torch.tensor([[0, 7, 2]]))
+    torch.testing.assert_close(some, whole[:, [0, 7, 2]])
 
 
 @torch.inference_mode()
@@ -134,7 +152,7 @@ def test_training_reaches_every_layer_that_the_network_uses(name: str) -> None:
     first, second, one_hot = example(batch=2)
     logits, memory = one_step(network, first, second, one_hot)
     features: Features = network.encode(first)
-    later = network.decode(features, network.propagate(features, memory, memory))
+    later = network.decode(features, network.propagate(features, memory, memory), everything(2))
     (logits.square().mean() + later.square().mean()).backward()
     untouched = {key for key, p in network.named_parameters() if p.requires_grad and p.grad is None}
     kept_for_the_checkpoint = ("decoder.", "LSTT.decoder_norms.", "LSTT.mask_token", "encoder.")

@@ -12,6 +12,7 @@ from hqtrack.nets.interface import (
     MemoryEntry,
     Propagation,
     PropagationNetwork,
+    channels_of,
 )
 
 
@@ -38,8 +39,9 @@ class ColourNetwork(PropagationNetwork):
         found = (weights @ value)[:, 0].transpose(1, 2).unflatten(2, features[0].shape[-2:])
         return Propagation((found,), ((query,),))
 
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
-        return F.interpolate(torch.log(propagation.embeddings[0] + 1e-3), scale_factor=4)
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
+        found = channels_of(propagation.embeddings[0], identities)
+        return F.interpolate(torch.log(found + 1e-3), scale_factor=4)
 
     def memorize(self, propagation: Propagation, identity: Identity) -> Memory:
         return (MemoryEntry(propagation.pending[0][0], _tokens(identity[0])),)

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from vot.region import Mask, Region, Special
+from vot.region.io import write_trajectory
+from vot.utilities import write_properties
 
 from hqtrack.errors import DataError
 from hqtrack.masks import rle_encode
@@ -174,7 +177,43 @@ def test_ovis_is_read_with_compressed_and_plain_run_lengths(tmp_path: Path) -> N
         np.testing.assert_array_equal(video.objects(t) == 2, masks_at(t)[1])
 
 
-@pytest.mark.parametrize("name", ["davis2017", "youtube-vos", "vipseg", "burst", "mots", "ovis"])
+def test_sequences_of_the_vot_toolkit_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    trajectories: list[list[Region]] = [[], []]
+    for t in range(3):
+        write_image(folder / "color" / f"{t + 1:08d}.jpg", t)
+        for trajectory, mask in zip(trajectories, masks_at(t), strict=True):
+            trajectory.append(Mask(mask.astype(np.uint8), optimize=True))
+    for number, trajectory in enumerate(trajectories, 1):
+        write_trajectory(str(folder / f"groundtruth_{number:03d}.txt"), trajectory)
+    channels = {"channels.color": "color/%08d.jpg", "channel.default": "color"}
+    write_properties(str(folder / "sequence"), {"length": 3, "width": WIDTH, "height": HEIGHT, **channels})
+    (tmp_path / "list.txt").write_text("walk\n")
+    (video,) = read_dataset("vot", tmp_path)
+    check(video, (1, 2), 3)
+
+    # An object that is not there has a region without a place.
+    trajectories[1][1] = Special(0)
+    write_trajectory(str(folder / "groundtruth_003.txt"), trajectories[1])
+    (folder / "groundtruth_002.txt").unlink()
+    (video,) = read_dataset("vot", tmp_path)
+    assert sorted(np.unique(video.objects(1))) == [0, 1]
+
+    (folder / "groundtruth_004.txt").write_text("0\n")
+    with pytest.raises(DataError, match=r"groundtruth_004.txt: 1 regions for 3 frames"):
+        read_dataset("vot", tmp_path)[0].objects(0)
+
+
+@pytest.mark.parametrize("properties", ["", "length=two\nwidth=64\nheight=48\nchannel.default=color\n"])
+def test_a_folder_without_the_toolkits_properties_is_no_sequence(tmp_path: Path, properties: str) -> None:
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "sequence").write_text(properties)
+    (tmp_path / "list.txt").write_text("walk\n")
+    with pytest.raises(DataError, match="walk: no sequence of the VOT toolkit"):
+        read_dataset("vot", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["davis2017", "youtube-vos", "vipseg", "burst", "mots", "ovis", "vot"])
 def test_an_empty_folder_is_no_dataset(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=str(tmp_path)):
         read_dataset(name, tmp_path)

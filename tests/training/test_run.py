@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -74,6 +75,24 @@ def test_batches_do_not_depend_on_who_makes_them(images: RegionImages, tmp_path:
         stage1.run(fresh(), images, [], tiny(2), tmp_path / str(workers), workers=workers)
     first, second = (read_state(tmp_path / str(workers) / "checkpoint.pt")["network"] for workers in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_share_of_the_sequences_comes_out_of_videos(images: RegionImages, tmp_path: Path) -> None:
+    source = Source(read_dataset("davis2017", write_davis(tmp_path, frames=4)), 1.0, 2)
+    noise = {
+        np.random.default_rng(t).integers(0, 256, (48, 64, 3), np.uint8).mean().round() for t in range(4)
+    }
+    settings = tiny(1, video_share=1.0)
+    batch = stage1.SyntheticBatches(images, settings, videos=[source])[0]
+    assert batch.frames.shape == (2, 3, 3, 64, 64)
+    # The videos are noise of even brightness, which nothing that is synthesised is.
+    assert batch.frames.float().mean((2, 3, 4)).sub(np.mean(list(noise))).abs().max() < 8
+    synthetic = stage1.SyntheticBatches(images, tiny(1, video_share=0.0), videos=[source])[0]
+    alone = stage1.SyntheticBatches(images, tiny(1))[0]
+    assert torch.equal(synthetic.frames, alone.frames)
+    both = stage1.SyntheticBatches(images, tiny(8, video_share=0.5), videos=[source])
+    stage1.run(fresh(), images, [], tiny(2, video_share=0.5), tmp_path / "run", videos=[source], workers=0)
+    assert {both[step].frames.shape for step in range(8)} == {(2, 3, 3, 64, 64)}
 
 
 def test_the_log_can_be_read_line_by_line_and_by_tensorboard(images: RegionImages, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hqtrack.config import read_card
 from hqtrack.errors import HQTrackError
 from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.training.checkpoints import CHECKPOINT, read_state, starts_of
+from hqtrack.vot import sample_sequences
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
 from training.conftest import write_static
@@ -81,6 +82,20 @@ def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: t
     averaged = read_state(run / CHECKPOINT)["ema"]
     for name, value in network.named_parameters():
         torch.testing.assert_close(value, averaged[name], rtol=1e-3, atol=1e-6)
+
+
+def test_scenes_for_training_are_not_those_that_are_measured(tmp_path: Path) -> None:
+    taken = []
+
+    def noted(folder: Path, seeds: tuple[int, ...]) -> list[str]:
+        taken.extend(seeds)
+        return [f"{seed}" for seed in seeds]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_sequences, "write_dataset", noted)
+        assert "3 sequences" in invoke("scenes", tmp_path, "--count", "3")
+    assert len(taken) == 3
+    assert not {sample_sequences.SAMPLE_SEED, *sample_sequences.TEST_SEEDS} & set(taken)
 
 
 def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def stage1(
     validation: Annotated[
         str | None, typer.Option("--validation-list", help="File in DATA that names images to validate on.")
     ] = None,
+    videos: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--video", help="DATASET=FOLDER[@WEIGHT] to take a share of the sequences from; repeatable."
+        ),
+    ] = None,
     run: RunOption = None,
     steps: StepsOption = None,
     batch: BatchOption = None,
@@ -91,9 +97,12 @@ def stage1(
         if validation is not None and rank == 0:
             sequences = stage.validation_sequences(RegionImages.from_folder(data, validation))
         folder = run or Path("runs") / f"{Path(card).stem}-stage1"
-        sources = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})",)
-        _record(rank, folder, 1, card, name, sources)
-        stage.run(network, images, sequences, settings, folder, workers=workers, device=target)
+        sources = [_source(text) for text in videos or []]
+        origins = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})", *_names(videos or []))
+        _record(rank, folder, 1, card, name, origins)
+        stage.run(
+            network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
+        )
     if rank == 0:
         _say_what_next(settings.steps, folder, card)
 
@@ -113,7 +122,7 @@ def stage2(
     device: DeviceOption = "auto",
     start: StartOption = None,
 ) -> None:
-    """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis.
+    """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis, vot.
 
     Example:
         hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
@@ -129,10 +138,25 @@ def stage2(
             settings = stage.Stage2(steps=steps or 150_000, batch=batch or 16, seed=seed)
         sources = [_source(text) for text in data]
         folder = run or Path("runs") / f"{Path(card).stem}-stage2"
-        _record(rank, folder, 2, card, name, tuple(text.partition("=")[0] for text in data))
+        _record(rank, folder, 2, card, name, _names(data))
         stage.run(network, sources, settings, folder, workers=workers, device=target)
     if rank == 0:
         _say_what_next(settings.steps, folder, card)
+
+
+@app.command()
+def scenes(
+    folder: Annotated[Path, typer.Argument(help="Made where there is none; what it holds stays as it is.")],
+    count: Annotated[int, typer.Option(min=1, help="Variants of each of the five scenes.")] = 24,
+) -> None:
+    """Draw sequences for stage 1's `--video vot=FOLDER`: the sample sequences' scenes with other seeds.
+
+    Neither the sample sequences nor the test set are among them.
+    """
+    from hqtrack.vot.sample_sequences import FIRST_TRAINING_SEED, write_dataset
+
+    names = write_dataset(folder, tuple(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + count)))
+    typer.echo(f"{folder}: {len(names)} sequences")
 
 
 @app.command()
@@ -212,6 +236,11 @@ def _network(card: str, start: Path | None, encoder: Path | None = None) -> tupl
         check_family(name, network.state_dict(), state, path)
         network.load_state_dict(state)
     return network, name
+
+
+def _names(texts: list[str]) -> tuple[str, ...]:
+    """Give the datasets' names of `DATASET=FOLDER@WEIGHT`."""
+    return tuple(text.partition("=")[0] for text in texts)
 
 
 def _source(text: str) -> Source:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hqtrack.nets.attention import WINDOW, attend, attend_locally
 from hqtrack.nets.decoders import PyramidDecoder
 from hqtrack.nets.encoders.encoder import Encoder
-from hqtrack.nets.interface import Features, LayerLayout, MemoryEntry, Propagation
+from hqtrack.nets.interface import Features, LayerLayout, MemoryEntry, Propagation, channels_of
 from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall
 from hqtrack.nets.layers import DropPath, grid_of, initialise_matrices, to_map, to_tokens
 from hqtrack.nets.positions import sine_positions
@@ -191,6 +191,8 @@ class AOT(LayeredNetwork):
             pending.append(projected)
         return Propagation(tuple(embeddings), tuple(pending))
 
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
-        """Give logits (B, max_objects + 1, H / 4, W / 4), rounded up."""
-        return self.decoder(torch.cat([features[-1], *propagation.embeddings], 1), features)
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
+        """See `PropagationNetwork.decode`."""
+        return channels_of(
+            self.decoder(torch.cat([features[-1], *propagation.embeddings], 1), features), identities
+        )

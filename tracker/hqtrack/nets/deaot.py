@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hqtrack.nets.decoders import PyramidDecoder
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
-from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation
+from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation, channels_of
 from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall, normalised_identity
 from hqtrack.nets.layers import grid_of, to_map, to_tokens
 
@@ -97,7 +97,7 @@ class DeAOT(LayeredNetwork):
         embedding = to_map(torch.cat([visuals[-1], identities[-1]], -1), grid_of(features[-1]))
         return Propagation((embedding,), tuple(pending))
 
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
-        """Give logits (B, max_objects + 1, H / 4, W / 4), rounded up."""
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
+        """See `PropagationNetwork.decode`."""
         (embedding,) = propagation.embeddings
-        return self.decoder(self.LSTT.decoder_norms[0](embedding), features)
+        return channels_of(self.decoder(self.LSTT.decoder_norms[0](embedding), features), identities)

@@ -52,6 +52,12 @@ class Propagation(NamedTuple):
     """For each layer, what `memorize` needs to complete this frame's memory."""
 
 
+def channels_of(maps: Tensor, identities: Tensor) -> Tensor:
+    """Pick channels (B, S) of maps (B, C, h, w), for each of a batch its own."""
+    index = identities[:, :, None, None].expand(-1, -1, *maps.shape[-2:])
+    return maps.gather(1, index)
+
+
 class PropagationNetwork(nn.Module, ABC):
     """An encoder, propagation layers and a decoder: AOT, DeAOT, VMOS and the light model.
 
@@ -88,8 +94,17 @@ class PropagationNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
-        """Give logits (B, max_objects + 1, H / 4, W / 4), rounded up; unused identities are not masked."""
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
+        """Give the logits of some identities.
+
+        Args:
+            features: The frame's pyramid, from `encode`.
+            propagation: What `propagate` gave for it.
+            identities: (B, S) int64, the channels that are wanted, 0 to max_objects.
+
+        Returns:
+            (B, S, H / 4, W / 4), sides rounded up.
+        """
 
     @abstractmethod
     def memorize(self, propagation: Propagation, identity: Identity) -> Memory:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hqtrack.nets.deaot import CHANNELS, DeAOT, GatedPropagationLayers, JointGroupNorm
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
-from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation
+from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation, channels_of
 from hqtrack.nets.layered import Recall, identity_bank, normalised_identity
 from hqtrack.nets.layers import ConvGroupNorm, ResidualPair, grid_of, resize, to_map, to_tokens
 
@@ -106,8 +106,8 @@ class VMOS(DeAOT):
         visual, identity = layer.propagate(visual, identity, projected, *memories, fine)
         return Propagation((to_map(visual, fine), to_map(identity, fine)), (*pending, projected.pending))
 
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
-        """Give logits (B, max_objects + 1, H / 4, W / 4), rounded up."""
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
+        """See `PropagationNetwork.decode`."""
         visual, identity = propagation.embeddings
         embedding = self.LSTT.climb_to_s4(visual, identity, features[0])
-        return self.conv_output2(F.relu(self.conv_output1(embedding)))
+        return channels_of(self.conv_output2(F.relu(self.conv_output1(embedding))), identities)

@@ -26,6 +26,7 @@ from hqtrack.nets.interface import (
     MemoryEntry,
     Propagation,
     PropagationNetwork,
+    channels_of,
 )
 
 KEY_CHANNELS = 64
@@ -49,7 +50,9 @@ def upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def matched_values(scores: Tensor, no_match: Tensor, ceiling: Tensor, value: Tensor) -> Tensor:
+def matched_values(
+    scores: Tensor, no_match: Tensor, ceiling: Tensor, value: Tensor, prior: Tensor | None = None
+) -> Tensor:
     """Average values by softmax over scores and one further "no match" score whose value is zero.
 
     Args:
@@ -58,9 +61,13 @@ def matched_values(scores: Tensor, no_match: Tensor, ceiling: Tensor, value: Ten
         ceiling: A bound of all scores, a scalar. Cosine scores have one by construction, which spares the
             softmax its search for the maximum.
         value: (..., T, C).
+        prior: Factors of the exponentials, (Q, T); 0 excludes a match. (Processors are slow at
+            exponentials of very low scores, which would exclude it too.)
     """
     # In place: these are the largest tensors of the network, and writing new memory costs more than exp.
     weights = scores.sub_(ceiling).exp_()
+    if prior is not None:
+        weights = weights * prior
     total = weights.sum(-1, keepdim=True) + torch.exp(no_match - ceiling)
     return (weights.to(value.dtype) @ value) / total.to(value.dtype)
 
@@ -153,11 +160,10 @@ class ShortTermMatch(nn.Module):
         """
         height, width = size
         scale = self.log_scale.exp()
-        ceiling = scale + self.displacement.max()
         column = torch.arange(width, device=query.device)
         dx = column[None, :] - column[:, None]
-        bias = self.displacement[:, dx.clamp(-WINDOW_RADIUS, WINDOW_RADIUS) + WINDOW_RADIUS]
-        bias = bias.masked_fill(dx.abs() > WINDOW_RADIUS, -1e4).transpose(0, 1)
+        prior = self.displacement.exp()[:, dx.clamp(-WINDOW_RADIUS, WINDOW_RADIUS) + WINDOW_RADIUS]
+        prior = prior.masked_fill(dx.abs() > WINDOW_RADIUS, 0).transpose(0, 1)
 
         out = []
         for y, row in enumerate((query * scale).split(width, dim=-2)):
@@ -165,8 +171,8 @@ class ShortTermMatch(nn.Module):
             near = slice(top * width, bottom * width)
             offsets = slice(top - y + WINDOW_RADIUS, bottom - y + WINDOW_RADIUS)
             scores = (row @ entry.key[..., near, :].transpose(-1, -2)).float()
-            scores = scores + bias[:, offsets].flatten(1)
-            out.append(matched_values(scores, self.no_match, ceiling, entry.value[..., near, :]))
+            near_prior = prior[:, offsets].flatten(1)
+            out.append(matched_values(scores, self.no_match, scale, entry.value[..., near, :], near_prior))
         return torch.cat(out, dim=-2)
 
 
@@ -278,17 +284,19 @@ class LightDecoder(nn.Module):
         tokens8: Tensor,
         matched: list[Tensor],
         previous: Tensor,
+        identities: Tensor,
     ) -> Tensor:
-        """Decode.
+        """Decode the logits of S identities.
 
         Args:
             f4: (B, c4, H / 4, W / 4).
             f8: (B, c8, H / 8, W / 8).
             tokens16: (B, 2 dim, H / 16, W / 16).
             tokens8: (B, 64, H / 8, W / 8).
-            matched: Three maps of matched masks (B, identities, H / 4, W / 4), from stride 8, the long-term
-                and the short-term memory.
-            previous: Masks of the short-term memory, same shape.
+            matched: Three maps of the identities' matched masks (B, S, H / 4, W / 4), from stride 8, the
+                long-term and the short-term memory.
+            previous: Their masks in the short-term memory, same shape.
+            identities: (B, S).
         """
         y = upsample(self.in16(tokens16), f8.shape[-2:]) + self.in8(torch.cat([f8, tokens8], dim=1))
         y = upsample(self.conv8(y), f4.shape[-2:]) + self.in4(f4)
@@ -298,14 +306,12 @@ class LightDecoder(nn.Module):
         mixed = sum(w * m.float() for w, m in zip(weights, matched, strict=True))
         prior = self.match_scale * torch.log(mixed + 0.02)
 
-        batch, identities = previous.shape[:2]
         masks = torch.stack([*matched, previous], dim=2).flatten(0, 1)
-        hidden = self.mask_in(masks).unflatten(0, (batch, identities)) + self.image_in(y)[:, None]
-        is_background = torch.zeros(identities, device=y.device, dtype=hidden.dtype)
-        is_background[0] = 1
-        hidden = F.relu(hidden + is_background[:, None, None, None] * self.background[:, None, None])
+        hidden = self.mask_in(masks).unflatten(0, identities.shape) + self.image_in(y)[:, None]
+        is_background = (identities == 0).to(hidden.dtype)[:, :, None, None, None]
+        hidden = F.relu(hidden + is_background * self.background[:, None, None])
         refined = self.mask_out(F.relu(self.mask_mid(hidden.flatten(0, 1)))).view_as(previous)
-        return prior + self.identity_logits(y).float() + refined.float()
+        return prior + channels_of(self.identity_logits(y), identities).float() + refined.float()
 
 
 class VMOSLight(PropagationNetwork):
@@ -384,10 +390,11 @@ class VMOSLight(PropagationNetwork):
         )
         return Propagation(embeddings, ((key1,), pending2, (key8,)))
 
-    def decode(self, features: Features, propagation: Propagation) -> Tensor:
+    def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
         """See `PropagationNetwork.decode`."""
-        tokens16, tokens8, previous, *matched = propagation.embeddings
-        return self.decoder(features[0], features[1], tokens16, tokens8, matched, previous)
+        tokens16, tokens8, *masks = propagation.embeddings
+        previous, *matched = (channels_of(m, identities) for m in masks)
+        return self.decoder(features[0], features[1], tokens16, tokens8, matched, previous, identities)
 
     def matched_masks(self, propagation: Propagation) -> tuple[Tensor, ...]:
         """See `PropagationNetwork.matched_masks`."""

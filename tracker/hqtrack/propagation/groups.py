@@ -66,7 +66,8 @@ class ObjectGroup:
         Identities without an object are left out, which is what masking them with a large negative number
         amounts to.
         """
-        logits = self._network.decode(features, propagation)[:, : self.count + 1].float()
+        identities = torch.arange(self.count + 1, device=features[0].device)[None]
+        logits = self._network.decode(features, propagation, identities).float()
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=self._network.align_corners)[0]
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
@@ -84,6 +85,19 @@ class ObjectGroup:
         channels = torch.arange(self._network.max_objects + 1, device=labels.device, dtype=torch.int16)
         one_hot = (own == channels[:, None, None])[None]
         return self._network.embed_identity(one_hot.to(features[0].dtype))
+
+
+def most_likely(logits: Tensor) -> Tensor:
+    """Give the index of the highest channel, (..., S, H, W) to (..., H, W) int64; the first of equals."""
+    if logits.device.type != "cpu":
+        return logits.argmax(-3)
+    # On a CPU argmax is many times slower for a few channels far apart in memory.
+    best, *others = logits.unbind(-3)
+    index = torch.zeros_like(best, dtype=torch.int64)
+    for channel, values in enumerate(others, 1):
+        index.masked_fill_(values > best, channel)
+        best = torch.maximum(best, values)
+    return index
 
 
 EPSILON = 1e-5
@@ -107,7 +121,7 @@ def merge(group_logits: Iterable[Tensor]) -> Tensor:
     logits = next(groups)
     following = next(groups, None)
     if following is None:
-        return logits.argmax(0).to(torch.uint8)
+        return most_likely(logits).to(torch.uint8)
 
     background, best, labels = _soft(logits)
     offset = len(logits) - 1

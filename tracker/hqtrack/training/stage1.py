@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.training.datasets import ClipSampler, Source
 from hqtrack.training.run import Batch, Batches, processes, share_of, train
 from hqtrack.training.schedule import PUBLISHED_STAGE1, Recipe
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
@@ -35,7 +37,9 @@ class Stage1:
 
     steps: int
     phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.85, 224, 5, 8))
-    max_objects: int = 4
+    max_objects: int = 7
+    video_share: float = 0.25
+    """Share of the sequences that come out of videos, where there are any."""
     long_gap: float = 0.45
     """Share of batches whose further frames are far from the first one."""
     first_difficulty: float = 0.4
@@ -71,14 +75,21 @@ def published_stage1(steps: int = 100_000, *, batch: int = 16, seed: int = 0) ->
 
 
 class SyntheticBatches(Batches):
-    """Batches of synthetic sequences.
+    """Batches of synthetic sequences, some of them out of videos that were drawn beforehand.
 
     In worker processes they are made on the CPU; in the training process on the device that trains.
     """
 
-    def __init__(self, images: RegionImages, settings: Stage1, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        images: RegionImages,
+        settings: Stage1,
+        device: torch.device | str = "cpu",
+        videos: Sequence[Source] = (),
+    ) -> None:
         super().__init__(settings.steps)
         self.images = images
+        self.videos = videos
         self.settings = settings
         self.device = device
         self.rank, _ = processes()
@@ -108,8 +119,33 @@ class SyntheticBatches(Batches):
             seed=int(rng.integers(2**31)),
             difficulty=difficulty,
         )
-        batch = synthesizer.batch(self.shares[phase], times=times)
-        return Batch(batch.frames, batch.labels, long_gap)
+        share = self.shares[phase]
+        from_videos = int(rng.binomial(share, settings.video_share)) if self.videos else 0
+        frames: list[Tensor] = []
+        labels: list[Tensor] = []
+        skipped: list[str] = []
+        if from_videos < share:
+            batch = synthesizer.batch(share - from_videos, times=times)
+            frames, labels = [*batch.frames], [*batch.labels]
+        if from_videos:
+            sampler = self._sampler(phase)
+            for _ in range(from_videos):
+                clip = sampler.sample(rng)
+                frames.append(torch.from_numpy(clip.frames).to(synthesizer.device))
+                labels.append(torch.from_numpy(clip.labels).to(synthesizer.device))
+                skipped += clip.skipped
+        return Batch(torch.stack(frames), torch.stack(labels), long_gap, skipped)
+
+    def _sampler(self, phase: Phase) -> ClipSampler:
+        return ClipSampler(
+            self.videos,
+            size=phase.size,
+            length=phase.frames,
+            max_objects=self.settings.max_objects,
+            short_edge=phase.size,
+            scales=(1.0, 2.0),
+            merge=0.1,
+        )
 
 
 def validation_sequences(images: RegionImages, count: int = 16) -> list[tuple[Tensor, Tensor]]:
@@ -125,6 +161,7 @@ def run(
     settings: Stage1,
     folder: Path,
     *,
+    videos: Sequence[Source] = (),
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> Ema:
@@ -136,12 +173,13 @@ def run(
         validation: Sequences as (T, 3, H, W) uint8 frames and (T, H, W) uint8 labels.
         settings: The run. A resumed run may have another number of steps.
         folder: See `hqtrack.training.run.train`.
+        videos: Of which a share of the sequences is taken instead.
         workers: Processes that synthesise on the CPU; with 0 it is done on the device that trains.
         device: Where the network trains.
     """
     return train(
         network,
-        SyntheticBatches(images, settings, device),
+        SyntheticBatches(images, settings, device, videos),
         settings.recipe,
         folder,
         settings=asdict(settings),

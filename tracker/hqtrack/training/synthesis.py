@@ -195,7 +195,7 @@ class SequenceSynthesizer:
         *,
         size: int,
         frames: int,
-        max_objects: int = 4,
+        max_objects: int = 7,
         device: str | torch.device = "cpu",
         seed: int = 0,
         difficulty: float = 1.0,
@@ -404,7 +404,7 @@ class SequenceSynthesizer:
 
     def _objects(self, t: NDArray[np.float64], speed: float, in_place: int) -> list[list[_Layer]]:
         """Objects and unlabelled things, from back to front."""
-        labelled = int(self.rng.choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1]))
+        labelled = 1 + int(self.rng.choice(7, p=[0.28, 0.24, 0.18, 0.12, 0.08, 0.06, 0.04]))
         if in_place:
             labelled = int(self.rng.choice([0, 1, 2], p=[0.35, 0.4, 0.25]))
         others = int(self.rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))

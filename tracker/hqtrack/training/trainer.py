@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
+from hqtrack.propagation.groups import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.schedule import (
     Recipe,
@@ -84,20 +85,6 @@ def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.where(dropped, torch.zeros_like(labels), labels)
 
 
-def most_likely(logits: Tensor) -> Tensor:
-    """Give the index of the highest channel, (B, S, H, W) to (B, H, W) long.
-
-    The same as `argmax(1)`, which is many times slower on a CPU for a few channels far apart in memory.
-    """
-    best = logits[:, 0]
-    index = torch.zeros_like(best, dtype=torch.long)
-    for channel in range(1, logits.shape[1]):
-        better = logits[:, channel] > best
-        best = torch.where(better, logits[:, channel], best)
-        index.masked_fill_(better, channel)
-    return index
-
-
 def join(memories: list[Memory]) -> Memory:
     """Put frames' memories side by side along the token axis."""
     if len(memories) == 1:
@@ -154,8 +141,7 @@ def sequence_loss(
             return network.embed_identity(identity_maps(shown, identities))
 
     def compared(t: int, propagation: Propagation) -> FrameLoss:
-        logits = network.decode(features[t], propagation).float()
-        logits = logits.gather(1, slots[:, :, None, None].expand(-1, -1, *logits.shape[-2:]))
+        logits = network.decode(features[t], propagation, slots).float()
         logits = logits.masked_fill(~known[:, :, None, None], -1e4)
         return frame_loss(
             logits, truth[:, t], known, kept, recipe.loss_stride, network.align_corners, generator

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hqtrack.nets.interface import Memory, PropagationNetwork
-from hqtrack.training.trainer import identity_maps, join, most_likely, normalise
+from hqtrack.propagation.groups import most_likely
+from hqtrack.training.trainer import identity_maps, join, normalise
 
 
 @torch.inference_mode()
@@ -39,7 +40,7 @@ def track(
             long_term.append(short_term)
             continue
         propagation = network.propagate(features, join(long_term), short_term)
-        logits = network.decode(features, propagation)[:, : count + 1].float()
+        logits = network.decode(features, propagation, identities[:, : count + 1]).float()
         logits = F.interpolate(
             logits, size=frames.shape[-2:], mode="bilinear", align_corners=network.align_corners
         )

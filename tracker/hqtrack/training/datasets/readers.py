@@ -12,8 +12,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from vot.utilities import read_properties
+
 from hqtrack.errors import DataError
-from hqtrack.training.datasets.video import RleVideo, Video, folder, paired, read_json, read_names
+from hqtrack.training.datasets.video import (
+    RleVideo,
+    TrajectoryVideo,
+    Video,
+    folder,
+    paired,
+    read_json,
+    read_names,
+)
 
 VIPSEG_FIRST_THING = 125
 """VIPSeg's masks hold the category (at most 124) of stuff, and 100 * category + instance of things."""
@@ -134,6 +144,23 @@ def ovis(root: Path) -> list[Video]:
     return videos
 
 
+def vot(root: Path) -> list[Video]:
+    """Sequences of the VOT toolkit: `list.txt`, and a folder for each with a `sequence` file."""
+    videos: list[Video] = []
+    for name in read_names(root / "list.txt"):
+        try:
+            properties = read_properties(str(root / name / "sequence"))
+            size = int(properties["height"]), int(properties["width"])
+            pattern = properties[f"channels.{properties['channel.default']}"]
+            images = tuple(root / name / (pattern % (i + 1)) for i in range(int(properties["length"])))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{root / name}: no sequence of the VOT toolkit: {error!r}") from error
+        videos.append(
+            TrajectoryVideo(name, images, size, tuple(sorted((root / name).glob("groundtruth*.txt"))))
+        )
+    return videos
+
+
 def _section(content: Any, key: str, file: Path) -> Any:
     """Give a part of a JSON file."""
     if not isinstance(content, dict) or key not in content:
@@ -149,12 +176,13 @@ READERS: Mapping[str, Callable[[Path], list[Video]]] = MappingProxyType(
         "burst": burst,
         "mots": mots,
         "ovis": ovis,
+        "vot": vot,
     }
 )
 """Datasets by the name that the command line uses."""
 
 MAX_GAP: Mapping[str, int] = MappingProxyType(
-    {"davis2017": 12, "youtube-vos": 3, "vipseg": 3, "burst": 3, "mots": 12, "ovis": 3}
+    {"davis2017": 12, "youtube-vos": 3, "vipseg": 3, "burst": 3, "mots": 12, "ovis": 3, "vot": 12}
 )
 """Most frames between two samples: more where frames follow one another at 24 to 30 a second."""
 

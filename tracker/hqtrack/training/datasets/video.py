@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
+from vot.region import Region, RegionException, Special
+from vot.region.io import read_trajectory
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.frames import Image, read_image
@@ -92,6 +95,37 @@ class RleVideo(Video):
                 raise DataError(f"{self.images[index]}: its masks differ in size")
             objects[mask] = number
         return np.zeros(read_image(self.images[index]).shape[:2], np.int32) if objects is None else objects
+
+
+@dataclass(frozen=True)
+class TrajectoryVideo(Video):
+    """Annotated with the VOT toolkit's trajectories, one file an object, one region a frame."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    trajectories: tuple[Path, ...]
+
+    def objects(self, index: int) -> Objects:
+        """See `Video.objects`; of objects that overlap, the later file's owns the pixel."""
+        height, width = self.size
+        objects: Objects = np.zeros(self.size, np.int32)
+        for number, path in enumerate(self.trajectories, 1):
+            regions = _trajectory(path)
+            if len(regions) != len(self):
+                raise DataError(f"{path}: {len(regions)} regions for {len(self)} frames")
+            if not isinstance(regions[index], Special):
+                objects[regions[index].rasterize((0, 0, width - 1, height - 1)) > 0] = number
+        return objects
+
+
+@lru_cache(maxsize=512)
+def _trajectory(path: Path) -> list[Region]:
+    """Read a trajectory; kept, for a sequence is drawn from many times."""
+    try:
+        regions: list[Region] = read_trajectory(str(path))
+    except (OSError, ValueError, RegionException) as error:
+        raise DataError(f"{path}: no readable trajectory: {error}") from error
+    return regions
 
 
 def read_png(path: Path) -> Objects:
