@@ -1,0 +1,457 @@
+"""What tracking a video leaves: overlay video, label images, COCO masks, VOT trajectories, table of boxes.
+
+Every writer takes one frame after another, and then either finishes its files or discards them. Files are
+written under a name that ends in ".part" and get their own name when they are complete. Nothing of a frame is
+kept in memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from hqtrack.errors import DataError
+from hqtrack.frames import Frame, FrameSource
+from hqtrack.masks import box_of, label_map, rle_encode
+from hqtrack.overlay import draw_masks, palette
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+logger = logging.getLogger(__name__)
+
+Image = npt.NDArray[np.uint8]
+Masks = npt.NDArray[np.bool_]
+
+CODECS = ("libx264", "mpeg4")
+"""Of the overlay, in the order of preference; FFmpeg always has the second."""
+
+TICKS = 60_000
+"""Frame times of the overlay are kept to about a second's part of this; MPEG-4 allows 65,535."""
+
+ITU601 = 5
+"""FFmpeg's number of the colour matrix with which RGB becomes YUV here, for players to turn back."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What an overlay keeps of its source."""
+
+    fps: Fraction
+    """Frames per second that are written."""
+    aspect: Fraction = Fraction(1)
+    """Width of a pixel relative to its height."""
+    timecode: str | None = None
+    """Of the first frame that is written."""
+
+
+def facts_of(source: FrameSource) -> VideoFacts:
+    """Give what an overlay keeps of a source, counted from the first frame that is read of it."""
+    timecode = source.timecode
+    if timecode is not None:
+        timecode = move_timecode(timecode, source.start, source.fps, source.stride)
+        if timecode is None:
+            logger.warning(
+                "the timecode %s of %s is not kept: it cannot count every %d. frame",
+                source.timecode,
+                source,
+                source.stride,
+            )
+    return VideoFacts(source.fps / source.stride, source.aspect, timecode)
+
+
+def move_timecode(timecode: str, frames: int, fps: Fraction, stride: int = 1) -> str | None:
+    """Give the timecode of a later frame.
+
+    Args:
+        timecode: "hours:minutes:seconds:frames"; a semicolon before the frames means drop-frame: the numbers
+            0 and 1 (0 to 3 at 60 frames per second) are left out in every minute that is not a tenth one.
+        frames: How much later.
+        fps: Frames per second that the timecode counts.
+        stride: If only every so many frames are kept, the last number counts the kept ones.
+
+    Returns:
+        The timecode, or None where there is none that counts so, or `timecode` is not one.
+
+    Example:
+        >>> move_timecode("01:00:00:20", 10, Fraction(25))
+        '01:00:01:05'
+        >>> move_timecode("00:00:59;29", 1, Fraction(30000, 1001))
+        '00:01:00;02'
+    """
+    parts = timecode.replace(";", ":").replace(".", ":").split(":")
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+        return None
+    hours, minutes, seconds, number = (int(part) for part in parts)
+    dropping = timecode[-3] in ";."
+    rate = max(1, round(fps))
+    if (dropping and stride > 1) or rate % stride:
+        return None
+    left_out = rate // 15 if dropping else 0
+    minutes += 60 * hours
+    count = (60 * minutes + seconds) * rate + number - left_out * (minutes - minutes // 10) + frames
+    if left_out:
+        minute, ten = 60 * rate - left_out, 600 * rate - 9 * left_out
+        tens, rest = divmod(count, ten)
+        # The first minute of ten is longer by the numbers that it does not leave out.
+        count += left_out * (9 * tens + max(0, rest - left_out) // minute)
+    seconds, number = divmod(count, rate)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    mark = ";" if dropping else ":"
+    return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}{mark}{number // stride:02d}"
+
+
+class Writer(ABC):
+    """One kind of output.
+
+    Example:
+        >>> writer = BoxTable(Path("out"))  # doctest: +SKIP
+        >>> for frame, masks in results:  # doctest: +SKIP
+        ...     writer.write(frame, masks)
+        >>> writer.finish()  # doctest: +SKIP
+    """
+
+    name: str
+    """Of the file or folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / self.name
+        self._part = self.path.with_name(self.path.name + ".part")
+
+    @abstractmethod
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Take the next frame and the masks (N, H, W) of all objects so far; N grows as objects join."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the files and give them their names."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what is unfinished; never raises."""
+
+
+class OverlayVideo(Writer):
+    """A video of the frames with the masks drawn over them: H.264, or MPEG-4 where that is missing.
+
+    Frames keep their times, counted from the first one; pixels keep their aspect. H.264 needs even sides: an
+    odd one is padded with a copy of the last column or row.
+    """
+
+    name = "overlay.mp4"
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder)
+        self._facts = facts
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._begin = Fraction(0)
+        self._last = -1
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Draw and encode a frame."""
+        image = _even(draw_masks(frame.image, masks))
+        if self._container is None:
+            self._begin = frame.time
+            self._container = av.open(str(self._part), "w", format="mp4")
+            self._stream = self._add_stream(self._container, image)
+        assert self._stream is not None
+        picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+        picture = picture.reformat(format="yuv420p", dst_colorspace=ITU601)
+        base = self._stream.codec_context.time_base
+        assert base is not None
+        self._last = max(self._last + 1, round((frame.time - self._begin) / base))
+        picture.pts, picture.time_base = self._last, base
+        self._container.mux(self._stream.encode(picture))
+
+    def _add_stream(self, container: OutputContainer, image: Image) -> VideoStream:
+        codec = best_codec()
+        rate = self._facts.fps.limit_denominator(1001)
+        options = {"crf": "20"} if codec == CODECS[0] else {"qscale": "3"}
+        stream = container.add_stream(codec, rate=rate, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = image.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.sample_aspect_ratio = self._facts.aspect.limit_denominator(255)
+        context.colorspace = ITU601
+        context.time_base = Fraction(1, max(1, TICKS // rate.numerator) * min(rate.numerator, TICKS))
+        if self._facts.timecode is not None:
+            container.metadata["timecode"] = self._facts.timecode
+        return stream
+
+    def finish(self) -> None:
+        """Encode what waits, and close the file."""
+        if self._container is None or self._stream is None:
+            return
+        self._container.mux(self._stream.encode())
+        self._container.close()
+        self._part.replace(self.path)
+        self._container = None
+
+    def discard(self) -> None:
+        """Remove what is unfinished."""
+        if self._container is not None:
+            with suppress(OSError, av.error.FFmpegError):
+                self._container.close()
+            self._container = None
+        _remove(self._part)
+
+
+def best_codec() -> str:
+    """Give the best codec that is here; logs a notice if it is not H.264."""
+    for codec in CODECS:
+        try:
+            av.Codec(codec, "w")
+        except ValueError:
+            continue
+        if codec != CODECS[0]:
+            logger.warning(
+                "this PyAV has no H.264 encoder (%s): the overlay is MPEG-4, which browsers do not show",
+                CODECS[0],
+            )
+        return codec
+    raise DataError(f"this PyAV has none of the encoders {', '.join(CODECS)}; install av from its wheel")
+
+
+def _even(image: Image) -> Image:
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+class LabelImages(Writer):
+    """A PNG for each frame, with its name: 0 background, i object i, in a palette's colours.
+
+    A finished image stays when the rest is discarded.
+    """
+
+    name = "labels"
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Write the frame's label image."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        labels = Pillow.fromarray(label_map(masks), "P")
+        labels.putpalette(palette().tobytes())
+        labels.save(self._part_of_image(), format="PNG")
+        self._part_of_image().replace(self.path / f"{Path(frame.name).stem}.png")
+
+    def _part_of_image(self) -> Path:
+        return self.path / "label.png.part"
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def discard(self) -> None:
+        """Remove an unfinished image."""
+        _remove(self._part_of_image())
+
+
+class _TextFile(Writer):
+    """A writer of one text file."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._file: IO[str] = self._part.open("w", encoding="utf-8", newline="\n")
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        self._file.close()
+        self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove the file."""
+        with suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._file.close()
+        _remove(self._part)
+
+
+class CocoMasks(_TextFile):
+    """A COCO data set of all masks: images, annotations of the visible objects, a category for each object.
+
+    An image's id is the frame's index in the source, a category's id is the object's number. The file has one
+    image or annotation a line.
+    """
+
+    name = "masks.json"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._annotations = (
+            folder / "masks.annotations.part"
+        )  # the second of two lists that grow side by side
+        self._second: IO[str] = self._annotations.open("w", encoding="utf-8", newline="\n")
+        self._objects = 0
+        self._images_written = self._annotations_written = 0
+        self._file.write('{\n"images": [')
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Write the frame's image and annotations."""
+        height, width = frame.image.shape[:2]
+        entry: dict[str, Any] = {
+            "id": frame.index,
+            "file_name": frame.name,
+            "height": height,
+            "width": width,
+            "time": round(float(frame.time), 6),
+        }
+        self._images_written = _item(self._file, self._images_written, entry)
+        self._objects = len(masks)
+        for number, mask in enumerate(masks, start=1):
+            box = box_and_area(mask)
+            if box is None:
+                continue
+            entry = {
+                "id": self._annotations_written + 1,
+                "image_id": frame.index,
+                "category_id": number,
+                "segmentation": rle_encode(mask),
+                "bbox": box[:4],
+                "area": box[4],
+                "iscrowd": 0,
+            }
+            self._annotations_written = _item(self._second, self._annotations_written, entry)
+
+    def finish(self) -> None:
+        """Put the lists together."""
+        self._second.close()
+        categories = [{"id": number, "name": f"object {number}"} for number in range(1, self._objects + 1)]
+        self._file.write(f'\n],\n"categories": {json.dumps(categories)},\n"annotations": [')
+        with self._annotations.open(encoding="utf-8") as file:
+            shutil.copyfileobj(file, self._file)
+        self._file.write("\n]\n}\n")
+        super().finish()
+        self._annotations.unlink()
+
+    def discard(self) -> None:
+        """Remove both files."""
+        super().discard()
+        with suppress(OSError):
+            self._second.close()
+        _remove(self._annotations)
+
+
+def _item(file: IO[str], earlier: int, entry: Mapping[str, Any]) -> int:
+    """Write the next item of a JSON list; gives how many it has now."""
+    file.write((",\n" if earlier else "\n") + json.dumps(entry))
+    return earlier + 1
+
+
+class Trajectories(Writer):
+    """A text file for each object, one region a line, as the VOT toolkit writes results and reads them.
+
+    As in the toolkit's results the line of the frame in which an object begins, whose mask is given, is 1,
+    and that of each frame before is 0.
+    """
+
+    name = "trajectories"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        from vot.region import Special  # slow to import
+        from vot.region.io import write_trajectory
+        from vot.region.shapes import Mask
+
+        self._write_region, self._mask, self._special = write_trajectory, Mask, Special
+        self._files: list[tuple[Path, IO[str]]] = []
+        self._frames = 0
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Write a line to each object's file."""
+        joined = len(self._files)
+        for (_, file), mask in zip(self._files, masks[:joined], strict=True):
+            self._write_region(file, [self._mask(mask.astype(np.uint8), optimize=True)])
+        for number in range(joined + 1, len(masks) + 1):
+            part = self.path / f"{number:03d}.txt.part"
+            file = part.open("w", encoding="ascii", newline="\n")
+            self._files.append((part, file))
+            self._write_region(file, [self._special(0)] * self._frames + [self._special(1)])
+        self._frames += 1
+
+    def finish(self) -> None:
+        """Close the files and give them their names."""
+        for part, file in self._files:
+            file.close()
+            part.replace(part.with_suffix(""))
+
+    def discard(self) -> None:
+        """Remove the files."""
+        for part, file in self._files:
+            with suppress(OSError):
+                file.close()
+            _remove(part)
+
+
+class BoxTable(_TextFile):
+    """A CSV table of boxes and areas in pixels: a row for each object in each frame since it began.
+
+    The box of an object that is not seen is left blank, and its area is 0.
+    """
+
+    name = "boxes.csv"
+    columns = ("frame", "time", "object", "x", "y", "width", "height", "area")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._rows = csv.writer(self._file, lineterminator="\n")
+        self._rows.writerow(self.columns)
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Write a row for each object."""
+        for number, mask in enumerate(masks, start=1):
+            box = box_and_area(mask) or ("", "", "", "", 0)
+            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", number, *box))
+
+
+def box_and_area(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int, int] | None:
+    """Give x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
+
+    Example:
+        >>> box_and_area(np.array([[0, 0, 0], [0, 1, 1]], bool))
+        (1, 1, 2, 1, 2)
+    """
+    corners = box_of(mask)
+    if corners is None:
+        return None
+    x0, y0, x1, y1 = corners
+    return x0, y0, x1 - x0 + 1, y1 - y0 + 1, int(np.count_nonzero(mask))
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+WRITERS: Mapping[str, type[Writer]] = {
+    "overlay": OverlayVideo,
+    "labels": LabelImages,
+    "rle": CocoMasks,
+    "trajectories": Trajectories,
+    "csv": BoxTable,
+}
+"""Kinds of output by their names on the command line."""
+
+
+def open_writer(kind: str, folder: Path, facts: VideoFacts) -> Writer:
+    """Open a writer of one of `WRITERS` in a folder that exists."""
+    return OverlayVideo(folder, facts) if kind == "overlay" else WRITERS[kind](folder)
