@@ -82,9 +82,10 @@ class ObjectGroup:
     def _identity(self, labels: Tensor, features: Features) -> tuple[Tensor, ...]:
         own = labels.to(torch.int16) - self._offset
         own = own.masked_fill((own < 0) | (own > self.count), 0)
-        channels = torch.arange(self._network.max_objects + 1, device=labels.device, dtype=torch.int16)
-        one_hot = (own == channels[:, None, None])[None]
-        return self._network.embed_identity(one_hot.to(features[0].dtype))
+        used = torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)
+        one_hot = features[0].new_zeros(1, self._network.max_objects + 1, *labels.shape)
+        torch.eq(own, used[:, None, None], out=one_hot[0, : self.count + 1])
+        return self._network.embed_identity(one_hot)
 
 
 def most_likely(logits: Tensor) -> Tensor:
