@@ -103,6 +103,13 @@ def test_a_pattern_chooses_images(folder: Path) -> None:
     ]
 
 
+def test_images_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    for shot in ("a", "b"):
+        (tmp_path / shot).mkdir()
+        write(tmp_path / shot / "1.png", picture())
+    assert [frame.name for frame in open_frames(str(tmp_path / "*" / "1.png"))] == ["00000000", "00000001"]
+
+
 def test_a_video_file_keeps_its_rate_and_frames(tmp_path: Path) -> None:
     file = tmp_path / "clip.mp4"
     with av.open(str(file), "w") as container:

@@ -339,6 +339,24 @@ def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationN
     assert refining.refinement_reports is None
 
 
+def test_known_masks_of_a_later_frame_are_what_the_tracker_goes_on_from(tracker: HQTrack) -> None:
+    tracker.initialize(frame(0), squares(3))
+    known = np.roll(squares(3), 16, axis=2)
+    known[1] = False  # not seen in this frame
+    tracker.add_reference(frame(9), known)
+    joined = np.roll(squares(1), 32, axis=1)
+    np.testing.assert_array_equal(tracker.add_objects(frame(9), joined), np.concatenate([known, joined]))
+    assert tracker.track(frame(10)).shape == (4, HEIGHT, WIDTH)
+
+
+def test_known_masks_must_be_of_all_objects(tracker: HQTrack) -> None:
+    with pytest.raises(StateError, match="initialize"):
+        tracker.add_reference(frame(0), squares(2))
+    tracker.initialize(frame(0), squares(2))
+    with pytest.raises(InputError, match="one for each object"):
+        tracker.add_reference(frame(1), squares(1))
+
+
 def test_a_card_gives_a_tracker_with_its_settings_overridden(tmp_path: Path) -> None:
     weights = tmp_path / "mine.pth"
     torch.save(formula_state_dict(nets.build("vmos_light").state_dict()), weights)

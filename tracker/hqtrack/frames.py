@@ -54,7 +54,7 @@ class Frame:
     time: Fraction
     """Seconds since the source's first frame."""
     name: str
-    """File name of an image, or the index with 8 digits."""
+    """File name of an image, or the index with 8 digits; no two frames differ only in its suffix."""
 
 
 def read_image(path: str | Path) -> Image:
@@ -243,6 +243,8 @@ class ImageFrames(FrameSource):
 
     def __init__(self, files: Sequence[Path], title: str, fps: Fraction, window: _Window) -> None:
         self._files, self._title, self.fps = files, title, fps
+        # A pattern may match files of one name in several folders.
+        self._distinct = len({file.stem for file in files}) == len(files)
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=len(files))
 
     def __str__(self) -> str:
@@ -259,7 +261,8 @@ class ImageFrames(FrameSource):
             yield partial(self._read, index, file)
 
     def _read(self, index: int, file: Path) -> Frame:
-        return Frame(read_image(file), index, index / self.fps, file.name)
+        name = file.name if self._distinct else f"{index:08d}"
+        return Frame(read_image(file), index, index / self.fps, name)
 
 
 class VideoFrames(FrameSource):

@@ -128,6 +128,20 @@ class Propagator:
             group.add_reference(self._features, small, group.count + more)
         return labels
 
+    @torch.inference_mode()
+    def add_reference(self, image: Image, labels: LabelMap) -> None:
+        """Take a frame as the current one, its masks being known, and remember it for good.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            labels: (H, W) uint8 of all objects.
+        """
+        self._look_at(image)
+        self._labels = torch.from_numpy(labels).to(self._device)
+        small = torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
+        for group in self._groups:
+            group.add_reference(self._features, small, group.count)
+
     @property
     def _input_size(self) -> tuple[int, int]:
         return self._frame.shape[0], self._frame.shape[1]

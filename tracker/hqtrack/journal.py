@@ -1,0 +1,157 @@
+"""What is kept on disk of a video that is being tracked, so that it can be gone on with after any end.
+
+Two files lie in the folder of the outputs until the video is finished: the settings, and a line for each
+tracked frame with the masks of all objects. A line is written when its frame is finished, so that even a
+killed process or a power cut loses at most the frame that was worked on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import DataError, InputError
+from hqtrack.masks import rle_decode, rle_encode
+from hqtrack.prompts import Prompt
+
+Masks = npt.NDArray[np.bool_]
+
+SETTINGS = "unfinished.json"
+FRAMES = "unfinished.jsonl"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which video is tracked, how, and to which outputs."""
+
+    source: str
+    start: int
+    end: int | None
+    stride: int
+    fps: float | None
+    card: str
+    weights: str | None
+    max_long_edge: int | None
+    outputs: tuple[str, ...]
+    """Keys of `hqtrack.outputs.WRITERS`."""
+    prompts: tuple[Prompt, ...]
+
+
+class Journal:
+    """The record of a video that is being tracked.
+
+    Frames of an earlier run come first: as long as any are `left`, `past` gives the next. `append` adds one.
+    """
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self.job = job
+        self._settings, self._path = folder / SETTINGS, folder / FRAMES
+        self._past: Iterator[tuple[int, Masks]] = iter(())
+        self.left = 0
+        """Frames of an earlier run that `past` has still to give."""
+        self._file: IO[str] | None = None
+
+    @classmethod
+    def begin(cls, folder: Path, job: Job) -> Journal:
+        """Start a record in a folder that exists; an earlier one is replaced."""
+        journal = cls(folder, job)
+        entry = {"version": VERSION, **asdict(job), "prompts": [prompt.as_json() for prompt in job.prompts]}
+        journal._path.unlink(missing_ok=True)
+        part = journal._settings.with_name(SETTINGS + ".part")
+        part.write_text(json.dumps(entry, indent=1), encoding="utf-8")
+        part.replace(journal._settings)
+        journal._file = journal._path.open("w", encoding="ascii")
+        return journal
+
+    @classmethod
+    def resume(cls, folder: Path) -> Journal:
+        """Open the record of an earlier run.
+
+        Raises:
+            InputError: There is none in the folder.
+            DataError: It cannot be read.
+        """
+        try:
+            entry: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+            if entry.pop("version") != VERSION:
+                raise DataError(f"{folder / SETTINGS}: written by another version of hqtrack; use --force")
+            prompts = tuple(Prompt.from_json(prompt) for prompt in entry.pop("prompts"))
+            job = Job(**{**entry, "outputs": tuple(entry["outputs"])}, prompts=prompts)
+        except FileNotFoundError as error:
+            raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{folder / SETTINGS}: cannot be read; start anew with --force") from error
+        journal = cls(folder, job)
+        journal._path.touch()
+        journal.left = journal._whole_lines()
+        journal._past = journal._read()
+        journal._file = journal._path.open("a", encoding="ascii")
+        return journal
+
+    def past(self) -> tuple[int, Masks]:
+        """Give the next frame of an earlier run: its index and the masks (N, H, W) of the objects so far."""
+        self.left -= 1
+        return next(self._past)
+
+    def append(self, index: int, masks: Masks) -> None:
+        """Record a frame."""
+        assert self._file is not None
+        counts = [rle_encode(mask)["counts"] for mask in masks]
+        json.dump({"frame": index, "size": masks.shape[1:], "masks": counts}, self._file)
+        self._file.write("\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leave the record for another run."""
+        if self._file is not None:
+            self._file.close()
+
+    def remove(self) -> None:
+        """End the record: the video is finished."""
+        self.close()
+        self._settings.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def _whole_lines(self) -> int:
+        """Count the lines, and cut off a last one that was not finished."""
+        count = whole = 0
+        with self._path.open("rb+") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    count, whole = count + 1, whole + len(line)
+            file.seek(whole)
+            file.truncate()
+        return count
+
+    def _read(self) -> Iterator[tuple[int, Masks]]:
+        with self._path.open(encoding="ascii") as file:
+            for _ in range(self.left):
+                line = file.readline()
+                try:
+                    entry = json.loads(line)
+                    masks = _decoded(entry["masks"], entry["size"])
+                except (ValueError, KeyError, TypeError) as error:
+                    raise DataError(f"{self._path}: is damaged; start anew with --force") from error
+                yield entry["frame"], masks
+
+
+def _decoded(counts: Sequence[str], size: Sequence[int]) -> Masks:
+    masks = np.zeros((len(counts), *size), bool)
+    for mask, text in zip(masks, counts, strict=True):
+        mask[:] = rle_decode({"size": size, "counts": text})
+    return masks
+
+
+def has_unfinished(folder: Path) -> bool:
+    """Whether a folder holds the record of a video that was not finished."""
+    return os.path.lexists(folder / SETTINGS)

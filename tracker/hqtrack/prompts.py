@@ -1,0 +1,387 @@
+"""From what a user says about objects (mask files, boxes, points) to their first masks.
+
+All of it is read and checked before tracking starts. Boxes and points become masks when their frame comes:
+by HQ-SAM where its weights are here, else a box by GrabCut, with a notice.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from hqtrack import config
+from hqtrack.errors import DataError, InputError, WeightsError
+from hqtrack.frames import IMAGE_SUFFIXES, natural_order
+from hqtrack.masks import MAX_OBJECTS, rle_decode, rle_encode
+
+if TYPE_CHECKING:
+    from hqtrack.refinement import MaskRefiner
+
+logger = logging.getLogger(__name__)
+
+Image = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+Masks = npt.NDArray[np.bool_]
+Size = tuple[int, int]
+
+MAX_GREY_VALUES = 32
+"""More values in an image without a palette are soft edges or a photograph rather than objects."""
+
+PULL = "hqtrack weights pull hq-sam-vit-h"
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """Where one object, or several of one mask file, are in the frame in which they begin: one of three."""
+
+    frame: int
+    """Index in the whole source."""
+    masks: Masks | None = None
+    """(N, H, W)."""
+    box: tuple[float, ...] | None = None
+    """x, y, width, height in pixels."""
+    point: tuple[float, ...] | None = None
+    """x, y: a pixel on the object."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `from_json` reads."""
+        masks = None if self.masks is None else [rle_encode(mask) for mask in self.masks]
+        return {"frame": self.frame, "masks": masks, "box": self.box, "point": self.point}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Prompt:
+        """Read what `as_json` gave."""
+        masks = entry["masks"]
+        return cls(
+            entry["frame"],
+            None if masks is None else np.stack([rle_decode(rle) for rle in masks]),
+            entry["box"] and tuple(entry["box"]),
+            entry["point"] and tuple(entry["point"]),
+        )
+
+
+def read_prompts(
+    *,
+    masks: Sequence[str | Path] = (),
+    boxes: Sequence[str] = (),
+    points: Sequence[str] = (),
+    objects: Sequence[str] = (),
+    start: int,
+    size: Size,
+) -> list[Prompt]:
+    """Read what a user wrote.
+
+    Args:
+        masks: Images or folders of them; every value but 0 in one of them is an object.
+        boxes: "x,y,width,height" each.
+        points: "x,y" each.
+        objects: "frame=N,box=…", or with "point=…" or "mask=FILE"; without a frame, in the first.
+        start: The first frame.
+        size: Height and width of the frames.
+
+    Returns:
+        In the order in which objects are numbered: by frame, then as given, masks before boxes before points.
+
+    Raises:
+        InputError: A text cannot be understood, or what it says does not fit into the frame.
+        DataError: A mask file cannot be read.
+    """
+    prompts = [Prompt(start, masks=read_masks(file, size)) for name in masks for file in _files(Path(name))]
+    prompts += [Prompt(start, box=read_box(text, size)) for text in boxes]
+    prompts += [Prompt(start, point=read_point(text, size)) for text in points]
+    prompts += [prompt for text in objects for prompt in read_object(text, start, size)]
+    count = sum(1 if prompt.masks is None else len(prompt.masks) for prompt in prompts)
+    if count > MAX_OBJECTS:
+        raise InputError(f"{count} objects are too many; track at most {MAX_OBJECTS} in one video")
+    return sorted(prompts, key=lambda prompt: prompt.frame)
+
+
+def read_object(text: str, start: int, size: Size) -> list[Prompt]:
+    """Read "frame=N,box=x,y,width,height", or the same with "point=x,y" or "mask=FILE".
+
+    Example:
+        >>> read_object("frame=120,box=4,5,20,30", 0, (480, 854))
+        [Prompt(frame=120, masks=None, box=(4.0, 5.0, 20.0, 30.0), point=None)]
+    """
+    known = re.compile(r"(?:^|,)\s*(frame|box|point|mask)=")
+    found = list(known.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    parts = {match[1]: text[match.end() : end] for match, end in zip(found, ends, strict=True)}
+    places = [key for key in parts if key != "frame"]
+    if not found or found[0].start() or len(parts) != len(found) or len(places) != 1:
+        raise InputError(f"object {text!r}: write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE")
+    frame = parts.get("frame", str(start)).strip()
+    if not frame.isdecimal():
+        raise InputError(f"object {text!r}: frame={frame} is not a number; frames count from 0")
+    value = parts[places[0]]
+    if places[0] == "mask":
+        return [Prompt(int(frame), masks=read_masks(file, size)) for file in _files(Path(value))]
+    if places[0] == "box":
+        return [Prompt(int(frame), box=read_box(value, size))]
+    return [Prompt(int(frame), point=read_point(value, size))]
+
+
+def read_box(text: str, size: Size) -> tuple[float, ...]:
+    """Read "x,y,width,height" in pixels; the box must lie within a frame of the size (height, width)."""
+    x, y, width, height = _numbers(text, "box", "x,y,w,h")
+    if width < 1 or height < 1:
+        raise InputError(f"box {text}: width and height must be at least 1 (a box is x,y,w,h)")
+    if x < 0 or y < 0 or x + width > size[1] or y + height > size[0]:
+        raise InputError(
+            f"box {text}: reaches from ({x:g}, {y:g}) to ({x + width:g}, {y + height:g}), "
+            f"beyond the frame of {size[1]} x {size[0]} pixels (a box is x,y,w,h)"
+        )
+    return x, y, width, height
+
+
+def read_point(text: str, size: Size) -> tuple[float, ...]:
+    """Read "x,y" in pixels; the point must lie within a frame of the size (height, width)."""
+    x, y = _numbers(text, "point", "x,y")
+    if not (0 <= x < size[1] and 0 <= y < size[0]):
+        raise InputError(
+            f"point {text}: not within the frame of {size[1]} x {size[0]} pixels (counted from 0)"
+        )
+    return x, y
+
+
+def _numbers(text: str, what: str, form: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != len(form.split(",")) or not all(math.isfinite(value) for value in values):
+        raise InputError(f"{what} {text}: write {form}, numbers of pixels with commas between them")
+    return values
+
+
+def _files(path: Path) -> list[Path]:
+    """Give a mask file, or the images of a folder."""
+    if not path.is_dir():
+        return [path]
+    files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
+        raise DataError(f"{path}: no mask images in this folder")
+    return natural_order(files)
+
+
+def read_masks(path: Path, size: Size) -> Masks:
+    """Read the objects of a label image with a palette, grey, or in colours.
+
+    Args:
+        path: The image. Value 0 (black in colours, or transparent) is background; every other value is an
+            object, in ascending order.
+        size: Height and width that it must have.
+
+    Returns:
+        (N, H, W).
+
+    Raises:
+        DataError: It is not a readable image.
+        InputError: It has another size, no object, or too many values to be objects.
+    """
+    try:
+        with Pillow.open(path) as image:
+            mode, pixels = image.mode, _values(image)
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "not a readable image"
+        raise DataError(f"mask {path}: {reason}") from error
+    if pixels.shape != size:
+        raise InputError(
+            f"mask {path}: has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
+            f"but the frame {size[1]} x {size[0]}"
+        )
+    values = np.unique(pixels)
+    values = values[values != 0]
+    if len(values) == 0:
+        raise InputError(f"mask {path}: is empty; give an object at least one pixel with a value above 0")
+    if len(values) > (MAX_OBJECTS if mode == "P" else MAX_GREY_VALUES):
+        raise InputError(
+            f"mask {path}: has {len(values)} different values, and every one would be an object; make its "
+            "edges hard, or save so many objects as an image with a palette"
+        )
+    masks: Masks = pixels[None] == values[:, None, None]
+    return masks
+
+
+def _values(image: Pillow.Image) -> npt.NDArray[np.int64]:
+    """Give one number for each pixel: its grey or palette value, or its colour's 24 bits; 0 is background."""
+    if image.mode == "P" or len(image.getbands()) == 1:
+        return np.asarray(image).astype(np.int64)
+    *colours, alpha = np.moveaxis(np.asarray(image.convert("RGBA")).astype(np.int64), -1, 0)
+    red, green, blue = colours
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return np.where(alpha > 0, red, 0)
+    return np.where(alpha > 0, red << 16 | green << 8 | blue, 0)
+
+
+def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride: int) -> None:
+    """Check that there are objects, and that the frames in which they begin are among those that are read.
+
+    Raises:
+        InputError: They are not.
+    """
+    if not prompts:
+        raise InputError("no object: say what to track with --mask, --box, --point, --object or --select")
+    for prompt in prompts:
+        frame = prompt.frame
+        if frame < start or (end is not None and frame >= end):
+            last = "the end" if end is None else f"frame {start + (end - 1 - start) // stride * stride}"
+            raise InputError(f"an object begins in frame {frame}, but frames {start} to {last} are read")
+        if (frame - start) % stride:
+            before = frame - (frame - start) % stride
+            raise InputError(
+                f"an object begins in frame {frame}, which is left out: with start {start} and "
+                f"stride {stride} the nearest are {before} and {before + stride}"
+            )
+
+
+def find_refiner(card: config.Card) -> config.Refiner | None:
+    """Give the SAM for boxes and points: the card's own, or else an HQ-SAM whose weights are here.
+
+    Returns:
+        None where there is none.
+    """
+    from hqtrack.zoo import card_names, load_card, locate
+
+    if card.refiner is not None:
+        return card.refiner
+    refiners = (load_card(name).refiner for name in card_names())
+    usable = [each for each in refiners if each is not None and locate(each.weights) is not None]
+    return next((each for each in usable if each.kind.startswith("hq-sam")), None)
+
+
+class MaskMaker:
+    """Turns prompts into masks.
+
+    Args:
+        refiner: Builds HQ-SAM when it is first needed; None if it is not here, and boxes are left to GrabCut.
+    """
+
+    def __init__(self, refiner: Callable[[], MaskRefiner] | None) -> None:
+        self._build = refiner
+        self._refiner: MaskRefiner | None = None
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """See whether these prompts can become masks; logs a notice where only GrabCut is here.
+
+        Raises:
+            WeightsError: A point needs HQ-SAM.
+        """
+        if self._build is not None:
+            return
+        if any(prompt.point is not None for prompt in prompts):
+            raise WeightsError(f"a point needs the weights of HQ-SAM: {PULL}; or give a --box instead")
+        if any(prompt.box is not None for prompt in prompts):
+            logger.warning("boxes become masks by GrabCut, which is rough; for HQ-SAM: %s", PULL)
+
+    def masks(self, image: Image, prompts: Sequence[Prompt]) -> Masks:
+        """Give the masks (N, H, W) of all objects that prompts name in a frame (H, W, 3); they may overlap.
+
+        Raises:
+            InputError: HQ-SAM finds nothing at a point.
+        """
+        return np.concatenate([self._masks(image, prompt) for prompt in prompts])
+
+    def _masks(self, image: Image, prompt: Prompt) -> Masks:
+        if prompt.masks is not None:
+            return prompt.masks
+        if self._refiner is None and self._build is not None:
+            self._refiner = self._build()
+        if prompt.point is not None:
+            assert self._refiner is not None, "check() refuses points without a refiner"
+            found: Masks = self._refiner.masks_from_points(image, [prompt.point]).cpu().numpy()
+            if not found.any():
+                x, y = prompt.point
+                raise InputError(f"point {x:g},{y:g}: HQ-SAM finds nothing there; give a --box instead")
+            return found
+        assert prompt.box is not None
+        x, y, width, height = prompt.box
+        if self._refiner is not None:
+            corners = [x, y, x + width - 1, y + height - 1]
+            found = self._refiner.masks_from_boxes(image, [corners]).cpu().numpy()
+        else:
+            found = grab_cut(image, prompt.box)[None]
+        if not found.any():
+            logger.warning("no object stands out in the box %g,%g,%g,%g: all of it is taken", *prompt.box)
+            found = _filled(image, prompt.box)[None]
+        return found
+
+
+GRABCUT_EDGE = 512
+"""GrabCut sees the surroundings of a box reduced to this longer side, which bounds its time."""
+
+
+def grab_cut(image: Image, box: Sequence[float]) -> Mask:
+    """Separate what is in a box from what surrounds it, by colour.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: x, y, width, height, within the image.
+
+    Returns:
+        (H, W) bool; empty where nothing stands out, or the box leaves nothing of the image around it.
+    """
+    inside = _filled(image, box)
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    margin_y, margin_x = max(8, len(rows) // 2), max(8, len(columns) // 2)
+    window = (
+        slice(max(0, int(rows[0]) - margin_y), int(rows[-1]) + 1 + margin_y),
+        slice(max(0, int(columns[0]) - margin_x), int(columns[-1]) + 1 + margin_x),
+    )
+    crop, seeds = image[window], inside[window].astype(np.uint8) * cv2.GC_PR_FGD
+    scale = min(1.0, GRABCUT_EDGE / max(crop.shape[:2]))
+    size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
+    small = cv2.resize(crop[..., ::-1], size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST)
+    found = np.zeros_like(inside)
+    if labels.all() or not labels.any():
+        return found
+    cv2.setRNGSeed(0)
+    cv2.grabCut(small, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+    object_pixels = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found[window] = cv2.resize(object_pixels, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return found & inside
+
+
+def _filled(image: Image, box: Sequence[float]) -> Mask:
+    """Give the mask of all pixels that a box touches."""
+    x, y, width, height = box
+    mask = np.zeros(image.shape[:2], bool)
+    mask[math.floor(y) : math.ceil(y + height), math.floor(x) : math.ceil(x + width)] = True
+    return mask
+
+
+def select_boxes(image: Image, frame: int) -> list[Prompt]:
+    """Let the user draw boxes in a window.
+
+    Raises:
+        InputError: There is no screen, OpenCV was built without windows, or no box was drawn.
+    """
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("--select needs a screen, and there is none; give --box x,y,w,h instead")
+    title = "Draw a box and press Enter, for each object; then Esc"
+    try:
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL)
+        drawn = cv2.selectROIs(title, image[..., ::-1].copy(), showCrosshair=False)
+        cv2.destroyWindow(title)
+    except cv2.error as error:
+        raise InputError(
+            "--select needs an OpenCV with windows (the package opencv-python, and no opencv-python-headless "
+            "beside it); give --box x,y,w,h instead"
+        ) from error
+    boxes = [tuple(float(side) for side in box) for box in drawn if box[2] > 0 and box[3] > 0]
+    if not boxes:
+        raise InputError("no box was drawn")
+    return [Prompt(frame, box=box) for box in boxes]
