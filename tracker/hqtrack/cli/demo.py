@@ -12,19 +12,24 @@ def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Workspace; made where there is none.")
     ] = Path("vot_workspace"),
+    test: Annotated[
+        bool, typer.Option("--test", help="The test set instead: the same scenes, drawn with other seeds.")
+    ] = False,
 ) -> None:
     """Evaluate the light tracker and a baseline on generated sequences with the VOT toolkit.
 
     What exists already is used again, so that a second run is short.
     """
     from hqtrack.cli.tables import print_table
-    from hqtrack.evaluation.demo import run_demo, table
-    from hqtrack.vot.sample_sequences import write_dataset
+    from hqtrack.evaluation.demo import CARD, run_demo, table
+    from hqtrack.vot.sample_sequences import SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
+    from hqtrack.zoo import find_weights, load_card
 
+    find_weights(load_card(CARD).weights)  # what is missing is better known before minutes of drawing
     if not (folder / "config.yaml").exists():
         create_workspace(folder, SAMPLE_STACK)
-    write_dataset(folder / "sequences")
+    write_dataset(folder / "sequences", TEST_SEEDS if test else (SAMPLE_SEED,))
     result = run_demo(folder)
     heading, *rows = table(result.measures)
     print_table(heading, rows)

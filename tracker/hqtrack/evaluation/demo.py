@@ -26,6 +26,7 @@ from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
 from hqtrack.overlay import contact_sheet, draw_masks
 
+CARD = "hqtrack-light"
 TRACKERS = ("HQTrackLight", "FirstMask")
 NAME = "demo"
 SHEET_FRAMES = 6
