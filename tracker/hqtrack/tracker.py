@@ -109,6 +109,11 @@ class HQTrack:
         return self._propagator.count if self._propagator else 0
 
     @property
+    def refiner(self) -> MaskRefiner | None:
+        """The card's refiner, which also turns boxes and points into masks."""
+        return self._refiner
+
+    @property
     def refinement_reports(self) -> RefinementReport | None:
         """What the refiner did to each object in the last frame; None where nothing was refined."""
         return self._reports
@@ -185,6 +190,29 @@ class HQTrack:
         image = self._checked_frame(image)
         labels, count = _checked_masks(masks, image, earlier=propagator.count)
         return masks_of(propagator.add(image, labels, count), propagator.count)
+
+    def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
+        """Tell the masks of all objects in a frame, for example to take up a video that was interrupted.
+
+        The frame counts as the one that was tracked last. It is remembered for good, as the first one is.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of the size of the first frame.
+            masks: (N, H, W) bool, one for each object; that of an object that is not seen is empty.
+
+        Raises:
+            StateError: There is no video yet.
+            InputError: The image or masks cannot be used; the tracker is as it was.
+        """
+        propagator = self._started("add_reference")
+        image = self._checked_frame(image)
+        known = np.asarray(masks).astype(bool)
+        if known.shape != (propagator.count, *self._size):
+            raise InputError(
+                f"masks must have the shape {(propagator.count, *self._size)}, one for each object, "
+                f"not {known.shape}"
+            )
+        propagator.add_reference(image, label_map(known))
 
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
