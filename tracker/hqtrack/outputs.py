@@ -12,8 +12,8 @@ import json
 import logging
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -168,16 +168,21 @@ class OverlayVideo(Writer):
     def write(self, frame: Frame, masks: Masks) -> None:
         """Draw and encode a frame."""
         image = _even(draw_masks(frame.image, masks))
-        if self._container is None:
-            self._begin = frame.time
-            self._container = av.open(str(self._part), "w", format="mp4")
-            self._stream = self._add_stream(self._container, image)
+        with self._errors():
+            if self._container is None:
+                self._begin = frame.time
+                self._container = av.open(str(self._part), "w", format="mp4")
+                self._stream = self._add_stream(self._container, image)
+            self._encode(image, frame.time - self._begin)
+
+    def _encode(self, image: Image, time: Fraction) -> None:
+        assert self._container is not None
         assert self._stream is not None
         picture = av.VideoFrame.from_ndarray(image, format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=ITU601)
         base = self._stream.codec_context.time_base
         assert base is not None
-        self._last = max(self._last + 1, round((frame.time - self._begin) / base))
+        self._last = max(self._last + 1, round(time / base))
         picture.pts, picture.time_base = self._last, base
         self._container.mux(self._stream.encode(picture))
 
@@ -201,8 +206,9 @@ class OverlayVideo(Writer):
         """Encode what waits, and close the file."""
         if self._container is None or self._stream is None:
             return
-        self._container.mux(self._stream.encode())
-        self._container.close()
+        with self._errors():
+            self._container.mux(self._stream.encode())
+            self._container.close()
         self._part.replace(self.path)
         self._container = None
 
@@ -213,6 +219,13 @@ class OverlayVideo(Writer):
                 self._container.close()
             self._container = None
         _remove(self._part)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise DataError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
 
 def best_codec() -> str:
@@ -455,3 +468,11 @@ WRITERS: Mapping[str, type[Writer]] = {
 def open_writer(kind: str, folder: Path, facts: VideoFacts) -> Writer:
     """Open a writer of one of `WRITERS` in a folder that exists."""
     return OverlayVideo(folder, facts) if kind == "overlay" else WRITERS[kind](folder)
+
+
+def earlier_files(kind: str, folder: Path) -> list[Path]:
+    """Give the files that an earlier run left of a kind of output."""
+    path = folder / WRITERS[kind].name
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.suffix in (".png", ".txt"))
+    return [path] if path.exists() else []

@@ -13,6 +13,7 @@ from hqtrack.cli import train, weights
 from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
+from hqtrack.cli.track import track
 from hqtrack.cli.workspace import workspace
 from hqtrack.errors import HQTrackError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Track any objects in a video with masks, on its own or inside the VOT toolkit.",
 )
+app.command()(track)
 app.command()(cards)
 app.command()(doctor)
 app.command()(demo)
