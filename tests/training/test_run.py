@@ -219,13 +219,17 @@ def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
     assert agrees == [True, False]
 
 
-def test_corruption_changes_masks_near_objects_and_is_repeatable() -> None:
+def test_corruption_changes_masks_near_objects_and_far_and_is_repeatable() -> None:
     labels = torch.zeros(16, 64, 64, dtype=torch.long)
     labels[:, 20:40, 20:40] = 1
     first, second = (corrupt(labels, 1, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, labels)
     assert int(first.max()) == 1
+    far = torch.ones(64, 64, dtype=torch.bool)
+    far[:48, :48] = False
+    assert first[:, far].any(1).any()
+    assert not first[:, far].any(1).all()
 
 
 def test_more_objects_than_identities_do_not_stop_the_training() -> None:

@@ -36,7 +36,7 @@ class Stage1:
     """Settings of a stage-1 run; the defaults are the light model's."""
 
     steps: int
-    phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.85, 224, 5, 8))
+    phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.77, 320, 4, 4))
     max_objects: int = 7
     video_share: float = 0.25
     """Share of the sequences that come out of videos, where there are any."""

@@ -57,7 +57,7 @@ def identity_maps(labels: Tensor, identities: Tensor) -> Tensor:
 
 
 def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Imitate drift in fed-back masks: blobs near an object are added to it, parts of objects are dropped.
+    """Imitate drift in fed-back masks: parts of an object are lost, blobs near it or anywhere are added to it.
 
     Args:
         labels: (B, H, W) long, 0 to count.
@@ -71,7 +71,7 @@ def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
         return torch.rand(shape, generator=generator).to(device)
 
     cells = int(torch.randint(3, 9, (), generator=generator))
-    noise = torch.randn(batch, 2, cells, cells, generator=generator).to(device)
+    noise = torch.randn(batch, 3, cells, cells, generator=generator).to(device)
     noise = F.interpolate(noise, size=(height // 4, width // 4), mode="bicubic", align_corners=False)
     noise = F.interpolate(noise, size=(height, width), mode="bilinear", align_corners=False)
     chosen = 1 + torch.randint(0, max(count, 1), (batch, 1, 1), generator=generator).to(device)
@@ -80,6 +80,8 @@ def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     near = F.max_pool2d(F.max_pool2d(chosen_mask, 4), reach // 2 + 1, 1, reach // 4)
     near = F.interpolate(near, size=(height, width))[:, 0] > 0
     grown = (noise[:, 0] > 0.35) & near & (rand(batch, 1, 1) < 0.45)
+    # Once taken for the object, something far away stays so unless its looks are compared with the reference.
+    grown |= (noise[:, 2] > 1.2) & (rand(batch, 1, 1) < 0.3)
     dropped = (noise[:, 1] > 1.0) & (rand(batch, 1, 1) < 0.3)
     labels = torch.where(grown, chosen, labels)
     return torch.where(dropped, torch.zeros_like(labels), labels)
