@@ -54,7 +54,7 @@ class Journal:
     def __init__(self, folder: Path, job: Job) -> None:
         self.job = job
         self._settings, self._path = folder / SETTINGS, folder / FRAMES
-        self._past: Iterator[tuple[int, Masks]] = iter(())
+        self._past: Iterator[tuple[str, Masks]] = iter(())
         self.left = 0
         """Frames of an earlier run that `past` has still to give."""
         self._file: IO[str] | None = None
@@ -98,16 +98,16 @@ class Journal:
         journal._file = journal._path.open("a", encoding="ascii")
         return journal
 
-    def past(self) -> tuple[int, Masks]:
-        """Give the next frame of an earlier run: its index and the masks (N, H, W) of the objects so far."""
+    def past(self) -> tuple[str, Masks]:
+        """Give the next frame of an earlier run: its name and the masks (N, H, W) of the objects so far."""
         self.left -= 1
         return next(self._past)
 
-    def append(self, index: int, masks: Masks) -> None:
+    def append(self, name: str, masks: Masks) -> None:
         """Record a frame."""
         assert self._file is not None
         counts = [rle_encode(mask)["counts"] for mask in masks]
-        json.dump({"frame": index, "size": masks.shape[1:], "masks": counts}, self._file)
+        json.dump({"frame": name, "size": masks.shape[1:], "masks": counts}, self._file)
         self._file.write("\n")
         self._file.flush()
 
@@ -133,10 +133,9 @@ class Journal:
             file.truncate()
         return count
 
-    def _read(self) -> Iterator[tuple[int, Masks]]:
+    def _read(self) -> Iterator[tuple[str, Masks]]:
         with self._path.open(encoding="ascii") as file:
-            for _ in range(self.left):
-                line = file.readline()
+            for line in file:
                 try:
                     entry = json.loads(line)
                     masks = _decoded(entry["masks"], entry["size"])

@@ -117,8 +117,8 @@ def read_object(text: str, start: int, size: Size) -> list[Prompt]:
     """
     known = re.compile(r"(?:^|,)\s*(frame|box|point|mask)=")
     found = list(known.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    parts = {match[1]: text[match.end() : end] for match, end in zip(found, ends, strict=True)}
+    ends = [match.start() for match in found[1:]] + [None]
+    parts = {match[1]: text[match.end() : end] for match, end in zip(found, ends, strict=False)}
     places = [key for key in parts if key != "frame"]
     if not found or found[0].start() or len(parts) != len(found) or len(places) != 1:
         raise InputError(f"object {text!r}: write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE")
@@ -237,7 +237,7 @@ def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride:
     for prompt in prompts:
         frame = prompt.frame
         if frame < start or (end is not None and frame >= end):
-            last = "the end" if end is None else f"frame {start + (end - 1 - start) // stride * stride}"
+            last = "the end" if end is None else f"{start + (end - 1 - start) // stride * stride}"
             raise InputError(f"an object begins in frame {frame}, but frames {start} to {last} are read")
         if (frame - start) % stride:
             before = frame - (frame - start) % stride
@@ -292,30 +292,41 @@ class MaskMaker:
         Raises:
             InputError: HQ-SAM finds nothing at a point.
         """
-        return np.concatenate([self._masks(image, prompt) for prompt in prompts])
-
-    def _masks(self, image: Image, prompt: Prompt) -> Masks:
-        if prompt.masks is not None:
-            return prompt.masks
-        if self._refiner is None and self._build is not None:
+        boxes = [prompt.box for prompt in prompts if prompt.box is not None]
+        points = [prompt.point for prompt in prompts if prompt.point is not None]
+        if self._refiner is None and self._build is not None and (boxes or points):
             self._refiner = self._build()
-        if prompt.point is not None:
-            assert self._refiner is not None, "check() refuses points without a refiner"
-            found: Masks = self._refiner.masks_from_points(image, [prompt.point]).cpu().numpy()
-            if not found.any():
-                x, y = prompt.point
-                raise InputError(f"point {x:g},{y:g}: HQ-SAM finds nothing there; give a --box instead")
-            return found
-        assert prompt.box is not None
-        x, y, width, height = prompt.box
-        if self._refiner is not None:
-            corners = [x, y, x + width - 1, y + height - 1]
-            found = self._refiner.masks_from_boxes(image, [corners]).cpu().numpy()
+        from_boxes, from_points = iter(self._in_boxes(image, boxes)), iter(self._at_points(image, points))
+        found = [
+            prompt.masks
+            if prompt.masks is not None
+            else next(from_boxes if prompt.box is not None else from_points)[None]
+            for prompt in prompts
+        ]
+        return np.concatenate(found)
+
+    def _in_boxes(self, image: Image, boxes: Sequence[tuple[float, ...]]) -> list[Mask]:
+        if not boxes:
+            return []
+        if self._refiner is None:
+            found = [grab_cut(image, box) for box in boxes]
         else:
-            found = grab_cut(image, prompt.box)[None]
-        if not found.any():
-            logger.warning("no object stands out in the box %g,%g,%g,%g: all of it is taken", *prompt.box)
-            found = _filled(image, prompt.box)[None]
+            corners = [(x, y, x + width - 1, y + height - 1) for x, y, width, height in boxes]
+            found = list(self._refiner.masks_from_boxes(image, corners).cpu().numpy())
+        for index, box in enumerate(boxes):
+            if not found[index].any():
+                logger.warning("nothing stands out in the box %g,%g,%g,%g: all of it is taken", *box)
+                found[index] = _filled(image, box)
+        return found
+
+    def _at_points(self, image: Image, points: Sequence[tuple[float, ...]]) -> list[Mask]:
+        if not points:
+            return []
+        assert self._refiner is not None, "check() refuses points without a refiner"
+        found: list[Mask] = list(self._refiner.masks_from_points(image, points).cpu().numpy())
+        for mask, (x, y) in zip(found, points, strict=True):
+            if not mask.any():
+                raise InputError(f"point {x:g},{y:g}: HQ-SAM finds nothing there; give a --box instead")
         return found
 
 

@@ -59,7 +59,7 @@ def track_frames(
             )
         if journal is not None and journal.left:
             recorded, masks = journal.past()
-            if recorded != frame.index or masks.shape[1:] != size:
+            if recorded != frame.name or masks.shape[1:] != size:
                 raise DataError(
                     f"frame {frame.name} is not the one that was tracked before: the source has changed; "
                     "start anew with --force"
@@ -68,7 +68,7 @@ def track_frames(
         else:
             masks = _step(tracker, frame.image, maker, [p for p in prompts if p.frame == frame.index])
             if journal is not None:
-                journal.append(frame.index, masks)
+                journal.append(frame.name, masks)
         yield frame, masks
     missing = [prompt.frame for prompt in prompts if prompt.frame > index]
     if missing:
