@@ -57,7 +57,7 @@ def identity_maps(labels: Tensor, identities: Tensor) -> Tensor:
 
 
 def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Imitate drift in fed-back masks: parts of an object are lost, blobs near it or anywhere are added to it.
+    """Imitate drift in fed-back masks: parts of an object are lost, blobs near it or anywhere are added.
 
     Args:
         labels: (B, H, W) long, 0 to count.
