@@ -18,7 +18,7 @@ setup: $(STAMP)
 
 # An environment that is there already is completed, never replaced.
 $(STAMP): pyproject.toml setup.py
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
 	  "hqtrack needs Python 3.10 to 3.13, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12" % v)'
 	@if command -v uv >/dev/null; then \
 	  set -x; \
