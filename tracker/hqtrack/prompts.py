@@ -176,7 +176,7 @@ def _files(path: Path) -> list[Path]:
     return natural_order(files)
 
 
-def read_masks(path: Path, size: Size) -> Masks:
+def read_masks(path: str | Path, size: Size) -> Masks:
     """Read the objects of a label image with a palette, grey, or in colours.
 
     Args:
