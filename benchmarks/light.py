@@ -1,0 +1,53 @@
+"""Frames per second of the embedded light model on a CPU.
+
+    python benchmarks/light.py
+
+A made-up video of 640x360 with three objects; frames are timed one by one once the long-term memory is
+full, so that a figure is what any later frame takes. Frames are in memory: reading them is not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from hqtrack import HQTrack
+from propagation import video
+
+WARM_UP = 30
+"""Frames until all slots of the card's memory are taken."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--objects", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=40, help="frames that are timed")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    frames, labels = video(1 + WARM_UP + options.frames, 360, 640, options.objects)
+    masks = labels == np.arange(1, options.objects + 1)[:, None, None]
+    for precision in ("float32", "bfloat16"):
+        tracker = HQTrack.from_card("hqtrack-light", device="cpu", precision=precision)
+        tracker.initialize(frames[0], masks)
+        seconds = []
+        for frame in frames[1:]:
+            start = time.perf_counter()
+            tracker.track(frame)
+            seconds.append(time.perf_counter() - start)
+        median = statistics.median(seconds[WARM_UP:])
+        print(
+            f"{precision}: {1 / median:.1f} frames/s ({1000 * median:.0f} ms; fastest "
+            f"{1000 * min(seconds[WARM_UP:]):.0f} ms), {options.threads} threads, "
+            f"{options.objects} objects, 640x360"
+        )
+
+
+if __name__ == "__main__":
+    main()
