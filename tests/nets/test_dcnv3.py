@@ -112,9 +112,77 @@ def test_maps_larger_than_a_block_give_the_same(monkeypatch: pytest.MonkeyPatch)
         torch.testing.assert_close(dcnv3(*given, groups=2), whole, rtol=0, atol=1e-6)
 
 
-def test_gradients_are_those_of_the_function() -> None:
-    given = [tensor.double().requires_grad_() for tensor in operands(2, 3, 4, 2, Window(), reach=1.0)]
-    assert torch.autograd.gradcheck(lambda *tensors: dcnv3(*tensors, groups=2), given)
+def by_dense_weights(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+    """Weigh every pixel of the map for every sample; differentiable."""
+    batch, height, width, _ = value.shape
+    out_height, out_width = offset.shape[1:3]
+    points_x, points_y = window.points(value.device)
+    shift = offset.view(batch, out_height, out_width, groups, -1, 2) * window.offset_scale
+    x = window.centres(out_width, value.device).view(1, 1, -1, 1, 1) + points_x + shift[..., 0]
+    y = window.centres(out_height, value.device).view(1, -1, 1, 1, 1) + points_y + shift[..., 1]
+    across = (1 - (x[..., None] - torch.arange(width)).abs()).relu()
+    down = (1 - (y[..., None] - torch.arange(height)).abs()).relu()
+    modulation = mask.view(batch, out_height, out_width, groups, -1)
+    pixels = value.view(batch, height, width, groups, -1)
+    sums = torch.einsum("bijgpw,bijgph,bijgp,bhwgc->bijgc", across, down, modulation, pixels)
+    return sums.flatten(-2)
+
+
+WINDOWS = [
+    Window(),
+    Window(kernel_size=1, padding=0),
+    Window(stride=2, offset_scale=2.0),
+    Window(padding=2, dilation=2, offset_scale=0.5),
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("reach", [1.0, 8.0], ids=["inside", "outside"])
+def test_gradients_are_those_of_the_function(window: Window, reach: float) -> None:
+    given = operands(3, 5, 4, 2, window, batch=2, reach=reach)
+    given = [tensor.double().requires_grad_() for tensor in given]
+    assert torch.autograd.gradcheck(lambda *tensors: dcnv3(*tensors, 2, window), given, fast_mode=True)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (13, 10)], ids=str)
+def test_gradients_are_those_of_dense_weights(window: Window, size: tuple[int, int]) -> None:
+    given = [tensor.requires_grad_() for tensor in operands(*size, 12, 3, window, batch=2, reach=4.0)]
+    expected, result = by_dense_weights(*given, 3, window), dcnv3(*given, 3, window)
+    weight = torch.randn(result.shape, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
+    for one, other in zip(
+        torch.autograd.grad(result, given, weight), torch.autograd.grad(expected, given, weight), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_in_many_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [tensor.requires_grad_() for tensor in operands(29, 17, 8, 2, Window(), batch=3)]
+    whole = torch.autograd.grad(dcnv3(*given, groups=2).square().sum(), given)
+    monkeypatch.setattr(module, "_RADIX_SORT_FROM", 0)  # leave the list of samples as it is
+    monkeypatch.setattr(module, "_SAMPLES_PER_GATHER", 100)
+    for samples in (1, 5000):
+        monkeypatch.setattr(module, "_SAMPLES_PER_BLOCK", samples)
+        parts = torch.autograd.grad(dcnv3(*given, groups=2).square().sum(), given)
+        for one, other in zip(parts, whole, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_an_offset_that_is_not_a_number_has_no_gradient_and_leaves_the_others() -> None:
+    value, offset, mask = operands(4, 5, 4, 1, Window())
+    mask.requires_grad_()
+    offset.requires_grad_()
+    expected = torch.autograd.grad(dcnv3(value, offset, mask, 1).sum(), (offset, mask))
+    broken = offset.detach().clone()
+    broken[0, 2, 3] = math.nan
+    broken.requires_grad_()
+    result = torch.autograd.grad(dcnv3(value, broken, mask, 1).sum(), (broken, mask))
+    others = torch.ones(1, 4, 5, dtype=torch.bool)
+    others[0, 2, 3] = False
+    assert result[0][~others].eq(0).all()
+    for one, other in zip(result, expected, strict=True):
+        torch.testing.assert_close(one[others], other[others])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)

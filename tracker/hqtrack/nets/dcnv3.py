@@ -11,14 +11,20 @@ from __future__ import annotations
 import importlib
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 _SAMPLES_PER_BLOCK = 1 << 17
-"""On a CPU, without gradients, samples handled at a time: their coordinates and weights stay in the cache."""
+"""On a CPU, samples handled at a time: their coordinates and weights stay in the cache."""
+
+_SAMPLES_PER_GATHER = 1 << 12
+"""Samples whose pixels are copied side by side at a time, in the gradient."""
+
+_RADIX_SORT_FROM = 1 << 15
+"""Length from which PyTorch sorts by digits, the faster way; lists a little shorter are filled up to it."""
 
 
 class Window(NamedTuple):
@@ -93,57 +99,177 @@ def _fused_kernel() -> ModuleType | None:
 
 def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
     """Do the work of `dcnv3` with PyTorch operators only, on any device, differentiably."""
-    batch, height, width, channels = value.shape
-    out_height, out_width = offset.shape[1:3]
-    device = value.device
-    dtype = torch.promote_types(torch.promote_types(value.dtype, offset.dtype), mask.dtype)
-    dtype = torch.promote_types(dtype, torch.float32)
+    if value.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _InBlocks.apply(value, offset, mask, groups, window)
+    sampler = _Sampler(value, offset, mask, groups, window)
+    result = sampler.sums(slice(None), sampler.corners(sampler.table(value)))
+    return result.view(*offset.shape[:3], -1)
 
-    # A border of zeros stands for everything outside: coordinates, counted from it, are clamped to it.
-    table = F.pad(value.to(dtype), (0, 0, 1, 1, 1, 1)).view(-1, channels // groups)
-    row_step = (width + 2) * groups
-    reach = table.shape[0] - row_step - groups
-    corners = [table[start : start + reach] for start in (0, groups, row_step, row_step + groups)]
 
-    points_x, points_y = window.points(device)
-    places_x = 1 + window.centres(out_width, device)[:, None] + points_x.repeat(groups)
-    places_y = 1 + window.centres(out_height, device)[:, None] + points_y.repeat(groups)
-    group = torch.arange(groups, device=device, dtype=torch.int32).repeat_interleave(points_x.numel())
+class _Sampler:
+    """Where an operator's samples lie in a table of its values, and what they weigh.
 
-    rows = batch * out_height
-    offset = offset.reshape(rows, out_width, -1, 2)
-    mask = mask.reshape(rows, out_width, -1)
-    image = torch.arange(batch, device=device, dtype=torch.int32).repeat_interleave(out_height)
-    first_cell = (image * ((height + 2) * (width + 2)))[:, None, None]
-    places_y = places_y.repeat(batch, 1)[:, None]
+    The table has a row for each pixel and group. A border of zeros stands for everything outside the map:
+    coordinates, counted from it, are clamped to it.
+    """
 
-    def sample(block: slice) -> Tensor:
-        x = torch.add(places_x, offset[block, ..., 0], alpha=window.offset_scale).clamp(0, width + 1)
-        y = torch.add(places_y[block], offset[block, ..., 1], alpha=window.offset_scale).clamp(0, height + 1)
-        left, top = x.detach().floor().clamp(max=width), y.detach().floor().clamp(max=height)
-        across, down = x - left, y - top
+    def __init__(self, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> None:
+        self.batch, self.height, self.width, channels = value.shape
+        out_height, self.out_width = offset.shape[1:3]
+        device = value.device
+        self.narrow_dtype = value.dtype
+        dtype = torch.promote_types(torch.promote_types(value.dtype, offset.dtype), mask.dtype)
+        self.dtype = torch.promote_types(dtype, torch.float32)
+        self.groups, self.channels, self.scale = groups, channels // groups, window.offset_scale
+
+        points_x, points_y = window.points(device)
+        self.points = points_x.numel()
+        self.places_x = 1 + window.centres(self.out_width, device)[:, None] + points_x.repeat(groups)
+        places_y = 1 + window.centres(out_height, device)[:, None] + points_y.repeat(groups)
+        self.places_y = places_y.repeat(self.batch, 1)[:, None]
+        self.group = torch.arange(groups, device=device, dtype=torch.int32).repeat_interleave(self.points)
+        image = torch.arange(self.batch, device=device, dtype=torch.int32).repeat_interleave(out_height)
+        self.first_cell = (image * ((self.height + 2) * (self.width + 2)))[:, None, None]
+        self.rows = self.batch * out_height
+        self.offset = offset.reshape(self.rows, self.out_width, -1, 2)
+        self.mask = mask.reshape(self.rows, self.out_width, -1)
+
+    def table(self, value: Tensor) -> Tensor:
+        """Give the values and their border, (B * (H + 2) * (W + 2) * groups, C / groups)."""
+        return F.pad(value.to(self.dtype), (0, 0, 1, 1, 1, 1)).view(-1, self.channels)
+
+    def corners(self, table: Tensor) -> list[Tensor]:
+        """Give four views of a table: the index of a sample is the row of each of its pixels in them."""
+        row_step = (self.width + 2) * self.groups
+        reach = table.shape[0] - row_step - self.groups
+        return [table[start : start + reach] for start in (0, self.groups, row_step, row_step + self.groups)]
+
+    def blocks(self) -> list[slice]:
+        """Cut the rows of the output so that the samples of a block stay in the cache of a CPU."""
+        step = max(1, _SAMPLES_PER_BLOCK // max(1, self.out_width * self.group.numel()))
+        return [slice(start, start + step) for start in range(0, self.rows, step)]
+
+    def coordinates(self, block: slice) -> tuple[Tensor, Tensor]:
+        """Give x and y of a block's samples, (rows, W_out, groups * P) each, counted from the border."""
+        x = torch.add(self.places_x, self.offset[block, ..., 0], alpha=self.scale)
+        return x, torch.add(self.places_y[block], self.offset[block, ..., 1], alpha=self.scale)
+
+    def clamp(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Move coordinates outside the border onto it."""
+        return x.clamp(0, self.width + 1), y.clamp(0, self.height + 1)
+
+    def locate(self, block: slice, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the index of clamped samples, and how far right and down of their first pixel they are."""
+        left, top = x.detach().floor().clamp(max=self.width), y.detach().floor().clamp(max=self.height)
         # The last clamp is for offsets that are not numbers: they must not read foreign memory.
-        cell = torch.add(left.to(torch.int32), top.to(torch.int32), alpha=width + 2)
-        cell = cell.clamp(0, (height + 1) * (width + 2) - 2) + first_cell[block]
-        index = torch.add(group, cell, alpha=groups).view(-1, points_x.numel())
+        cell = torch.add(left.to(torch.int32), top.to(torch.int32), alpha=self.width + 2)
+        cell = cell.clamp(0, (self.height + 1) * (self.width + 2) - 2) + self.first_cell[block]
+        return torch.add(self.group, cell, alpha=self.groups), x - left, y - top
 
-        lower = mask[block] * down
-        upper = mask[block] - lower
+    def weights(self, block: slice, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give what the samples' pixels weigh, in the order of `corners`."""
+        lower = self.mask[block] * down
+        upper = self.mask[block] - lower
         lower_right, upper_right = lower * across, upper * across
-        weights = (upper - upper_right, upper_right, lower - lower_right, lower_right)
-        sums = [
-            F.embedding_bag(index, corner, mode="sum", per_sample_weights=weight.to(dtype).view(index.shape))
-            for corner, weight in zip(corners, weights, strict=True)
-        ]
-        return (sums[0] + sums[1] + sums[2] + sums[3]).to(value.dtype).view(-1, out_width, channels)
+        return upper - upper_right, upper_right, lower - lower_right, lower_right
 
-    block_rows = rows
-    # Not with gradients: each block would have a gradient of the whole table.
-    if device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        block_rows = max(1, _SAMPLES_PER_BLOCK // max(1, out_width * group.numel()))
-    blocks = [sample(slice(start, start + block_rows)) for start in range(0, rows, block_rows)]
-    result = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-    return result.view(batch, out_height, out_width, channels)
+    def sums(self, block: slice, corners: list[Tensor]) -> Tensor:
+        """Give a block of the result, (rows, W_out, C)."""
+        index, across, down = self.locate(block, *self.clamp(*self.coordinates(block)))
+        index = index.view(-1, self.points)
+        sums = [
+            F.embedding_bag(
+                index, corner, mode="sum", per_sample_weights=weight.to(self.dtype).view(index.shape)
+            )
+            for corner, weight in zip(corners, self.weights(block, across, down), strict=True)
+        ]
+        result = sums[0] + sums[1] + sums[2] + sums[3]
+        return result.to(self.narrow_dtype).view(-1, self.out_width, self.groups * self.channels)
+
+
+class _InBlocks(torch.autograd.Function):
+    """The operator block by block, with a gradient that sorts the samples once.
+
+    PyTorch's own gradient of `embedding_bag` would sort them for each of the four pixels.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+        ctx.save_for_backward(value, offset, mask)
+        ctx.groups, ctx.window = groups, window
+        sampler = _Sampler(value, offset, mask, groups, window)
+        corners = sampler.corners(sampler.table(value))
+        blocks = [sampler.sums(block, corners) for block in sampler.blocks()]
+        result = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+        return result.view(*offset.shape[:3], -1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        value, offset, mask = ctx.saved_tensors
+        sampler = _Sampler(value, offset, mask, ctx.groups, ctx.window)
+        pixels = torch.cat(sampler.corners(sampler.table(value)), 1)
+        gradient = gradient.to(sampler.dtype).reshape(-1, sampler.channels)
+        index = torch.empty(sampler.mask.shape, dtype=torch.int32)
+        weights = torch.empty(4, *index.shape, dtype=sampler.dtype)
+        to_offset, to_mask = torch.empty_like(sampler.offset), torch.empty_like(sampler.mask)
+        of_row = gradient.shape[0] // sampler.rows
+        for block in sampler.blocks():
+            x, y = sampler.coordinates(block)
+            clamped_x, clamped_y = sampler.clamp(x, y)
+            index[block], across, down = sampler.locate(block, clamped_x, clamped_y)
+            for place, weight in zip(weights, sampler.weights(block, across, down), strict=True):
+                place[block] = weight
+            own = gradient[block.start * of_row : block.stop * of_row]
+            # Interpolating what each pixel would contribute gives the gradient of the modulation; its slopes
+            # give those of the coordinates.
+            products = _products(index[block].view(-1, sampler.points), pixels, own).view(*x.shape, 4)
+            upper_left, upper_right, lower_left, lower_right = products.unbind(-1)
+            upper, lower = upper_left.lerp(upper_right, across), lower_left.lerp(lower_right, across)
+            to_y = lower - upper
+            to_x = (upper_right - upper_left).lerp_(lower_right - lower_left, down)
+            to_mask[block] = upper.addcmul_(to_y, down)
+            weight = sampler.mask[block] * sampler.scale
+            to_offset[block, ..., 0] = (to_x * weight).masked_fill_(x != clamped_x, 0)
+            to_offset[block, ..., 1] = (to_y * weight).masked_fill_(y != clamped_y, 0)
+
+        table = _gathered(sampler, index.view(-1), weights.view(4, -1), gradient)
+        table = table.view(sampler.batch, sampler.height + 2, sampler.width + 2, -1)
+        to_value = table[:, 1:-1, 1:-1].to(value.dtype)
+        return to_value, to_offset.view(offset.shape), to_mask.view(mask.shape), None, None
+
+
+def _products(index: Tensor, pixels: Tensor, gradient: Tensor) -> Tensor:
+    """Multiply gradients (N, c) by the pixels (table rows, 4 * c) of their samples (N, P): (N, 4 * P, 1)."""
+    bags, points = index.shape
+    channels = gradient.shape[1]
+    result = gradient.new_empty(bags, points * 4, 1)
+    step = max(1, _SAMPLES_PER_GATHER // points)
+    for chunk in (slice(start, start + step) for start in range(0, bags, step)):
+        found = pixels.index_select(0, index[chunk].reshape(-1)).view(-1, points * 4, channels)
+        torch.bmm(found, gradient[chunk, :, None], out=result[chunk])
+    return result
+
+
+def _gathered(sampler: _Sampler, index: Tensor, weights: Tensor, gradient: Tensor) -> Tensor:
+    """Give the gradient of the table: each row's sum over the samples that read it."""
+    table = gradient.new_zeros(
+        sampler.batch * (sampler.height + 2) * (sampler.width + 2) * sampler.groups, sampler.channels
+    )
+    keys = index
+    if _RADIX_SORT_FROM // 4 < len(index) < _RADIX_SORT_FROM:
+        keys = F.pad(index, (0, _RADIX_SORT_FROM - len(index)), value=len(table))
+    order = keys.sort(stable=True).indices[: len(index)]
+    bag = torch.arange(len(gradient), dtype=torch.int32).repeat_interleave(sampler.points)
+    bag = bag.index_select(0, order)
+    corners = sampler.corners(table)
+    counts = torch.bincount(index, minlength=len(corners[0]))
+    starts = (counts.cumsum(0) - counts).to(torch.int32)
+    for corner, weight in zip(corners, weights, strict=True):
+        corner += F.embedding_bag(
+            bag, gradient, starts, mode="sum", per_sample_weights=weight.index_select(0, order)
+        )
+    return table
 
 
 def _check_shapes(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> None:
