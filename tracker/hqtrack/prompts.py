@@ -330,7 +330,7 @@ class MaskMaker:
         return found
 
 
-GRABCUT_EDGE = 512
+GRABCUT_EDGE = 320
 """GrabCut sees the surroundings of a box reduced to this longer side, which bounds its time."""
 
 
@@ -346,7 +346,7 @@ def grab_cut(image: Image, box: Sequence[float]) -> Mask:
     """
     inside = _filled(image, box)
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    margin_y, margin_x = max(8, len(rows) // 2), max(8, len(columns) // 2)
+    margin_y, margin_x = max(8, len(rows) // 4), max(8, len(columns) // 4)
     window = (
         slice(max(0, int(rows[0]) - margin_y), int(rows[-1]) + 1 + margin_y),
         slice(max(0, int(columns[0]) - margin_x), int(columns[-1]) + 1 + margin_x),
