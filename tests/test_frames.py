@@ -127,6 +127,24 @@ def test_a_video_file_keeps_its_rate_and_frames(tmp_path: Path) -> None:
     assert all(abs(level - 20 * n) < 12 for n, level in enumerate(levels))
 
 
+def test_a_video_of_which_no_frame_is_left_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "clip.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(48, 64, level))))
+        container.mux(stream.encode())
+    content = file.read_bytes()
+    cluster = content.index(b"\x1f\x43\xb6\x75")
+    file.write_bytes(content[: cluster + 40])  # the header, and a piece of the first frame
+    frames = open_frames(file)
+    with pytest.raises(DataError, match="no frame could be read"):
+        frames.size  # noqa: B018
+    with pytest.raises(DataError, match="no frame could be read"):
+        next(iter(frames))
+
+
 def test_a_frame_that_cannot_be_read_is_named_when_its_turn_comes(folder: Path) -> None:
     (folder / "frame3.png").write_bytes(b"broken")
     read = []

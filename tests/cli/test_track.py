@@ -167,6 +167,14 @@ def test_objects_may_all_begin_later(clip: Path, mask: Path, tmp_path: Path) -> 
     assert files_in(out) == {f"labels/{index:03d}.png" for index in range(8)}
 
 
+def test_an_object_whose_frame_never_comes_is_told_after_the_rest_is_done(mask: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.mkv", 4)  # which does not say how many frames it has
+    result = run(video, "-o", tmp_path / "out", "--mask", mask, "--object", "frame=9,box=58,42,28,20")
+    assert result.exit_code == 1
+    assert "the object that begins in frame 9 is missing: the last frame is 3" in result.stderr
+    assert files_in(tmp_path / "out") == {"overlay.mp4"}
+
+
 def test_the_networks_input_may_be_reduced_and_outputs_keep_their_size(
     clip: Path, mask: Path, tmp_path: Path
 ) -> None:

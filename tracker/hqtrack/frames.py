@@ -287,7 +287,10 @@ class VideoFrames(FrameSource):
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame."""
         with closing(self._undecoded()) as frames:
-            height, width = next(frames)().image.shape[:2]
+            first = next(frames, None)
+            if first is None:
+                raise DataError(f"{self}: no frame could be read; is the file complete?")
+            height, width = first().image.shape[:2]
         return height, width
 
     def _open(self) -> av.container.InputContainer:

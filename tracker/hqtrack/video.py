@@ -35,7 +35,7 @@ def track_frames(
     Args:
         tracker: What was tracked before is forgotten.
         frames: All frames, those of the journal included.
-        prompts: The objects.
+        prompts: The objects; those whose frame never comes do not join.
         maker: Turns them into masks.
         journal: Records every frame; None records nothing.
 
@@ -44,13 +44,11 @@ def track_frames(
         as objects join, and is 0 before the first.
 
     Raises:
-        DataError: A frame has another size than the first, or is not the one that the journal has; or the
-            frames end before an object begins.
+        DataError: A frame has another size than the first, or is not the one that the journal has.
     """
     tracker.reset()
-    size, index = None, -1
+    size = None
     for frame in frames:
-        index = frame.index
         size = frame.image.shape[:2] if size is None else size
         if frame.image.shape[:2] != size:
             raise DataError(
@@ -70,9 +68,6 @@ def track_frames(
             if journal is not None:
                 journal.append(frame.name, masks)
         yield frame, masks
-    missing = [prompt.frame for prompt in prompts if prompt.frame > index]
-    if missing:
-        raise DataError(f"an object begins in frame {missing[0]}, but the last frame is {index}")
 
 
 def _step(tracker: HQTrack, image: Image, maker: MaskMaker, joining: Sequence[Prompt]) -> Masks:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from hqtrack.errors import CardError, HQTrackError, InputError
+from hqtrack.errors import CardError, DataError, HQTrackError, InputError
 
 if TYPE_CHECKING:
     from hqtrack.frames import FrameSource
@@ -211,13 +211,27 @@ def track(
     again = ["hqtrack", "track", source, "-o", str(out), "--resume"]
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
-    with _errors(FAILED):
-        _run(job, frames, tracker, maker, out, resume=resume, again=shlex.join(again))
+    advice: list[str] = []
+    with _errors(FAILED, advice):
+        _run(job, frames, tracker, maker, out, resume=resume, again=shlex.join(again), advice=advice)
 
 
 @contextmanager
-def _errors(wrong: int) -> Iterator[None]:
-    """Turn errors into one line on standard error and an exit code: `wrong` for input that cannot be used."""
+def _errors(wrong: int, advice: Sequence[str] = ()) -> Iterator[None]:
+    """Turn errors into one line on standard error and an exit code: `wrong` for input that cannot be used.
+
+    What there is of advice by then is the line after it.
+    """
+    try:
+        with _one_line(wrong):
+            yield
+    finally:
+        for line in advice:
+            typer.echo(line, err=True)
+
+
+@contextmanager
+def _one_line(wrong: int) -> Iterator[None]:
     try:
         yield
     except (InputError, CardError) as error:
@@ -355,8 +369,12 @@ def _run(
     *,
     resume: bool,
     again: str,
+    advice: list[str],
 ) -> None:
-    """Track the video and write its outputs; whatever ends it, the files hold the frames until then."""
+    """Track the video and write its outputs; whatever ends it, the files hold the frames until then.
+
+    How to go on after that is added to `advice`.
+    """
     from hqtrack.journal import Journal
     from hqtrack.outputs import earlier_files, facts_of, open_writer
     from hqtrack.video import track_frames
@@ -373,7 +391,7 @@ def _run(
     facts = facts_of(frames)
     writers: list[Writer] = []
     old = journal.left if journal else 0
-    count = objects = 0
+    count = objects = last = 0
     begin = time.perf_counter()
     try:
         for kind in job.outputs:
@@ -382,7 +400,7 @@ def _run(
             for frame, masks in track_frames(tracker, frames, job.prompts, maker, journal):
                 for writer in writers:
                     writer.write(frame, masks)
-                count, objects = count + 1, len(masks)
+                count, objects, last = count + 1, len(masks), frame.index
                 if count == old:
                     begin = time.perf_counter()
                 advance()
@@ -396,19 +414,22 @@ def _run(
             _close(writers, complete=count > old and not isinstance(error, KeyboardInterrupt))
         if journal is not None and max(count, old):
             journal.close()
-            typer.echo(f"after {max(count, old)} frames; to go on with the next: {again}", err=True)
+            advice.append(f"{_counted(max(count, old), 'frame')} done; to go on with the next: {again}")
         elif journal is not None:
             journal.remove()
         raise
     if received and journal is not None and not (frames.indices and count == len(frames)):
         journal.close()
-        typer.echo(f"stopped after {max(count, old)} frames; to go on with the next: {again}", err=True)
+        advice.append(f"stopped after {_counted(max(count, old), 'frame')}; to go on with the next: {again}")
         raise typer.Exit(STOPPED + received[0])
     if journal is not None:
         journal.remove()
     typer.echo(f"{_counted(count, 'frame')}, {_counted(objects, 'object')}, {speed:.1f} frames/s")
     for writer in writers:
         typer.echo(writer.path)
+    late = [prompt.frame for prompt in job.prompts if prompt.frame > last]
+    if late and not received:  # not known before where a source does not say how long it is
+        raise DataError(f"the object that begins in frame {late[0]} is missing: the last frame is {last}")
 
 
 def _counted(number: int, what: str) -> str:
