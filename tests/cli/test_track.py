@@ -19,8 +19,9 @@ from typer.testing import CliRunner, Result
 from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
-from hqtrack.frames import open_frames
+from hqtrack.frames import Frame, open_frames
 from hqtrack.masks import iou, masks_of, rle_decode
+from hqtrack.outputs import BoxTable
 
 HEIGHT, WIDTH = 64, 96
 ALL = ("--labels", "--rle", "--trajectories", "--csv")
@@ -405,3 +406,48 @@ def test_a_terminal_sees_frames_per_second_and_time_left(clip: Path, mask: Path,
     assert b"8/8" in seen
     assert b"frames/s" in seen
     assert b"left" in seen
+
+
+def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
+    """Let SIGINT come while the table gets this frame."""
+    write = BoxTable.write
+
+    def signalled(self: BoxTable, current: Frame, masks: np.ndarray) -> None:
+        write(self, current, masks)
+        for _ in range(times if current.index == frame else 0):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(BoxTable, "write", signalled)
+
+
+def test_a_second_interruption_does_not_wait_for_the_files_and_loses_no_frame(
+    clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        signals_at(patch, frame=3, times=2)
+        result = run(clip, "-o", out, "--mask", mask, "--csv")
+    assert result.exit_code != 0
+    assert "to go on with the next: hqtrack track" in result.stderr
+    assert files_in(out) == {"unfinished.json", "unfinished.jsonl"}
+    succeed(clip, "-o", out, "--resume")
+    assert frames_in(out / "overlay.mp4") == 8
+
+
+def test_an_interruption_while_earlier_frames_are_written_again_leaves_the_files_as_they_were(
+    clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        signals_at(patch, frame=4, times=1)
+        assert run(clip, "-o", out, "--mask", mask, "--csv").exit_code == 128 + signal.SIGINT
+    before = (out / "boxes.csv").read_bytes(), (out / "overlay.mp4").read_bytes()
+    with monkeypatch.context() as patch:
+        signals_at(patch, frame=1, times=1)
+        result = run(clip, "-o", out, "--resume")
+    assert result.exit_code == 128 + signal.SIGINT
+    assert "stopped after 5 frames" in result.stderr
+    assert ((out / "boxes.csv").read_bytes(), (out / "overlay.mp4").read_bytes()) == before
+    assert not list(out.rglob("*.part"))
+    succeed(clip, "-o", out, "--resume")
+    assert frames_in(out / "overlay.mp4") == 8
