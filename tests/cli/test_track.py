@@ -451,3 +451,17 @@ def test_an_interruption_while_earlier_frames_are_written_again_leaves_the_files
     assert not list(out.rglob("*.part"))
     succeed(clip, "-o", out, "--resume")
     assert frames_in(out / "overlay.mp4") == 8
+
+
+def test_a_camera_is_tracked_until_it_is_interrupted_and_nothing_is_left_to_go_on_with(
+    mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, out, capture = write_video(tmp_path / "clip.mp4", 30), tmp_path / "out", cv2.VideoCapture
+    monkeypatch.setattr("cv2.VideoCapture", lambda _: capture(str(video)))
+    with monkeypatch.context() as patch:
+        signals_at(patch, frame=4, times=1)
+        result = succeed("0", "-o", out, "--mask", mask, "--csv")
+    assert "5 frames, 1 object" in result.stdout
+    assert files_in(out) == {"overlay.mp4", "boxes.csv"}
+    assert frames_in(out / "overlay.mp4") == 5
+    assert "no unfinished video" in run("0", "-o", out, "--resume").stderr

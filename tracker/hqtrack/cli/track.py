@@ -202,8 +202,6 @@ def track(
         if not resume:
             prompts = _prompts(frames, mask or [], box or [], point or [], later or [], select)
             job = Job(**{**vars(job), "prompts": tuple(prompts)})
-        if frames.live and resume:
-            raise InputError(f"{frames}: a camera cannot be gone on with; leave out --resume")
         _check_outputs(job, out, resume=resume, force=force)
         tracker = _tracker(job, device, precision)
         maker = _mask_maker(tracker)
