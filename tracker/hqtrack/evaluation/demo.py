@@ -11,9 +11,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ from vot.workspace import Workspace
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
+from hqtrack.frames import Frame
+from hqtrack.outputs import OverlayVideo, VideoFacts
 from hqtrack.overlay import contact_sheet, draw_masks
+from hqtrack.vot.sample_sequences import FRAMES_PER_SECOND
 
 CARD = "hqtrack-light"
 TRACKERS = ("HQTrackLight", "FirstMask")
@@ -84,7 +87,7 @@ def run_demo(folder: Path) -> DemoResult:
             old.unlink()
     if not any(folder.glob(f"{TRACKERS[0]}_*.zip")):
         _vot(folder, "pack", TRACKERS[0])
-    overlay, sheet = folder / "output" / "overlay.mp4", folder / "output" / "contact-sheet.png"
+    overlay, sheet = folder / "output" / OverlayVideo.name, folder / "output" / "contact-sheet.png"
     _draw(workspace, trackers[0], overlay, sheet)
     return DemoResult(
         read_measures(_expected(analysis, "analysis")),
@@ -124,27 +127,24 @@ def _expected(file: Path, command: str) -> Path:
 
 
 def _draw(workspace: Workspace, tracker: Tracker, overlay: Path, sheet: Path) -> None:
-    """Draw a tracker's masks over all sequences, as a video and as a picture."""
+    """Draw a tracker's masks over all sequences, which are of one size, as a video and as a picture."""
     overlay.parent.mkdir(parents=True, exist_ok=True)
     (experiment,) = workspace.stack
     chosen: list[Image] = []
-    first = workspace.dataset[workspace.dataset.list()[0]]
-    with av.open(str(overlay), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "20"})
-        # The codec needs even sides.
-        stream.width, stream.height = first.size[0] // 2 * 2, first.size[1] // 2 * 2
-        stream.pix_fmt = "yuv420p"
-        for sequence in workspace.dataset:
-            trajectories = experiment.gather(tracker, sequence)
-            picked = set(np.linspace(0, len(sequence) - 1, SHEET_FRAMES).astype(int).tolist())
-            for index in range(len(sequence)):
-                image = np.ascontiguousarray(sequence.frame(index).image())
-                frame = draw_masks(image, _masks(sequence, trajectories, index))
-                if index in picked:
-                    chosen.append(frame)
-                fitted: Image = np.asarray(cv2.resize(frame, (stream.width, stream.height)), np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(fitted)))
-        container.mux(stream.encode())
+    rate = Fraction(FRAMES_PER_SECOND)
+    writer = OverlayVideo(overlay.parent, VideoFacts(rate))
+    count = 0
+    for sequence in workspace.dataset:
+        trajectories = experiment.gather(tracker, sequence)
+        picked = set(np.linspace(0, len(sequence) - 1, SHEET_FRAMES).astype(int).tolist())
+        for index in range(len(sequence)):
+            image = np.ascontiguousarray(sequence.frame(index).image())
+            masks = _masks(sequence, trajectories, index)
+            writer.write(Frame(image, count, count / rate, f"{count:08d}"), masks)
+            count += 1
+            if index in picked:
+                chosen.append(draw_masks(image, masks))
+    writer.finish()
     cv2.imwrite(str(sheet), contact_sheet(chosen, columns=SHEET_FRAMES)[..., ::-1])
 
 
