@@ -136,6 +136,14 @@ WINDOWS = [
 ]
 
 
+@pytest.fixture(params=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of few samples are computed in another way than those of many."""
+    if request.param == "many":
+        monkeypatch.setattr(module, "_FEW_SAMPLES", 0)
+
+
+@pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("reach", [1.0, 8.0], ids=["inside", "outside"])
 def test_gradients_are_those_of_the_function(window: Window, reach: float) -> None:
@@ -144,6 +152,7 @@ def test_gradients_are_those_of_the_function(window: Window, reach: float) -> No
     assert torch.autograd.gradcheck(lambda *tensors: dcnv3(*tensors, 2, window), given, fast_mode=True)
 
 
+@pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (13, 10)], ids=str)
 def test_gradients_are_those_of_dense_weights(window: Window, size: tuple[int, int]) -> None:
@@ -159,8 +168,8 @@ def test_gradients_are_those_of_dense_weights(window: Window, size: tuple[int, i
 
 def test_gradients_in_many_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     given = [tensor.requires_grad_() for tensor in operands(29, 17, 8, 2, Window(), batch=3)]
+    monkeypatch.setattr(module, "_FEW_SAMPLES", 0)
     whole = torch.autograd.grad(dcnv3(*given, groups=2).square().sum(), given)
-    monkeypatch.setattr(module, "_RADIX_SORT_FROM", 0)  # leave the list of samples as it is
     monkeypatch.setattr(module, "_SAMPLES_PER_GATHER", 100)
     for samples in (1, 5000):
         monkeypatch.setattr(module, "_SAMPLES_PER_BLOCK", samples)
@@ -169,6 +178,7 @@ def test_gradients_in_many_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) 
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("few_or_many")
 def test_an_offset_that_is_not_a_number_has_no_gradient_and_leaves_the_others() -> None:
     value, offset, mask = operands(4, 5, 4, 1, Window())
     mask.requires_grad_()
@@ -194,6 +204,7 @@ def test_narrow_types_lose_no_more_than_their_own_rounding(dtype: torch.dtype) -
     torch.testing.assert_close(result, exact.to(dtype), rtol=torch.finfo(dtype).eps, atol=0)
 
 
+@pytest.mark.usefixtures("few_or_many")
 def test_bfloat16_has_gradients() -> None:
     given = [tensor.bfloat16().requires_grad_() for tensor in operands(5, 7, 8, 2, Window())]
     wide = [tensor.detach().float().requires_grad_() for tensor in given]
