@@ -61,7 +61,8 @@ class HQTrack:
         self.card = card
         self.device = find_device(device)
         self.dtype = find_dtype(precision, self.device)
-        self._network = network.to(self.device, self.dtype).eval()
+        network = network.to(self.device, self.dtype).to(memory_format=network.memory_format)
+        self._network = network.eval()
         self._refiner = refiner
         self._propagator: Propagator | None = None
         self._size = (0, 0)

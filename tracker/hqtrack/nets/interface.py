@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 Features = tuple[Tensor, ...]
@@ -70,6 +71,8 @@ class PropagationNetwork(nn.Module, ABC):
     align_corners: bool = True
     """True: input sides are 16 n + 1 (align-corners grid). False: multiples of 16."""
     layouts: tuple[LayerLayout, ...]
+    memory_format: torch.memory_format = torch.contiguous_format
+    """In which the weights are best kept at run time."""
 
     @abstractmethod
     def encode(self, images: Tensor) -> Features:
