@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import InputError
-from hqtrack.masks import LabelMap, masks_of
+from hqtrack.masks import LabelMap, box_of, masks_of
 
 Image = npt.NDArray[np.uint8]
 
@@ -103,11 +103,13 @@ def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[i
 
 def _middle(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Give the pixel (x, y) of a mask that lies deepest in it: a mean may lie outside."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    crop = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    corners = box_of(mask)
+    assert corners is not None, "the caller draws no empty mask"
+    left, top, right, bottom = corners
+    crop = mask[top : bottom + 1, left : right + 1]
     depth = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(columns[0] + column - 1), int(rows[0] + row - 1)
+    return left + int(column) - 1, top + int(row) - 1
 
 
 def contact_sheet(images: Sequence[Image], *, columns: int = 3, width: int = 320) -> Image:

@@ -345,12 +345,12 @@ def grab_cut(image: Image, box: Sequence[float]) -> Mask:
         (H, W) bool; empty where nothing stands out, or the box leaves nothing of the image around it.
     """
     inside = _filled(image, box)
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    margin_y, margin_x = max(8, len(rows) // 4), max(8, len(columns) // 4)
-    window = (
-        slice(max(0, int(rows[0]) - margin_y), int(rows[-1]) + 1 + margin_y),
-        slice(max(0, int(columns[0]) - margin_x), int(columns[-1]) + 1 + margin_x),
-    )
+    left, top, right, bottom = _pixels_of(box)
+    margin_x, margin_y = max(8, (right - left) // 4), max(8, (bottom - top) // 4)
+    window = np.s_[
+        max(0, top - margin_y) : bottom + margin_y,
+        max(0, left - margin_x) : right + margin_x,
+    ]
     crop, seeds = image[window], inside[window].astype(np.uint8) * cv2.GC_PR_FGD
     scale = min(1.0, GRABCUT_EDGE / max(crop.shape[:2]))
     size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
@@ -368,10 +368,16 @@ def grab_cut(image: Image, box: Sequence[float]) -> Mask:
 
 def _filled(image: Image, box: Sequence[float]) -> Mask:
     """Give the mask of all pixels that a box touches."""
-    x, y, width, height = box
+    left, top, right, bottom = _pixels_of(box)
     mask = np.zeros(image.shape[:2], bool)
-    mask[math.floor(y) : math.ceil(y + height), math.floor(x) : math.ceil(x + width)] = True
+    mask[top:bottom, left:right] = True
     return mask
+
+
+def _pixels_of(box: Sequence[float]) -> tuple[int, int, int, int]:
+    """Give the pixels that a box touches: first column and row, and those after the last."""
+    x, y, width, height = box
+    return math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height)
 
 
 def select_boxes(image: Image, frame: int) -> list[Prompt]:

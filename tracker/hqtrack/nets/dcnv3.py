@@ -9,7 +9,7 @@ sampling each kernel point into a tensor of its own and summing afterwards, and 
 from __future__ import annotations
 
 import importlib
-from functools import cache
+from functools import cache, reduce
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -109,13 +109,17 @@ def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, w
     return result.view(*offset.shape[:3], -1)
 
 
+def _dtype_of_sums(*given: Tensor) -> torch.dtype:
+    """Give the widest of the tensors' types, float32 at least."""
+    return reduce(torch.promote_types, (tensor.dtype for tensor in given), torch.float32)
+
+
 def _by_grid_sample(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
-    """Sample each kernel point into a tensor of its own, and sum afterwards."""
+    """Sample each kernel point into a tensor of its own, and sum afterwards; shapes are those of `dcnv3`."""
     batch, height, width, channels = value.shape
     out_height, out_width = offset.shape[1:3]
     device = value.device
-    dtype = torch.promote_types(torch.promote_types(value.dtype, offset.dtype), mask.dtype)
-    dtype = torch.promote_types(dtype, torch.float32)
+    dtype = _dtype_of_sums(value, offset, mask)
 
     def by_group(x: Tensor) -> Tensor:
         """Turn (B, H_out, W_out, groups, …) into (B * groups, H_out * W_out, …)."""
@@ -147,8 +151,7 @@ class _Sampler:
         out_height, self.out_width = offset.shape[1:3]
         device = value.device
         self.narrow_dtype = value.dtype
-        dtype = torch.promote_types(torch.promote_types(value.dtype, offset.dtype), mask.dtype)
-        self.dtype = torch.promote_types(dtype, torch.float32)
+        self.dtype = _dtype_of_sums(value, offset, mask)
         self.groups, self.channels, self.scale = groups, channels // groups, window.offset_scale
 
         points_x, points_y = window.points(device)

@@ -114,8 +114,7 @@ class Propagator:
         if earlier:
             predicted = masks_of(self._labels.cpu().numpy(), earlier)
             labels = label_map(np.concatenate([predicted, masks_of(labels, count)]))
-        self._labels = torch.from_numpy(labels).to(self._device)
-        small = torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
+        small = self._adopt(labels)
 
         total = earlier + count
         joined = earlier
@@ -137,14 +136,18 @@ class Propagator:
             labels: (H, W) uint8 of all objects.
         """
         self._look_at(image)
-        self._labels = torch.from_numpy(labels).to(self._device)
-        small = torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
+        small = self._adopt(labels)
         for group in self._groups:
             group.add_reference(self._features, small, group.count)
 
     @property
     def _input_size(self) -> tuple[int, int]:
         return self._frame.shape[0], self._frame.shape[1]
+
+    def _adopt(self, labels: LabelMap) -> Tensor:
+        """Make known labels (H, W) those of the current frame; gives them at the size of the network input."""
+        self._labels = torch.from_numpy(labels).to(self._device)
+        return torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
 
     def _look_at(self, image: Image) -> None:
         self._frame = self._at_input_size(image)

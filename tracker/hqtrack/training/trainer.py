@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
+from hqtrack.propagation.frame import MEAN, STD
 from hqtrack.propagation.groups import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.schedule import (
@@ -27,16 +28,14 @@ from hqtrack.training.schedule import (
     matching_weight,
 )
 
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_STD = (0.229, 0.224, 0.225)
 SMALLEST_OBJECT = 30
 """Pixels that an object must show in the first frame to be tracked."""
 
 
 def normalise(frames: Tensor) -> Tensor:
     """Turn uint8 RGB (N, 3, H, W) into the float images that networks take."""
-    mean = torch.tensor(IMAGE_MEAN, device=frames.device).view(3, 1, 1) * 255
-    std = torch.tensor(IMAGE_STD, device=frames.device).view(3, 1, 1) * 255
+    mean = torch.tensor(MEAN, device=frames.device).view(3, 1, 1) * 255
+    std = torch.tensor(STD, device=frames.device).view(3, 1, 1) * 255
     return ((frames.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
