@@ -145,7 +145,7 @@ class Propagator:
         return self._frame.shape[0], self._frame.shape[1]
 
     def _adopt(self, labels: LabelMap) -> Tensor:
-        """Make known labels (H, W) those of the current frame; gives them at the size of the network input."""
+        """Make known labels (H, W) the current frame's; gives them at the size of the network input."""
         self._labels = torch.from_numpy(labels).to(self._device)
         return torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
 
