@@ -177,3 +177,23 @@ def test_the_encoder_is_captured_as_one_graph(shallow: Encoder) -> None:
 def test_an_unknown_encoder_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown encoder 'resnet18'; the encoders are internimage_t"):
         build_encoder("resnet18")
+
+
+@torch.inference_mode()
+def test_efficientnet_gives_maps_of_strides_4_8_16_32() -> None:
+    encoder = build_encoder("efficientnet_lite0").eval()
+    features = encoder(images(2, 3, 64, 96))
+    for one, stride, channels in zip(features, (4, 8, 16, 32), (24, 40, 112, 320), strict=True):
+        assert tuple(one.shape) == (2, channels, 64 // stride, 96 // stride)
+
+
+def test_efficientnet_reads_the_packages_names_in_order() -> None:
+    encoder = build_encoder("efficientnet_lite0")
+    own = encoder.state_dict()
+    head = {"_conv_head.weight": torch.zeros(1280, 320, 1, 1), "_fc.bias": torch.zeros(1000)}
+    numbered = {f"_number{i}": value for i, value in enumerate(own.values())}
+    published = {
+        ("_conv_stem.weight" if key == "_number0" else key): value for key, value in numbered.items()
+    }
+    assert encoder.own_names({**published, **head}) == own
+    assert encoder.own_names(own) == own

@@ -194,6 +194,18 @@ def test_an_encoder_starts_with_weights_of_the_encoder_alone(tmp_path: Path) -> 
         load_encoder(network, tmp_path / "half.pth")
 
 
+def test_an_encoder_of_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(nets.build("deaott").get_submodule("encoder").state_dict(), tmp_path / "mobilenet.pth")
+    with pytest.raises(WeightsError, match="an encoder"):
+        load_encoder(nets.build("vmos_light"), tmp_path / "mobilenet.pth")
+    whole = (tmp_path / "mobilenet.pth").read_bytes()
+    (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match=r"cut\.pth"):
+        load_encoder(nets.build("vmos_light"), tmp_path / "cut.pth")
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        load_encoder(nets.build("vmos_light"), tmp_path / "missing.pth")
+
+
 def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
     images: RegionImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 import hqtrack
 from hqtrack import nets
 from hqtrack.errors import HQTrackError, WeightsError
+from hqtrack.nets.encoders import Encoder
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo.checkpoints import check_family, read_checkpoint
 from hqtrack.zoo.weights import sha256_of
@@ -78,7 +79,9 @@ def load_encoder(network: PropagationNetwork, path: Path) -> None:
         WeightsError: The file is unreadable, or lacks a tensor of the encoder.
     """
     encoder = network.get_submodule("encoder")
-    state = read_checkpoint(path)
+    state: Mapping[str, Tensor] = read_checkpoint(path)
+    if isinstance(encoder, Encoder):
+        state = encoder.own_names(state)
     own = encoder.state_dict()
     counters = (name for name in own if name.endswith(".num_batches_tracked"))
     kept = {name: state[name] for name in own if name in state} | {name: own[name] for name in counters}

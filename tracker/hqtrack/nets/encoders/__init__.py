@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hqtrack.nets.encoders.efficientnet import EfficientNetLite0
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.encoders.internimage import InternImage
 from hqtrack.nets.encoders.mobilenet import MobileNetV2
@@ -15,6 +16,7 @@ _ENCODERS: dict[str, Callable[[], Encoder]] = {
     "internimage_t": InternImage,
     "resnet50": ResNet50,
     "mobilenetv2": MobileNetV2,
+    "efficientnet_lite0": EfficientNetLite0,
 }
 
 
@@ -22,7 +24,7 @@ def build_encoder(name: str) -> Encoder:
     """Make an encoder with fresh weights.
 
     Args:
-        name: "internimage_t", "resnet50" or "mobilenetv2".
+        name: "internimage_t", "resnet50", "mobilenetv2" or "efficientnet_lite0".
 
     Raises:
         ValueError: The name is unknown.
