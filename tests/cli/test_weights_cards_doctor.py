@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -12,9 +11,9 @@ from hqtrack import HQTrackError
 from hqtrack.cli import app
 from hqtrack.cli.doctor import Finding
 from hqtrack.zoo import card_names, known_weights
-from zoo.file_server import FileServer, serving
+from zoo.file_server import FileServer, checkpoint, serving
 
-CONTENT = np.random.default_rng(8).bytes(300_000)
+CONTENT = checkpoint(seed=9, numbers=75_000)
 doctor = importlib.import_module("hqtrack.cli.doctor")  # the package gives the command this name
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
@@ -148,7 +147,7 @@ def test_path_is_for_scripts(card: Path, cache: Path) -> None:
     assert run("weights", "path").stdout.strip() == str(cache)
     missing = run("weights", "path", card)
     assert isinstance(missing.exception, HQTrackError)
-    assert "hqtrack weights pull mine" in str(missing.exception)
+    assert "hqtrack weights pull CARD.toml" in str(missing.exception)
     run("weights", "pull", card)
     assert run("weights", "path", card).stdout.strip() == str(cache / "model.pth")
 

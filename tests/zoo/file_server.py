@@ -1,10 +1,20 @@
 """A web server on this machine that serves one file, and can break transfers as real ones do."""
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import torch
+
+
+def checkpoint(seed: int, numbers: int = 750_000) -> bytes:
+    """Give a checkpoint file with some random numbers, 3 MB by default."""
+    file = io.BytesIO()
+    torch.save({"weight": torch.rand(numbers, generator=torch.Generator().manual_seed(seed))}, file)
+    return file.getvalue()
 
 
 @dataclass

@@ -1,4 +1,5 @@
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -97,7 +98,38 @@ def test_half_a_checkpoint_is_said_to_be_damaged(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("content", [{}, {"epoch": 3}, {"state_dict": {}}, [1, 2], SMALL["a.bias"]])
+def test_what_torch_says_of_a_foreign_file_does_not_reach_users(tmp_path: Path) -> None:
+    torch.save({"trap": Trap(tmp_path / "sprung")}, tmp_path / "a.pth")
+    for content in (None, b"a text file\n" * 9, b"\x80\x02}q\x00."):
+        if content is not None:
+            (tmp_path / "a.pth").write_bytes(content)
+        with pytest.raises(WeightsError) as caught:
+            read_checkpoint(tmp_path / "a.pth")
+        assert "weights_only" not in str(caught.value)
+
+
+def itself() -> dict[str, object]:
+    content: dict[str, object] = {}
+    content["model"] = content
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"epoch": 3},
+        {"state_dict": {}},
+        [1, 2],
+        SMALL["a.bias"],
+        itself(),
+        {1: torch.ones(1)},
+        {"a": torch.ones(1, device="meta")},
+        {"a": torch.eye(2).to_sparse()},
+        {"a": torch.ones(1, dtype=torch.complex64)},
+    ],
+    ids=lambda content: type(content).__name__,
+)
 def test_a_file_without_a_network_is_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="no tensors of a network"):
@@ -215,6 +247,16 @@ def test_weights_of_another_network_are_not_loaded(tmp_path: Path) -> None:
     torch.save({"state_dict": dict(nets.build("vmos_light").state_dict())}, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="it looks like VMOS-light"):
         load_network(load_card("deaot-r50"), tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_not_loaded(tmp_path: Path, value: float) -> None:
+    state = dict(nets.build("vmos_light").state_dict())
+    key = next(key for key in state if state[key].is_floating_point())
+    state[key] = torch.full_like(state[key], value)
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match=re.escape(f"1 tensors are not finite ({key})")):
+        load_network(load_card("hqtrack-light"), tmp_path / "a.safetensors")
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import filelock
 import gdown
-import numpy as np
 import pytest
 
-from hqtrack import WeightsError
+from hqtrack import InputError, WeightsError
 from hqtrack.config import Weights
-from hqtrack.zoo import cache_folder, check_sha256, downloads, find_weights, pull
-from zoo.file_server import FileServer, serving
+from hqtrack.zoo import cache_folder, checked_weights, downloads, find_weights, pull, verify
+from zoo.file_server import FileServer, checkpoint, serving
 
-CONTENT = np.random.default_rng(7).bytes(3_000_000)
+CONTENT = checkpoint(seed=7)
+OTHER = checkpoint(seed=8)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -60,13 +60,13 @@ def test_a_download_lands_in_the_cache_and_is_found_there(server: FileServer, ca
 
 def test_weights_that_are_here_are_not_downloaded_again(server: FileServer, cache: Path) -> None:
     cache.mkdir()
-    (cache / "model.pth").write_bytes(b"mine")
-    assert pull(weights_at(server)).read_bytes() == b"mine"
+    (cache / "model.pth").write_bytes(OTHER)
+    assert pull(weights_at(server)).read_bytes() == OTHER
     assert pull(weights_at(server), force=True).read_bytes() == CONTENT
 
 
 def test_a_broken_connection_is_taken_up_where_it_stopped(server: FileServer) -> None:
-    server.break_after, server.breaks = 1 << 20, 2
+    server.break_after, server.breaks = 1 << 20, 3  # the second is of the request that asks for the size
     assert pull(weights_at(server)).read_bytes() == CONTENT
     assert server.ranges == ["bytes=1048576-", "bytes=2097152-"]
 
@@ -74,7 +74,7 @@ def test_a_broken_connection_is_taken_up_where_it_stopped(server: FileServer) ->
 def test_a_download_given_up_goes_on_with_the_next_command(
     server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "RETRIES", 0)
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     server.break_after, server.breaks = 1 << 20, 1
     with pytest.raises(WeightsError, match="goes on where it stopped"):
         pull(weights_at(server))
@@ -110,15 +110,116 @@ def test_a_killed_download_leaves_no_half_file_and_goes_on(server: FileServer, c
     assert server.ranges == ["bytes=1048576-"]
 
 
-def test_a_server_without_ranges_needs_force_to_start_anew(
-    server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_cannot_go_on_is_asked_anew(
+    server: FileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(downloads, "RETRIES", 0)
+    server.break_after, server.breaks, server.honours_ranges = 1 << 20, 1, False
+    assert pull(weights_at(server)).read_bytes() == CONTENT
+    assert len(server.ranges) == 1
+    assert "attempt 3 of 5" in caplog.text
+
+
+def test_a_server_that_cannot_go_on_is_asked_anew_by_the_next_command(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     server.break_after, server.breaks, server.honours_ranges = 1 << 20, 1, False
     for _ in range(2):
-        with pytest.raises(WeightsError, match="with --force it starts anew"):
+        with pytest.raises(WeightsError, match="with --force") as caught:
             pull(weights_at(server))
-    assert pull(weights_at(server), force=True).read_bytes() == CONTENT
+        assert "--continue" not in str(caught.value)
+    assert pull(weights_at(server)).read_bytes() == CONTENT
+
+
+def test_a_server_that_falls_silent_is_said_and_asked_again(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
+    server.stall_after = 1 << 20
+    try:
+        with pytest.raises(WeightsError, match="timed out"):
+            pull(weights_at(server))
+    finally:
+        server.released.set()
+    assert "timed out" in caplog.text
+    assert "attempt 2 of 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<!DOCTYPE html><html>quota exceeded</html>", CONTENT[:-1000]],
+    ids=["empty", "page", "cut"],
+)
+def test_what_is_no_checkpoint_does_not_become_weights(server: FileServer, cache: Path, body: bytes) -> None:
+    server.content = body
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        pull(weights_at(server))
+    assert names_in(cache) == set()
+
+
+def test_another_cards_file_of_the_same_name_is_not_taken(server: FileServer, tmp_path: Path) -> None:
+    pull(weights_at(server))
+    with pytest.raises(WeightsError, match="its SHA-256 is"):
+        pull(weights_at(server, hashlib.sha256(OTHER).hexdigest()))
+    other = replace(weights_at(server), url=server.url + "?version=2")
+    for use in (pull, checked_weights):
+        with pytest.raises(WeightsError, match="another card has a file of that name"):
+            use(other)
+    assert checked_weights(weights_at(server)).read_bytes() == CONTENT
+
+
+def test_damage_is_noticed_when_weights_are_used(server: FileServer) -> None:
+    path = pull(weights_at(server))
+    checked_weights(weights_at(server))
+    path.write_bytes(CONTENT[:-1] + b"!")
+    with pytest.raises(WeightsError, match="is damaged"):
+        checked_weights(weights_at(server))
+
+
+def test_a_file_is_read_once_for_its_hash(
+    server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pull(weights_at(server))
+    checked_weights(weights_at(server))
+    monkeypatch.setattr("hqtrack.zoo.weights.sha256_of", lambda _: pytest.fail("read again"))
+    assert checked_weights(weights_at(server)) == path
+    (cache / "checked.json").write_text("[")  # a damaged table is as good as none
+    monkeypatch.undo()
+    monkeypatch.setenv("HQTRACK_CACHE", str(cache))
+    assert checked_weights(weights_at(server)) == path
+
+
+def test_a_file_put_in_place_by_hand_is_recorded_only_if_it_is_a_checkpoint(
+    server: FileServer, cache: Path
+) -> None:
+    cache.mkdir()
+    path = cache / "model.pth"
+    path.write_bytes(b"<html>")
+    with pytest.raises(WeightsError, match="checkpoint"):
+        verify(weights_at(server), path)
+    path.write_bytes(CONTENT)
+    assert "recorded" in verify(weights_at(server), path)
+    assert "good" in verify(weights_at(server), path)
+
+
+def test_a_card_of_ones_own_is_named_in_the_advice(server: FileServer) -> None:
+    with pytest.raises(WeightsError, match=r"hqtrack weights pull CARD\.toml") as caught:
+        find_weights(replace(weights_at(server), page=None))
+    assert "None" not in str(caught.value)
+
+
+def test_a_file_with_a_path_of_its_own_is_pulled_to_where_it_is_looked_for(
+    server: FileServer, tmp_path: Path
+) -> None:
+    own = replace(weights_at(server), file=str(tmp_path / "own" / "model.pth"))
+    assert pull(own) == find_weights(own) == tmp_path / "own" / "model.pth"
+
+
+def test_a_folder_of_a_user_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HQTRACK_CACHE", "~nosuchuser/x")
+    with pytest.raises(InputError, match="HQTRACK_CACHE = ~nosuchuser/x"):
+        cache_folder()
 
 
 def test_a_file_with_a_wrong_hash_is_refused_and_deleted(server: FileServer, cache: Path) -> None:
@@ -138,16 +239,16 @@ def test_the_hash_that_a_hub_publishes_is_checked(server: FileServer, cache: Pat
 
 def test_the_hash_recorded_at_the_first_download_reveals_later_damage(server: FileServer) -> None:
     path = pull(weights_at(server))
-    assert path.with_name("model.pth.sha256").read_text() == f"{SHA256}  model.pth\n"
-    assert "good" in check_sha256(weights_at(server), path)
+    assert path.with_name("model.pth.sha256").read_text() == f"{SHA256}  model.pth\n# {server.url}\n"
+    assert "good" in verify(weights_at(server), path)
     path.write_bytes(CONTENT[:-1] + b"!")
-    with pytest.raises(WeightsError, match="hqtrack weights pull some --force"):
-        check_sha256(weights_at(server), path)
+    with pytest.raises(WeightsError, match=r"hqtrack weights pull CARD\.toml --force"):
+        verify(weights_at(server), path)
 
 
 def test_a_file_that_was_replaced_after_the_first_download_is_refused(server: FileServer) -> None:
     path = pull(weights_at(server))
-    server.content = CONTENT[:-1] + b"!"
+    server.content = OTHER
     with pytest.raises(WeightsError, match=r"recorded, delete .*model\.pth\.sha256"):
         pull(weights_at(server), force=True)
     assert path.read_bytes() == CONTENT
@@ -163,7 +264,7 @@ def test_a_missing_page_leaves_nothing_behind(server: FileServer, cache: Path) -
 
 
 def test_no_server_at_all_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "RETRIES", 0)
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     with serving(FileServer(CONTENT)) as state:
         weights = weights_at(state)
     with pytest.raises(WeightsError, match="the download of some from"):

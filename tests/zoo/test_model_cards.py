@@ -7,12 +7,12 @@ from hqtrack import CardError, WeightsError, nets
 from hqtrack.config import OVERRIDES, Card
 from hqtrack.zoo import (
     card_names,
-    check_sha256,
     find_weights,
     known_weights,
     load_card,
     load_network,
     models_folder,
+    verify,
     weights_of,
 )
 
@@ -72,7 +72,7 @@ def test_a_card_is_valid_and_complete(name: str) -> None:
 )
 def test_embedded_weights_are_the_ones_the_card_describes(name: str) -> None:
     card = load_card(name)
-    assert "good" in check_sha256(card.weights, find_weights(card.weights))
+    assert "good" in verify(card.weights, find_weights(card.weights))
     assert next(load_network(card).parameters()).dtype == torch.float32
 
 

@@ -126,19 +126,19 @@ def check_weights() -> Iterator[Finding]:
     """Load the embedded weights, and say which of the others are here."""
     from hqtrack.zoo import (
         card_names,
-        check_sha256,
         find_weights,
         known_weights,
         load_card,
         load_network,
         locate,
+        verify,
     )
 
     for card in (load_card(name) for name in card_names()):
         if card.weights.origin != "embedded":
             continue
         try:
-            verdict = check_sha256(card.weights, find_weights(card.weights))
+            verdict = verify(card.weights, find_weights(card.weights))
             load_network(card)
         except HQTrackError as error:
             yield Finding(f"weights {card.weights.label}", "broken", str(error), "reinstall hqtrack")

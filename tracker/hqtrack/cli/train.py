@@ -223,7 +223,7 @@ def _network(card: str, start: Path | None, encoder: Path | None = None) -> tupl
 
     from hqtrack import nets
     from hqtrack.training.checkpoints import CHECKPOINT, load_encoder, read_state
-    from hqtrack.zoo import check_family, load_card, read_checkpoint
+    from hqtrack.zoo import load_card, load_into, read_checkpoint
 
     name = load_card(card).network
     torch.manual_seed(0)
@@ -233,8 +233,7 @@ def _network(card: str, start: Path | None, encoder: Path | None = None) -> tupl
     if start is not None:
         path = start / CHECKPOINT if start.is_dir() else start
         state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)
-        check_family(name, network.state_dict(), state, path)
-        network.load_state_dict(state)
+        load_into(network, name, state, path)
     return network, name
 
 

@@ -158,13 +158,13 @@ def _state(weights: Weights) -> str:
 
 def _verdict(weights: Weights) -> tuple[bool, tuple[str, str, str]]:
     """Whether a file is good, and its row of the report."""
-    from hqtrack.zoo import check_sha256, locate
+    from hqtrack import zoo
 
-    path = locate(weights)
+    path = zoo.locate(weights)
     if path is None:
         return False, (weights.label, _state(weights), weights.file)
     try:
-        verdict = check_sha256(weights, path)
+        verdict = zoo.verify(weights, path)
     except WeightsError as error:
         return False, (weights.label, str(error), str(path))
     return True, (weights.label, verdict, str(path))

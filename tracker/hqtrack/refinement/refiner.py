@@ -15,7 +15,7 @@ from hqtrack.errors import InputError
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
 from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam
 from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
-from hqtrack.zoo import find_weights
+from hqtrack.zoo import checked_weights
 
 Image = npt.NDArray[np.uint8]
 Overlap = Literal["lower-index", "higher-quality"]
@@ -139,7 +139,7 @@ def build_refiner(
     Raises:
         WeightsError: The weights are missing, damaged, or of another kind of SAM.
     """
-    path = find_weights(settings.weights, weights)
+    path = checked_weights(settings.weights, weights)
     sam = load_sam(settings.kind, path, device=torch.device(device), dtype=dtype)
     return MaskRefiner(sam, iou_threshold=settings.iou_threshold, overlap=settings.overlap)
 

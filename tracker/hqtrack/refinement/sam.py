@@ -21,7 +21,7 @@ from torch.nn import functional
 from hqtrack.config import RefinerKind
 from hqtrack.errors import InputError
 from hqtrack.refinement.attention import fuse_attention
-from hqtrack.zoo.checkpoints import check_family, read_checkpoint
+from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 
 with warnings.catch_warnings():
     # The library imports timm under old names, and registers its TinyViT over timm's.
@@ -186,8 +186,7 @@ def load_sam(
     state = read_checkpoint(path)
     network = build_network(kind)
     state = {key: value for key, value in state.items() if not key.startswith(_CLASSIFIER)}
-    check_family(kind, network.state_dict(), state, path)
-    network.load_state_dict(state, strict=True)
+    load_into(network, kind, state, path)
     return PromptedSam(network.float(), device=device, dtype=dtype)
 
 

@@ -22,7 +22,7 @@ from hqtrack import nets
 from hqtrack.errors import HQTrackError, WeightsError
 from hqtrack.nets.encoders import Encoder
 from hqtrack.nets.interface import PropagationNetwork
-from hqtrack.zoo.checkpoints import check_family, read_checkpoint
+from hqtrack.zoo.checkpoints import check_family, load_into, read_checkpoint, read_content
 from hqtrack.zoo.weights import sha256_of
 
 CHECKPOINT = "checkpoint.pt"
@@ -63,12 +63,11 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: It is missing or damaged.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"no checkpoint at {path}; was a training run there?") from error
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise WeightsError(f"{path}: damaged or not a checkpoint: {error}") from error
+    if not path.is_file():
+        raise WeightsError(f"no checkpoint at {path}; was a training run there?")
+    state = read_content(path)
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path}: not a training's checkpoint")
     return state
 
 
@@ -85,8 +84,7 @@ def load_encoder(network: PropagationNetwork, path: Path) -> None:
     own = encoder.state_dict()
     counters = (name for name in own if name.endswith(".num_batches_tracked"))
     kept = {name: state[name] for name in own if name in state} | {name: own[name] for name in counters}
-    check_family(f"{type(encoder).__name__} (an encoder)", own, kept, path)
-    encoder.load_state_dict(kept)
+    load_into(encoder, f"{type(encoder).__name__} (an encoder)", kept, path)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,35 @@
 """Model cards and weights: from a name to a ready network."""
 
 from hqtrack.zoo.cards import card_names, known_weights, load_card, models_folder, weights_of
-from hqtrack.zoo.checkpoints import check_family, describe, export_published, load_network, read_checkpoint
+from hqtrack.zoo.checkpoints import (
+    check_family,
+    describe,
+    export_published,
+    load_into,
+    load_network,
+    read_checkpoint,
+    verify,
+)
 from hqtrack.zoo.downloads import pull
-from hqtrack.zoo.weights import cache_folder, check_sha256, find_weights, locate
+from hqtrack.zoo.weights import cache_folder, check_sha256, checked_weights, find_weights, locate
 
 __all__ = [
     "cache_folder",
     "card_names",
     "check_family",
     "check_sha256",
+    "checked_weights",
     "describe",
     "export_published",
     "find_weights",
     "known_weights",
     "load_card",
+    "load_into",
     "load_network",
     "locate",
     "models_folder",
     "pull",
     "read_checkpoint",
+    "verify",
     "weights_of",
 ]

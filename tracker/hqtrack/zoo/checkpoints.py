@@ -9,17 +9,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from hqtrack import nets
-from hqtrack.config import Card
+from hqtrack.config import Card, Weights
 from hqtrack.errors import WeightsError
 from hqtrack.nets.interface import PropagationNetwork
-from hqtrack.zoo.weights import find_weights
+from hqtrack.zoo.weights import check_sha256, checked_weights, record_sha256, sha256_of
 
 State = dict[str, Tensor]
 
@@ -42,12 +43,54 @@ def load_network(card: Card, weights: Path | None = None) -> PropagationNetwork:
     Raises:
         WeightsError: The weights are missing, unreadable, or of another network.
     """
-    path = find_weights(card.weights, weights)
+    path = checked_weights(card.weights, weights)
     network = nets.build(card.network)
-    state = read_checkpoint(path)
-    check_family(card.network, network.state_dict(), state, path)
-    network.load_state_dict(state, strict=True)
+    load_into(network, card.network, read_checkpoint(path), path)
     return network.float().eval()
+
+
+def load_into(network: nn.Module, name: str, state: State, path: Path) -> None:
+    """Load a checkpoint into a network, all of it.
+
+    Args:
+        network: What to fill.
+        name: What messages call it.
+        state: The checkpoint's tensors.
+        path: Where they come from, for messages.
+
+    Raises:
+        WeightsError: They are of another network, or not finite.
+    """
+    check_family(name, network.state_dict(), state, path)
+    bad = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    if bad:
+        raise WeightsError(
+            f"{path}: {_first(bad, 'tensors are not finite')}: they are damaged, or their training failed; "
+            "give other weights"
+        )
+    network.load_state_dict(state, strict=True)
+
+
+def verify(weights: Weights, path: Path) -> str:
+    """Read a weight file and compare it with what is known of it: the card's SHA-256, else the recorded one.
+
+    A published file that was put in place by hand has neither: its SHA-256 is recorded if it is a checkpoint.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        WeightsError: The file is not what it should be.
+    """
+    digest = check_sha256(weights, path, anew=True)
+    if digest is not None:
+        return f"good {digest[:12]}…"
+    read_checkpoint(path)
+    digest = sha256_of(path)
+    if weights.origin != "published":
+        return f"the card states no SHA-256; it is {digest}"
+    record_sha256(path, digest)
+    return f"recorded {digest[:12]}… (its authors publish none)"
 
 
 def read_checkpoint(path: Path) -> State:
@@ -62,8 +105,8 @@ def read_checkpoint(path: Path) -> State:
     """
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}")
-    state = _unwrapped(_content(path))
-    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    state = _unwrapped(read_content(path))
+    tensors = {key: value for key, value in state.items() if isinstance(key, str) and _is_plain(value)}
     if len(tensors) < max(len(state), 1):
         found = ", ".join(str(key) for key in list(state)[:_SHOWN]) or "nothing"
         raise WeightsError(
@@ -72,6 +115,27 @@ def read_checkpoint(path: Path) -> State:
         )
     kept = (key for key in tensors if not key.endswith(_COUNTER))
     return {key.removeprefix("module."): tensors[key] for key in kept}
+
+
+def read_content(path: Path) -> object:
+    """Read whatever a checkpoint file holds, without running code from it.
+
+    Raises:
+        WeightsError: The file is damaged, or holds what only code could read.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # PyTorch's own message advises to switch this protection off.
+        raise WeightsError(
+            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. "
+            "Save its state dict alone, or get it again."
+        ) from error
+    except Exception as error:  # PyTorch raises many kinds for files of other programs and for damaged ones
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path}: damaged or not a checkpoint: {reason}. Get it again.") from error
 
 
 def export_published(network: PropagationNetwork, path: Path) -> None:
@@ -153,31 +217,26 @@ def describe(state: Mapping[str, Tensor]) -> str:
     return f"{family} with {encoder}, {layers} layer{'s' if layers > 1 else ''}"
 
 
-def _content(path: Path) -> object:
-    """Read a file without running code from it."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. "
-            f"Save its state dict alone, or download it again. ({str(error).splitlines()[0]})"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path}: damaged or not a checkpoint: {error}. Delete it and get it again."
-        ) from error
-
-
 def _unwrapped(content: object) -> dict[str, object]:
-    """Take the state dict out of what training scripts wrap around it."""
-    while isinstance(content, dict):
+    """Take the state dict out of what training scripts wrap around it; gives nothing if that has no end."""
+    opened = set()
+    while isinstance(content, dict) and id(content) not in opened:
+        opened.add(id(content))
         wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
         if wrapper is None:
             return content
         content = content[wrapper]
     return {}
+
+
+def _is_plain(value: object) -> TypeGuard[Tensor]:
+    """Whether something is a tensor with real numbers in memory."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_complex() or value.is_quantized)
+    )
 
 
 def _first(keys: list[str], what: str) -> str:

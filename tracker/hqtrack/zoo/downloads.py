@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,13 +17,15 @@ import requests
 
 from hqtrack.config import Weights
 from hqtrack.errors import WeightsError
+from hqtrack.zoo.checkpoints import read_checkpoint
 from hqtrack.zoo.weights import (
     by_hand,
     cache_folder,
+    check_sha256,
     locate,
     record_of,
     record_sha256,
-    recorded_sha256,
+    recorded,
     remedy,
     sha256_of,
 )
@@ -31,9 +35,11 @@ _log = logging.getLogger(__name__)
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received so far and the bytes expected, None if the server does not say."""
 
-TIMEOUT_SECONDS = 60.0
-RETRIES = 4
-"""Attempts after a broken transfer, each of which goes on where the last one stopped."""
+TIMEOUT_SECONDS = 20.0
+"""How long a server may be silent."""
+
+ATTEMPTS = 5
+"""For a transfer that breaks or stalls; each goes on where the last one stopped, if the server allows it."""
 
 
 def pull(
@@ -43,7 +49,7 @@ def pull(
 
     The transfer goes to a temporary file beside the target, resumes where an earlier one stopped, and is
     renamed only after its SHA-256 agreed: with the card, else with what the server publishes. Where neither
-    knows one, it is recorded, so that `hqtrack weights verify` notices later damage.
+    knows one, the file must be a checkpoint, and its SHA-256 is recorded, so that later damage is noticed.
 
     Args:
         weights: What to download.
@@ -55,26 +61,28 @@ def pull(
         The path of the complete file.
 
     Raises:
-        WeightsError: There is nothing to download, the transfer failed, or the SHA-256 differs.
+        WeightsError: There is nothing to download, the transfer failed, what came is not what it should be,
+            or another file lies there under its name.
     """
     if folder is None and not force:
         present = locate(weights)
         if present is not None:
+            check_sha256(weights, present)
             return present
     if weights.url is None:
         raise WeightsError(f"the weights {weights.label} cannot be downloaded. {remedy(weights)}")
-    folder = cache_folder() if folder is None else folder
-    target = folder / Path(weights.file).name
+    target = cache_folder() / weights.file if folder is None else folder / Path(weights.file).name
     with _exclusive(target):
         if target.is_file() and not force:
+            check_sha256(weights, target)
             return target
-        unchecked = target.with_name(target.name + ".unchecked")
+        unchecked = target.with_name(f"unchecked-{target.name}")
         if force:
             _forget(unchecked)
         _transfer(weights, unchecked, progress)
         digest = _checked(weights, unchecked, target)
         unchecked.replace(target)
-        record_sha256(target, digest)
+        record_sha256(target, digest, weights.url)
     return target
 
 
@@ -93,6 +101,24 @@ def _exclusive(target: Path) -> Iterator[None]:
 
 def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None:
     """Fetch a URL into a file; what an interrupted transfer received is kept beside it and gone on with."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _attempt(weights, output, progress)
+            return
+        except (gdown.exceptions.DownloadError, requests.RequestException) as error:
+            if attempt == ATTEMPTS or not _may_pass(error):
+                raise WeightsError(
+                    f"the download of {weights.label} from {weights.url} failed: {_reason(error)}. The same "
+                    "command goes on where it stopped, if the server can do so, and starts anew with --force "
+                    f"({by_hand(weights)})."
+                ) from error
+            _log.warning("%s: %s; attempt %d of %d", weights.label, _reason(error), attempt + 1, ATTEMPTS)
+            time.sleep(attempt - 1)
+
+
+def _attempt(weights: Weights, output: Path, progress: Progress | None) -> None:
+    """Try a transfer once. What the server refuses to go on with is deleted: the next try starts anew."""
+    before = _received(output)
     try:
         gdown.download(
             url=_file_url(weights),
@@ -102,13 +128,22 @@ def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None
             resume=True,
             progress=progress,
             timeout=TIMEOUT_SECONDS,
-            retries=RETRIES,
         )
-    except (gdown.exceptions.DownloadError, requests.RequestException) as error:
-        raise WeightsError(
-            f"the download of {weights.label} from {weights.url} failed: {error}. "
-            f"The same command goes on where it stopped; with --force it starts anew ({by_hand(weights)})."
-        ) from error
+    except gdown.exceptions.DownloadError as error:
+        if _may_pass(error) and _received(output) == before:
+            _forget(output)
+        raise
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another attempt may succeed: not where a server answered that it has no such file to give."""
+    return not isinstance(error, gdown.exceptions.FileURLRetrievalError | requests.HTTPError)
+
+
+def _reason(error: Exception) -> str:
+    """Give an error of a transfer in one line, without gdown's advice on its own options."""
+    text = " ".join(str(error).split())
+    return text.partition("The received bytes are kept")[0].rstrip(" .") or type(error).__name__
 
 
 def _file_url(weights: Weights) -> str:
@@ -130,15 +165,28 @@ def _file_url(weights: Weights) -> str:
 def _checked(weights: Weights, path: Path, target: Path) -> str:
     """Give the SHA-256 of a download; one that is not as published, or as first recorded, is deleted."""
     digest = sha256_of(path)
-    expected = weights.sha256 or published_sha256(str(weights.url)) or recorded_sha256(target)
-    if expected is not None and digest != expected:
+    record = recorded(target)
+    earlier = record.sha256 if record and record.url in (None, weights.url) else None
+    expected = weights.sha256 or published_sha256(str(weights.url)) or earlier
+    if expected is None:
+        try:
+            read_checkpoint(path)
+        except WeightsError as error:
+            begin = path.read_bytes()[:40]
+            path.unlink()
+            raise WeightsError(
+                f"what {weights.url} sent is no checkpoint (it begins with {begin!r}), and was deleted; "
+                f"try again, or get it {by_hand(weights)}"
+            ) from error
+    elif digest != expected:
         path.unlink()
-        record = record_of(target)
-        forget = f" To forget what an earlier download recorded, delete {record}." if record.is_file() else ""
+        forget = (
+            f" To forget what an earlier download recorded, delete {record_of(target)}." if earlier else ""
+        )
+        asked = f", or ask its authors ({weights.page})" if weights.page else ""
         raise WeightsError(
             f"the download of {weights.label} from {weights.url} is damaged or was replaced: its SHA-256 is "
-            f"{digest}, not {expected}. It was deleted; try again, or ask its authors "
-            f"({weights.page}).{forget}"
+            f"{digest}, not {expected}. It was deleted; try again{asked}.{forget}"
         )
     return digest
 
@@ -156,8 +204,17 @@ def published_sha256(url: str) -> str | None:
     return tag if re.fullmatch("[0-9a-f]{64}", tag) else None
 
 
+def _parts(output: Path) -> list[Path]:
+    """Give the files in which gdown keeps what was received."""
+    return list(output.parent.glob(f"{glob.escape(output.name)}*.part"))
+
+
+def _received(output: Path) -> int:
+    """Give how many bytes earlier transfers left."""
+    return sum(part.stat().st_size for part in _parts(output))
+
+
 def _forget(output: Path) -> None:
     """Delete what earlier transfers left."""
-    output.unlink(missing_ok=True)
-    for part in output.parent.glob(f"{output.name}*.part"):
-        part.unlink()
+    for path in (output, *_parts(output)):
+        path.unlink(missing_ok=True)

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import platformdirs
 
 from hqtrack.config import Weights
-from hqtrack.errors import WeightsError
-from hqtrack.zoo.cards import models_folder
+from hqtrack.errors import InputError, WeightsError
+from hqtrack.zoo.cards import known_weights, models_folder
 
 CACHE_VARIABLE = "HQTRACK_CACHE"
 """Environment variable that names another folder for downloaded weights."""
+
+CHECKED = "checked.json"
+"""File in the cache folder with the SHA-256 of files by path, size and time, so that none is read twice."""
 
 _BLOCK = 1 << 20
 
 
 def cache_folder() -> Path:
-    """Give the folder of downloaded weights: `$HQTRACK_CACHE`, or one in the user's cache."""
+    """Give the folder of downloaded weights: `$HQTRACK_CACHE`, or one in the user's cache.
+
+    Raises:
+        InputError: The variable names the home of a user that there is not.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("hqtrack") / "weights"
+    if not chosen:
+        return platformdirs.user_cache_path("hqtrack") / "weights"
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{CACHE_VARIABLE} = {chosen}: there is no such user; name another folder"
+        ) from error
 
 
 def places(weights: Weights) -> list[Path]:
-    """Give the paths at which weights are looked for, in that order."""
+    """Give the paths at which weights are looked for, in that order; an absolute path stands for itself."""
     return [models_folder() / "weights" / weights.file, cache_folder() / weights.file]
 
 
@@ -53,6 +72,20 @@ def find_weights(weights: Weights, explicit: Path | None = None) -> Path:
     raise WeightsError(f"the weights {weights.label} ({weights.file}) are missing. {remedy(weights)}")
 
 
+def checked_weights(weights: Weights, explicit: Path | None = None) -> Path:
+    """Find a weight file as `find_weights` does, and compare it with the SHA-256 that is known of it.
+
+    A file is read for this only once, as long as its size and time stay. An explicit one is taken as it is.
+
+    Raises:
+        WeightsError: It is missing, or it is not the file that the card describes.
+    """
+    path = find_weights(weights, explicit)
+    if explicit is None:
+        check_sha256(weights, path)
+    return path
+
+
 def remedy(weights: Weights) -> str:
     """Say how a person gets weights that are missing."""
     put = _put(weights)
@@ -62,12 +95,20 @@ def remedy(weights: Weights) -> str:
         return f"Nobody published them: train them with `hqtrack train`, then {put}."
     if weights.url is None:
         return f"There is no direct download: get them from {weights.page}, then {put}."
-    return f"Download them with: hqtrack weights pull {weights.label} ({by_hand(weights)})."
+    return f"Download them with: {pull_command(weights)} ({by_hand(weights)})."
+
+
+def pull_command(weights: Weights, option: str = "") -> str:
+    """Give the command that downloads weights; those of a card of one's own are known by its path alone."""
+    if weights in known_weights():
+        return f"hqtrack weights pull {weights.label}{option}"
+    return f"hqtrack weights pull CARD.toml{option}, with the path of your card"
 
 
 def by_hand(weights: Weights) -> str:
     """Say how a person gets published weights with a browser."""
-    return f"or by hand: get them from {weights.url}, described at {weights.page}, then {_put(weights)}"
+    described = f", described at {weights.page}" if weights.page else ""
+    return f"or by hand: get them from {weights.url}{described}, then {_put(weights)}"
 
 
 def _put(weights: Weights) -> str:
@@ -85,44 +126,107 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def known_sha256(path: Path) -> str:
+    """Give the SHA-256 of a file; it is read only if its size or time changed since the last call for it.
+
+    What is known is kept in the cache folder; where that cannot be written, the file is read each time.
+    """
+    facts = path.stat()
+    key, signature = str(path.resolve()), [facts.st_size, facts.st_mtime_ns]
+    table = _checked_files()
+    entry = table.get(key)
+    if isinstance(entry, list) and entry[:2] == signature and isinstance(entry[-1], str):
+        return entry[-1]
+    digest = sha256_of(path)
+    with suppress(OSError):
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
+            json.dump({**table, key: [*signature, digest]}, file, indent=1)
+        Path(file.name).replace(folder / CHECKED)
+    return digest
+
+
+def _checked_files() -> dict[str, object]:
+    """Read what is known of files; a damaged table is an empty one."""
+    try:
+        table = json.loads((cache_folder() / CHECKED).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is recorded of a file at its download."""
+
+    sha256: str
+    url: str | None
+    """Where it came from; None for a file that was put in place by hand."""
+
+
 def record_of(path: Path) -> Path:
-    """Give the path at which the SHA-256 of a downloaded file is recorded, in the format of `sha256sum`."""
+    """Give the path of the record of a weight file, in the format of `sha256sum`."""
     return path.with_name(path.name + ".sha256")
 
 
-def record_sha256(path: Path, digest: str) -> None:
-    """Record the SHA-256 of a file, for later checks."""
-    record_of(path).write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+def record_sha256(path: Path, digest: str, url: str | None = None) -> None:
+    """Record the SHA-256 of a file, and as a comment where it comes from, for later checks."""
+    source = f"# {url}\n" if url else ""
+    record_of(path).write_text(f"{digest}  {path.name}\n{source}", encoding="utf-8")
 
 
-def check_sha256(weights: Weights, path: Path) -> str:
-    """Compare a file with its SHA-256: the card's, else the one recorded at its first download.
-
-    A published file that was put in place by hand has neither: its SHA-256 is recorded now.
-
-    Returns:
-        What was found, in a few words.
+def recorded(path: Path) -> Record | None:
+    """Read what is recorded of a file, if anything is.
 
     Raises:
-        WeightsError: The file differs.
+        WeightsError: The record is damaged.
     """
-    digest = sha256_of(path)
-    expected = weights.sha256 or recorded_sha256(path)
-    if expected is None and weights.origin == "published":
-        record_sha256(path, digest)
-        return f"recorded {digest[:12]}… (its authors publish none)"
-    if expected is None:
-        return f"the card states no SHA-256; it is {digest}"
-    if digest != expected:
-        again = f"hqtrack weights pull {weights.label} --force" if weights.url else remedy(weights)
-        raise WeightsError(
-            f"{path} is damaged: its SHA-256 is {digest}, not {expected}; get it again: {again}"
-        )
-    return f"good {digest[:12]}…"
-
-
-def recorded_sha256(path: Path) -> str | None:
-    """Give the SHA-256 recorded for a file, if one is."""
     record = record_of(path)
-    words = record.read_text(encoding="utf-8").split() if record.is_file() else []
-    return words[0] if words else None
+    try:
+        digest, *source = record.read_text(encoding="utf-8").splitlines()
+        match = re.match(r"[0-9a-f]{64}\b", digest)
+        if match is None:
+            raise ValueError(digest)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise WeightsError(f"{record}: is damaged; delete it, and the file is checked anew") from error
+    return Record(match[0], source[0].removeprefix("# ") if source else None)
+
+
+def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | None:
+    """Compare a file with what is known of it: the card's SHA-256, else what was recorded at its download.
+
+    Args:
+        weights: What the file should be.
+        path: Where it lies.
+        anew: Read the file even if its size and time are as they were at the last check.
+
+    Returns:
+        The file's SHA-256, or None where nothing is known to compare it with.
+
+    Raises:
+        WeightsError: The file differs, or was downloaded from elsewhere than the card says.
+    """
+    record = recorded(path)
+    elsewhere = record and record.url and weights.url and record.url != weights.url
+    if record and elsewhere and weights.sha256 is None:
+        raise WeightsError(
+            f"{path} comes from {record.url}, not from {weights.url}: another card has a file of that name. "
+            f"Give the file another name in your card, or replace it: {_again(weights)}"
+        )
+    expected = weights.sha256 or (record and record.sha256)
+    if expected is None:
+        return None
+    digest = sha256_of(path) if anew else known_sha256(path)
+    if digest != expected:
+        raise WeightsError(
+            f"{path} is damaged, or another card's file of the same name: its SHA-256 is {digest}, "
+            f"not {expected}; get it again: {_again(weights)}"
+        )
+    return digest
+
+
+def _again(weights: Weights) -> str:
+    return pull_command(weights, " --force") if weights.url else remedy(weights)
