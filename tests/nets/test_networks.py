@@ -10,7 +10,7 @@ from formula_weights import formula_state_dict
 from hqtrack import nets
 from hqtrack.nets.interface import Features, Memory, MemoryEntry, PropagationNetwork
 
-NAMES = ["vmos", "deaott", "r50_aotl"]
+NAMES = ["vmos", "deaott", "r50_aotl", "ms_aot"]
 SIZE = (81, 113)
 
 
@@ -142,7 +142,7 @@ def test_bfloat16_is_close_to_float32(network: PropagationNetwork) -> None:
 
 
 def name_of(network: PropagationNetwork) -> str:
-    return {"VMOS": "vmos", "DeAOT": "deaott", "AOT": "r50_aotl"}[type(network).__name__]
+    return {"VMOS": "vmos", "DeAOT": "deaott", "AOT": "r50_aotl", "MSAOT": "ms_aot"}[type(network).__name__]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -155,11 +155,11 @@ def test_training_reaches_every_layer_that_the_network_uses(name: str) -> None:
     later = network.decode(features, network.propagate(features, memory, memory), everything(2))
     (logits.square().mean() + later.square().mean()).backward()
     untouched = {key for key, p in network.named_parameters() if p.requires_grad and p.grad is None}
-    kept_for_the_checkpoint = ("decoder.", "LSTT.decoder_norms.", "LSTT.mask_token", "encoder.")
-    if name == "vmos":
-        assert all(key.startswith(kept_for_the_checkpoint) for key in untouched)
-    else:
-        assert all(key.startswith(("LSTT.mask_token", "encoder.")) for key in untouched)
+    kept_for_the_checkpoint = {
+        "vmos": ("decoder.", "LSTT.decoder_norms.", "LSTT.mask_token"),
+        "ms_aot": ("patch_wise_id_banks.3.", "id_norms.3."),
+    }.get(name, ("LSTT.mask_token",))
+    assert all(key.startswith((*kept_for_the_checkpoint, "encoder.")) for key in untouched)
 
 
 def test_training_runs_under_automatic_mixed_precision() -> None:

@@ -19,7 +19,8 @@ DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT)]
+    ("name", "settings"),
+    [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT), ("ms_aot", DEAOT)],
 )
 def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict[str, Any]) -> None:
     expected = np.load(PARITY / f"{name}_dev.npz")

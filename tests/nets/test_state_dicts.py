@@ -23,7 +23,7 @@ def encoder_part(shapes: dict[str, list[int]]) -> dict[str, list[int]]:
     return {key: shape for key, shape in shapes.items() if key.startswith("encoder.")}
 
 
-@pytest.mark.parametrize("name", ["vmos", "r50_deaotl", "deaott", "r50_aotl"])
+@pytest.mark.parametrize("name", ["vmos", "r50_deaotl", "deaott", "r50_aotl", "ms_aot"])
 def test_entries_are_those_of_the_published_checkpoint(name: str) -> None:
     assert shapes_of(name) == published_shapes(name)
 

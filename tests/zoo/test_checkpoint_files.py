@@ -148,6 +148,7 @@ def test_a_checkpoint_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("r50_deaotl", "DeAOT with ResNet-50, 3 layers"),
         ("deaott", "DeAOT with MobileNet, 1 layer"),
         ("r50_aotl", "AOT with ResNet-50, 3 layers"),
+        ("ms_aot", "MS-AOT with ResNet-50"),
     ],
 )
 def test_the_family_of_a_published_checkpoint_is_recognised(name: str, family: str) -> None:
@@ -191,7 +192,7 @@ def test_an_encoder_alone_and_nonsense_are_recognised() -> None:
     assert describe(SMALL) == "no network known here"
 
 
-@pytest.mark.parametrize("name", ["vmos", "r50_deaotl", "deaott", "r50_aotl"])
+@pytest.mark.parametrize("name", ["vmos", "r50_deaotl", "deaott", "r50_aotl", "ms_aot"])
 def test_networks_have_the_published_keys_and_shapes(name: str) -> None:
     check_family(name, network_state(name), published(name), Path("published.pth"))
     check_family(name, published(name), network_state(name), Path("ours.pth"))

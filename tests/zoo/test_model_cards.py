@@ -17,6 +17,8 @@ from hqtrack.zoo import (
 )
 
 SYSTEMS = [
+    "aot-l-joint",
+    "aot-l-separate",
     "deaot-internimage-t",
     "deaot-r50",
     "hqtrack",
@@ -92,14 +94,20 @@ def test_hqtrack_is_as_in_the_paper() -> None:
     assert (card.refiner.kind, card.refiner.iou_threshold) == ("hq-sam-vit-h", 0.1)
 
 
-def test_the_paradigms_of_table_1_differ_in_the_paradigm_alone() -> None:
-    joint, separate = load_card("ms-aot-joint"), load_card("ms-aot-separate", paradigm="joint")
+@pytest.mark.parametrize("family", ["ms-aot", "aot-l"])
+def test_the_paradigms_of_table_1_differ_in_the_paradigm_alone(family: str) -> None:
+    joint, separate = load_card(f"{family}-joint"), load_card(f"{family}-separate", paradigm="joint")
     assert (joint.network, joint.weights, joint.memory) == (
         separate.network,
         separate.weights,
         separate.memory,
     )
-    assert load_card("ms-aot-separate").paradigm == "separate"
+    assert load_card(f"{family}-separate").paradigm == "separate"
+
+
+def test_table_1_is_of_the_multi_scale_network() -> None:
+    assert load_card("ms-aot-joint").network == "ms_aot"
+    assert load_card("aot-l-joint").network == "r50_aotl"
 
 
 @pytest.mark.parametrize(

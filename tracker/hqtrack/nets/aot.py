@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,7 +14,7 @@ from hqtrack.nets.attention import WINDOW, attend, attend_locally
 from hqtrack.nets.decoders import PyramidDecoder
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.interface import Features, LayerLayout, MemoryEntry, Propagation, channels_of
-from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall
+from hqtrack.nets.layered import MemoryLayer, Pending, Recall, TopProjectedNetwork
 from hqtrack.nets.layers import DropPath, grid_of, initialise_matrices, to_map, to_tokens
 from hqtrack.nets.positions import sine_positions
 
@@ -23,9 +24,9 @@ HIDDEN_CHANNELS = 1024
 DROP_PATH = 0.1
 
 
-def split_heads(tokens: Tensor) -> Tensor:
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
     """View tokens (B, N, C) as (B, heads, N, C / heads)."""
-    return tokens.unflatten(-1, (HEADS, -1)).transpose(1, 2)
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def join_heads(tokens: Tensor) -> Tensor:
@@ -36,48 +37,59 @@ def join_heads(tokens: Tensor) -> Tensor:
 class LongTermAttention(nn.Module):
     """Multi-head attention to every remembered token."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.projection = nn.Linear(CHANNELS, CHANNELS)
+        self.heads = heads
+        self.projection = nn.Linear(channels, channels)
 
     def forward(self, query: Tensor, memory: MemoryEntry) -> Tensor:
-        """Map queries (B, N, 256) to the same shape."""
-        return self.projection(join_heads(attend(split_heads(query), memory)))
+        """Map queries (B, N, C) to the same shape."""
+        return self.projection(join_heads(attend(split_heads(query, self.heads), memory)))
 
 
 class SelfAttention(LongTermAttention):
-    """Multi-head attention within a frame."""
+    """Multi-head attention within a frame.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear_Q = nn.Linear(CHANNELS, CHANNELS)
-        self.linear_K = nn.Linear(CHANNELS, CHANNELS)
-        self.linear_V = nn.Linear(CHANNELS, CHANNELS)
+    Args:
+        channels: Of the tokens.
+        heads: Of the attention.
+        step: Tokens attend to every `step`-th token, counted row by row.
+    """
+
+    def __init__(self, channels: int, heads: int, step: int = 1) -> None:
+        super().__init__(channels, heads)
+        self.step = step
+        self.linear_Q = nn.Linear(channels, channels)
+        self.linear_K = nn.Linear(channels, channels)
+        self.linear_V = nn.Linear(channels, channels)
 
     def within(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Map tokens (B, N, 256), compared by content and position (N, 256), to the same shape."""
+        """Map tokens (B, N, C), compared by content and position (N, C), to the same shape."""
         placed = tokens + positions
-        memory = MemoryEntry(split_heads(self.linear_K(placed)), split_heads(self.linear_V(tokens)))
+        key = self.linear_K(placed[:, :: self.step])
+        value = self.linear_V(tokens[:, :: self.step])
+        memory = MemoryEntry(split_heads(key, self.heads), split_heads(value, self.heads))
         return self(self.linear_Q(placed), memory)
 
 
 class ShortTermAttention(nn.Module):
     """Multi-head attention to the window around each token in one earlier frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.relative_emb_k = nn.Conv2d(CHANNELS, HEADS * WINDOW * WINDOW, 1, groups=HEADS)
-        self.relative_emb_v = nn.Parameter(torch.zeros(HEADS, CHANNELS // HEADS, WINDOW * WINDOW))
-        self.projection = nn.Linear(CHANNELS, CHANNELS)
+        self.heads = heads
+        self.relative_emb_k = nn.Conv2d(channels, heads * WINDOW * WINDOW, 1, groups=heads)
+        self.relative_emb_v = nn.Parameter(torch.zeros(heads, channels // heads, WINDOW * WINDOW))
+        self.projection = nn.Linear(channels, channels)
 
     def forward(self, query: Tensor, memory: MemoryEntry, grid: tuple[int, int]) -> Tensor:
-        """Map queries (B, N, 256) to the same shape."""
-        query = split_heads(query)
+        """Map queries (B, N, C) to the same shape."""
+        query = split_heads(query, self.heads)
         weight, bias = self.relative_emb_k.weight, self.relative_emb_k.bias
-        per_head = weight.flatten(1).unflatten(0, (HEADS, -1)).transpose(1, 2)
+        per_head = weight.flatten(1).unflatten(0, (self.heads, -1)).transpose(1, 2)
         relative_bias = query @ per_head
         if bias is not None:
-            relative_bias = relative_bias + bias.view(HEADS, 1, -1)
+            relative_bias = relative_bias + bias.view(self.heads, 1, -1)
         return self.projection(
             join_heads(attend_locally(query, memory, relative_bias, grid, self.relative_emb_v))
         )
@@ -96,42 +108,53 @@ class ConvolvedActivation(nn.Module):
         return to_tokens(self.conv(F.gelu(self.gn(to_map(tokens, grid)))))
 
 
-class LongShortTermBlock(nn.Module):
-    """One layer: attention within the frame, to long-term and short-term memory, and a feed-forward part."""
+class AttentionBlock(nn.Module, ABC):
+    """One layer: attention within the frame, to long-term and short-term memory, and a feed-forward part.
 
-    def __init__(self, drop_path: float) -> None:
+    A subclass says how a frame is projected and how identities enter its memory.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        heads: int,
+        self_heads: int,
+        hidden_channels: int,
+        drop_path: float,
+        step: int = 1,
+    ) -> None:
+        """Build the parts; `step` is that of `SelfAttention`."""
         super().__init__()
-        self.norm1 = nn.LayerNorm(CHANNELS)
-        self.linear_Q = nn.Linear(CHANNELS, CHANNELS)
-        self.linear_V = nn.Linear(CHANNELS, CHANNELS)
-        self.long_term_attn = LongTermAttention()
-        self.short_term_attn = ShortTermAttention()
-        self.norm2 = nn.LayerNorm(CHANNELS)
-        self.self_attn = SelfAttention()
-        self.norm3 = nn.LayerNorm(CHANNELS)
-        self.linear1 = nn.Linear(CHANNELS, HIDDEN_CHANNELS)
-        self.activation = ConvolvedActivation(HIDDEN_CHANNELS)
-        self.linear2 = nn.Linear(HIDDEN_CHANNELS, CHANNELS)
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(channels)
+        self.long_term_attn = LongTermAttention(channels, heads)
+        self.short_term_attn = ShortTermAttention(channels, heads)
+        self.norm2 = nn.LayerNorm(channels)
+        self.self_attn = SelfAttention(channels, self_heads, step)
+        self.norm3 = nn.LayerNorm(channels)
+        self.linear1 = nn.Linear(channels, hidden_channels)
+        self.activation = ConvolvedActivation(hidden_channels)
+        self.linear2 = nn.Linear(hidden_channels, channels)
         self.droppath = DropPath(drop_path)
-        initialise_matrices(self)
+
+    @abstractmethod
+    def project(self, normalised: Tensor) -> Pending:
+        """Project tokens (B, N, C); the first part is the query, which is the key too."""
+
+    @abstractmethod
+    def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
+        """Make a frame's memory from its projection and the identity embedding (B, N, C) of its masks."""
 
     def layout(self, stride: int) -> LayerLayout:
         """Say what this layer keeps of a frame when it works at `stride`."""
-        return LayerLayout(stride, HEADS, CHANNELS // HEADS, CHANNELS // HEADS)
+        width = self.norm1.normalized_shape[0] // self.heads
+        return LayerLayout(stride, self.heads, width, width)
 
     def attend_within(self, tokens: Tensor, positions: Tensor) -> tuple[Tensor, Pending]:
-        """Give tokens (B, N, 256) after attention within the frame, and their projection.
-
-        The projection is the query, which is the key too, and the normalised tokens.
-        """
+        """Give tokens (B, N, C) after attention within the frame, and their projection."""
         tokens = tokens + self.droppath(self.self_attn.within(self.norm1(tokens), positions))
-        normalised = self.norm2(tokens)
-        return tokens, (self.linear_Q(normalised), normalised)
-
-    def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
-        """Make a frame's memory from its projection and the identity embedding (B, N, 256) of its masks."""
-        key, normalised = pending
-        return MemoryEntry(split_heads(key), split_heads(self.linear_V(normalised + identity_embedding)))
+        return tokens, self.project(self.norm2(tokens))
 
     def propagate(
         self,
@@ -141,12 +164,34 @@ class LongShortTermBlock(nn.Module):
         short_term: MemoryEntry,
         grid: tuple[int, int],
     ) -> Tensor:
-        """Give tokens (B, N, 256) after attention to memory and the feed-forward part."""
+        """Give tokens (B, N, C) after attention to memory and the feed-forward part."""
         tokens = (
             tokens + self.long_term_attn(query, long_term) + self.short_term_attn(query, short_term, grid)
         )
         hidden = self.activation(self.linear1(self.norm3(tokens)), grid)
         return tokens + self.droppath(self.linear2(hidden))
+
+
+class LongShortTermBlock(AttentionBlock):
+    """A layer of AOT: identities are added to the normalised tokens before these become values."""
+
+    def __init__(self, drop_path: float) -> None:
+        super().__init__(
+            CHANNELS, heads=HEADS, self_heads=HEADS, hidden_channels=HIDDEN_CHANNELS, drop_path=drop_path
+        )
+        self.linear_Q = nn.Linear(CHANNELS, CHANNELS)
+        self.linear_V = nn.Linear(CHANNELS, CHANNELS)
+        initialise_matrices(self)
+
+    def project(self, normalised: Tensor) -> Pending:
+        """Give the query, which is the key too, and the normalised tokens, both (B, N, 256)."""
+        return self.linear_Q(normalised), normalised
+
+    def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
+        """Make a frame's memory from its projection and the identity embedding (B, N, 256) of its masks."""
+        key, normalised = pending
+        value = self.linear_V(normalised + identity_embedding)
+        return MemoryEntry(split_heads(key, self.heads), split_heads(value, self.heads))
 
 
 class LongShortTermTransformer(nn.Module):
@@ -164,7 +209,7 @@ class LongShortTermTransformer(nn.Module):
         return cast(list[LongShortTermBlock], list(self.layers))
 
 
-class AOT(LayeredNetwork):
+class AOT(TopProjectedNetwork):
     """Associating objects with transformers."""
 
     def __init__(self, encoder: Encoder, *, layers: int) -> None:

@@ -12,7 +12,7 @@ from hqtrack.nets.decoders import PyramidDecoder
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
 from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation, channels_of
-from hqtrack.nets.layered import LayeredNetwork, MemoryLayer, Pending, Recall, normalised_identity
+from hqtrack.nets.layered import MemoryLayer, Pending, Recall, TopProjectedNetwork, normalised_identity
 from hqtrack.nets.layers import grid_of, to_map, to_tokens
 
 CHANNELS = 256
@@ -72,7 +72,7 @@ class GatedPropagationLayers(nn.Module):
         return visuals, identities, pending
 
 
-class DeAOT(LayeredNetwork):
+class DeAOT(TopProjectedNetwork):
     """Decoupled features in hierarchical propagation; the baseline of the paper's Table 2."""
 
     def __init__(self, encoder: Encoder, *, layers: int) -> None:

@@ -26,8 +26,8 @@ Pending = tuple[Tensor, ...]
 Recall = Callable[[int, Pending], tuple[MemoryEntry, MemoryEntry]]
 """Gives a layer's long-term and short-term memory, from its index and the frame's projection in it."""
 
-IDENTITY_PATCH = 17
-"""Each identity token sees a 17 x 17 patch, centred on a corner of the 16 x 16 grid (align-corners grid)."""
+IDENTITY_GAIN = 17**-2
+"""Scale of a fresh identity bank, as published for patches of every size."""
 
 
 class MemoryLayer(Protocol):
@@ -47,16 +47,9 @@ class LayeredNetwork(PropagationNetwork):
     remembers itself, any other frame is given memories of earlier frames.
     """
 
-    identity_strides: tuple[int, ...] = (16,)
-    """Strides of the identity embeddings, in the order of `Identity`."""
-
-    def __init__(self, encoder: Encoder, channels: int) -> None:
-        """Build the parts around the layers, whose width at stride 16 is `channels`."""
+    def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
-        self.encoder_projector = nn.Conv2d(encoder.channels[-1], channels, 1)
-        nn.init.xavier_uniform_(self.encoder_projector.weight)
-        self.patch_wise_id_bank = identity_bank(self.max_objects, channels)
 
     @abstractmethod
     def _memory_layers(self) -> Sequence[MemoryLayer]:
@@ -66,14 +59,9 @@ class LayeredNetwork(PropagationNetwork):
     def _run(self, features: Features, recall: Recall) -> Propagation:
         """Run all layers on a frame."""
 
-    def encode(self, images: Tensor) -> Features:
-        """Encode images; the last of the four maps is the input of the first layer."""
-        *pyramid, top = self.encoder(images)
-        return (*pyramid, self.encoder_projector(top))
-
-    def embed_identity(self, one_hot: Tensor) -> Identity:
-        """Embed masks as tokens (B, N, channels) at stride 16."""
-        return (to_tokens(self.patch_wise_id_bank(one_hot)),)
+    @abstractmethod
+    def _identity_of_layers(self, identity: Identity) -> Sequence[Tensor]:
+        """Give the identity embedding of every layer."""
 
     def reference(self, features: Features, identity: Identity) -> Memory:
         """Give a frame's memory; in every layer the frame attends to itself.
@@ -103,26 +91,55 @@ class LayeredNetwork(PropagationNetwork):
         )
         return tuple(layer.memorize(pending, embedding) for layer, pending, embedding in layers)
 
+
+class TopProjectedNetwork(LayeredNetwork):
+    """A layered network whose layers begin with a projection of the encoder's top.
+
+    Every stride at which there are layers has one identity embedding, which they share.
+    """
+
+    identity_strides: tuple[int, ...] = (16,)
+    """Strides of the identity embeddings, in the order of `Identity`."""
+
+    def __init__(self, encoder: Encoder, channels: int) -> None:
+        """Build the parts around the layers, whose width at stride 16 is `channels`."""
+        super().__init__(encoder)
+        self.encoder_projector = nn.Conv2d(encoder.channels[-1], channels, 1)
+        nn.init.xavier_uniform_(self.encoder_projector.weight)
+        self.patch_wise_id_bank = identity_bank(self.max_objects, channels)
+
+    def encode(self, images: Tensor) -> Features:
+        """Encode images; the last of the four maps is the input of the first layer."""
+        *pyramid, top = self.encoder(images)
+        return (*pyramid, self.encoder_projector(top))
+
+    def embed_identity(self, one_hot: Tensor) -> Identity:
+        """Embed masks as tokens (B, N, channels) at stride 16."""
+        return (to_tokens(self.patch_wise_id_bank(one_hot)),)
+
     def _identity_of_layers(self, identity: Identity) -> list[Tensor]:
         of_stride = dict(zip(self.identity_strides, identity, strict=True))
         return [of_stride[layout.stride] for layout in self.layouts]
 
 
-def identity_bank(max_objects: int, channels: int) -> nn.Conv2d:
-    """Make the identity bank: a vector for each identity and place in a patch (AOT, section 3)."""
-    bank = nn.Conv2d(max_objects + 1, channels, IDENTITY_PATCH, stride=16, padding=IDENTITY_PATCH // 2)
+def identity_bank(max_objects: int, channels: int, stride: int = 16) -> nn.Conv2d:
+    """Make the identity bank: a vector for each identity and place in a patch (AOT, section 3).
+
+    Patches overlap by one pixel, centred on the corners of the grid of `stride` (align-corners grid).
+    """
+    bank = nn.Conv2d(max_objects + 1, channels, stride + 1, stride=stride, padding=stride // 2)
     with torch.no_grad():
-        nn.init.orthogonal_(bank.weight.view(channels, -1), gain=IDENTITY_PATCH**-2)
+        nn.init.orthogonal_(bank.weight.view(channels, -1), gain=IDENTITY_GAIN)
     return bank
 
 
 def normalised_identity(one_hot: Tensor, bank: nn.Conv2d, norm: nn.LayerNorm, stride: int) -> Tensor:
     """Embed masks (B, identities, H, W) as normalised tokens (B, N, C) on the grid of `stride`.
 
-    Patches lie on the grid of stride 16; a finer grid repeats the nearest.
+    Patches lie on the grid of the bank's own stride; a finer grid repeats the nearest.
     """
     embedding = norm(bank(one_hot).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    if stride != 16:
+    if bank.stride != (stride, stride):
         height, width = one_hot.shape[-2:]
         grid = (-(-height // stride), -(-width // stride))
         embedding = F.interpolate(embedding, size=grid, mode="nearest")

@@ -15,7 +15,7 @@ from hqtrack.nets.interface import PropagationNetwork
 class Variant:
     """A network of the AOT family: which layers, on which encoder, how many of them at stride 16."""
 
-    family: Literal["aot", "deaot", "vmos"]
+    family: Literal["aot", "deaot", "vmos", "ms_aot"]
     encoder: Literal["internimage_t", "resnet50", "mobilenetv2"]
     layers: int
 
@@ -28,10 +28,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "r50_deaotl": Variant("deaot", "resnet50", 3),
         "deaott": Variant("deaot", "mobilenetv2", 1),
         "r50_aotl": Variant("aot", "resnet50", 3),
+        "ms_aot": Variant("ms_aot", "resnet50", 3),
     }
 )
-"""Published: vmos (HQTrack), r50_deaotl and deaott (DeAOT), r50_aotl (AOT). Of the paper's tables:
-deaot_internimage_t (Table 2, row 2) and vmos_r50 (Table 5)."""
+"""Published: vmos (HQTrack), r50_deaotl and deaott (DeAOT), r50_aotl (AOT), ms_aot (pyramid AOT; Table 1). Of
+the paper's tables: deaot_internimage_t (Table 2, row 2) and vmos_r50 (Table 5)."""
 
 LIGHT = "vmos_light"
 """Our own small network, whose structure is not a variant of the published ones."""
@@ -61,8 +62,14 @@ def build(name: str) -> PropagationNetwork:
     from hqtrack.nets.aot import AOT
     from hqtrack.nets.deaot import DeAOT
     from hqtrack.nets.encoders import build_encoder
+    from hqtrack.nets.ms_aot import MSAOT
     from hqtrack.nets.vmos import VMOS
 
     variant = VARIANTS[name]
-    families: dict[str, Callable[..., PropagationNetwork]] = {"aot": AOT, "deaot": DeAOT, "vmos": VMOS}
+    families: dict[str, Callable[..., PropagationNetwork]] = {
+        "aot": AOT,
+        "deaot": DeAOT,
+        "vmos": VMOS,
+        "ms_aot": MSAOT,
+    }
     return families[variant.family](build_encoder(variant.encoder), layers=variant.layers)

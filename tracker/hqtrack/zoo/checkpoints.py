@@ -203,6 +203,8 @@ def describe(state: Mapping[str, Tensor]) -> str:
         return f"{family} with {_sam_encoder(state)}"
     if "decoder.match_weights" in keys:
         return "VMOS-light"
+    if "MSLSTT.decoder_norms.0.weight" in keys:
+        return f"MS-AOT with {_encoder(keys, prefix='encoder.') or 'an unknown encoder'}"
     layers = len({key.split(".")[2] for key in keys if key.startswith("LSTT.layers.")})
     if layers == 0:
         encoder = _encoder(keys, prefix="")
