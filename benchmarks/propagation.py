@@ -72,7 +72,7 @@ def run_side(side: str, options: argparse.Namespace) -> None:
         track = tracker.track
     else:
         from hqtrack import HQTrack, nets
-        from hqtrack.config import Memory
+        from hqtrack.cards import Memory
         from hqtrack.masks import label_map, masks_of
         from hqtrack.zoo import load_card
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from hqtrack.config import RefinerKind
+from hqtrack.cards import RefinerKind
 from hqtrack.refinement.sam import PromptedSam, Prompts, build_network
 
 from segment_anything_hq import SamPredictor  # isort: skip

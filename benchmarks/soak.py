@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from hqtrack import HQTrack, nets
-from hqtrack.config import Memory
+from hqtrack.cards import Memory
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from hqtrack.cli import app
-from hqtrack.overlay import palette
+from hqtrack.video.drawing import palette
 
 ROOT = Path(__file__).parents[1]
 FRAMES = 6

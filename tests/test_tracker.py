@@ -9,7 +9,7 @@ import torch
 import hqtrack
 from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
-from hqtrack.config import Card, Memory, Paradigm, Weights
+from hqtrack.cards import Card, Memory, Paradigm, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.tracker import find_device, find_dtype

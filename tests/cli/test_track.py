@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
-from hqtrack.frames import Frame, open_frames
 from hqtrack.masks import iou, masks_of, rle_decode
-from hqtrack.outputs import BoxTable
+from hqtrack.video.outputs import BoxTable
+from hqtrack.video.sources import Frame, open_frames
 
 HEIGHT, WIDTH = 64, 96
 ALL = ("--labels", "--rle", "--trajectories", "--csv")

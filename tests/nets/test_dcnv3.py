@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hqtrack.nets import dcnv3 as module
 from hqtrack.nets.dcnv3 import DCNv3, Window, dcnv3
+from hqtrack.nets.dcnv3 import in_pytorch as module
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -236,7 +236,7 @@ FUSED = """
 import torch
 from test_dcnv3 import operands
 from hqtrack.nets.dcnv3 import Window, dcnv3_in_pytorch
-from hqtrack.nets.dcnv3_triton import dcnv3_fused
+from hqtrack.nets.dcnv3.triton_kernel import dcnv3_fused
 
 for channels, groups, window in (
     (32, 4, Window()), (6, 2, Window(5, 2, 1, 1, 1.5)), (24, 3, Window(padding=0, dilation=2)),

@@ -7,7 +7,7 @@ import pytest
 from colour_network import ColourNetwork
 
 from hqtrack import HQTrack
-from hqtrack.config import Card, Memory, Paradigm, Weights
+from hqtrack.cards import Card, Memory, Paradigm, Weights
 
 ROWS, COLUMNS = 5, 6
 SHAPE = (16 * ROWS, 16 * COLUMNS)

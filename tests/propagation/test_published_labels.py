@@ -13,7 +13,7 @@ import pytest
 
 from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
-from hqtrack.config import Memory
+from hqtrack.cards import Memory
 from hqtrack.masks import masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo import load_card

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hqtrack import HQTrack, nets
-from hqtrack.config import Card, Memory, Weights
+from hqtrack.cards import Card, Memory, Weights
 
 
 def resident_bytes() -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hqtrack.config import Refiner, Weights
+from hqtrack.cards import Refiner, Weights
 from hqtrack.errors import WeightsError
 from hqtrack.refinement import build_refiner
 from hqtrack.refinement.attention import BiasedAttention

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.config import Refiner, Weights
+from hqtrack.cards import Refiner, Weights
 from hqtrack.errors import InputError
 from hqtrack.masks import iou
 from hqtrack.refinement import MaskRefiner, build_refiner

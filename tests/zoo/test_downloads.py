@@ -12,7 +12,7 @@ import gdown
 import pytest
 
 from hqtrack import InputError, WeightsError
-from hqtrack.config import Weights
+from hqtrack.cards import Weights
 from hqtrack.zoo import cache_folder, checked_weights, downloads, find_weights, pull, verify
 from zoo.file_server import FileServer, checkpoint, serving
 
@@ -90,7 +90,7 @@ def test_a_download_given_up_goes_on_with_the_next_command(
 def test_a_killed_download_leaves_no_half_file_and_goes_on(server: FileServer, cache: Path) -> None:
     server.stall_after = 1 << 20
     code = (
-        "from hqtrack.config import Weights; from hqtrack.zoo import pull; "
+        "from hqtrack.cards import Weights; from hqtrack.zoo import pull; "
         f"pull(Weights(file='model.pth', origin='published', url='{server.url}'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])

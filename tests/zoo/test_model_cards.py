@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hqtrack import CardError, WeightsError, nets
-from hqtrack.config import OVERRIDES, Card
+from hqtrack.cards import OVERRIDES, Card
 from hqtrack.zoo import (
     card_names,
     find_weights,

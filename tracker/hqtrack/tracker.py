@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from hqtrack import zoo
-from hqtrack.config import Card
+from hqtrack.cards import Card
 from hqtrack.errors import InputError, StateError
 from hqtrack.masks import MAX_OBJECTS, LabelMap, label_map, masks_of
 from hqtrack.nets.interface import PropagationNetwork

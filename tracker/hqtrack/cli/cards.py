@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hqtrack.cards import Card
 from hqtrack.cli.tables import print_table
-from hqtrack.config import Card
 
 
 def cards(

@@ -20,11 +20,11 @@ import typer
 from hqtrack.errors import CardError, DataError, HQTrackError, InputError
 
 if TYPE_CHECKING:
-    from hqtrack.frames import FrameSource
-    from hqtrack.journal import Job, Journal
-    from hqtrack.outputs import Writer
-    from hqtrack.prompts import MaskMaker, Prompt
     from hqtrack.tracker import HQTrack, Precision
+    from hqtrack.video.journal import Job, Journal
+    from hqtrack.video.outputs import Writer
+    from hqtrack.video.prompts import MaskMaker, Prompt
+    from hqtrack.video.sources import FrameSource
 
 OBJECTS, OUTPUTS, FRAMES, SYSTEM, RUN = "Objects", "Outputs", "Frames", "System", "Run"
 
@@ -179,7 +179,7 @@ def track(
 
       hqtrack track clip.mp4 -o out --resume
     """
-    from hqtrack.journal import Job
+    from hqtrack.video.journal import Job
 
     flags = {"overlay": overlay, "labels": labels, "rle": rle, "trajectories": trajectories, "csv": table}
     with _errors(WRONG_USE):
@@ -256,7 +256,7 @@ def _absolute(source: str) -> str:
 
 
 def _job_of_earlier_run(context: typer.Context, source: str, out: Path) -> Job:
-    from hqtrack.journal import Journal
+    from hqtrack.video.journal import Journal
 
     given = [
         parameter.opts[0]
@@ -281,7 +281,7 @@ def _is_given(context: typer.Context, name: str | None) -> bool:
 
 
 def _open(job: Job) -> FrameSource:
-    from hqtrack.frames import ImageFrames, open_frames
+    from hqtrack.video.sources import ImageFrames, open_frames
 
     frames = open_frames(job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps)
     if job.fps is not None and not isinstance(frames, ImageFrames):
@@ -300,7 +300,7 @@ def _prompts(
     select: bool,
 ) -> list[Prompt]:
     """Read the objects, and check them against the frames."""
-    from hqtrack.prompts import check_frames, read_prompts, select_boxes
+    from hqtrack.video.prompts import check_frames, read_prompts, select_boxes
 
     prompts = read_prompts(
         masks=masks, boxes=boxes, points=points, objects=later, start=frames.start, size=frames.size
@@ -315,8 +315,8 @@ def _prompts(
 
 def _check_outputs(job: Job, out: Path, *, resume: bool, force: bool) -> None:
     """Check that nothing is overwritten that should not be."""
-    from hqtrack.journal import has_unfinished
-    from hqtrack.outputs import WRITERS, earlier_files
+    from hqtrack.video.journal import has_unfinished
+    from hqtrack.video.outputs import WRITERS, earlier_files
 
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; -o names a folder")
@@ -345,7 +345,7 @@ def _tracker(job: Job, device: str, precision: str) -> HQTrack:
 
 def _mask_maker(tracker: HQTrack) -> MaskMaker:
     """Find what turns boxes and points into masks: the tracker's own refiner, or another one."""
-    from hqtrack.prompts import MaskMaker, find_refiner
+    from hqtrack.video.prompts import MaskMaker, find_refiner
 
     if tracker.refiner is not None:
         own = tracker.refiner
@@ -373,9 +373,9 @@ def _run(
 
     How to go on after that is added to `advice`.
     """
-    from hqtrack.journal import Journal
-    from hqtrack.outputs import earlier_files, facts_of, open_writer
-    from hqtrack.video import track_frames
+    from hqtrack.video.job import track_frames
+    from hqtrack.video.journal import Journal
+    from hqtrack.video.outputs import earlier_files, facts_of, open_writer
 
     out.mkdir(parents=True, exist_ok=True)
     journal: Journal | None = None

@@ -153,7 +153,7 @@ def scenes(
 
     Neither the sample sequences nor the test set are among them.
     """
-    from hqtrack.vot.sample_sequences import FIRST_TRAINING_SEED, write_dataset
+    from hqtrack.scenes.scripts import FIRST_TRAINING_SEED, write_dataset
 
     names = write_dataset(folder, tuple(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + count)))
     typer.echo(f"{folder}: {len(names)} sequences")
@@ -173,7 +173,7 @@ def export(
 
     The card's [weights] then says their SHA-256, data, command and commit.
     """
-    from hqtrack.config import read_card
+    from hqtrack.cards import read_card
     from hqtrack.errors import CardError
     from hqtrack.training.checkpoints import code_version, starts_of, with_entry
     from hqtrack.training.checkpoints import export as write

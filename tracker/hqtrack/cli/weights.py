@@ -13,7 +13,7 @@ from hqtrack.errors import WeightsError
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
 
-    from hqtrack.config import Weights
+    from hqtrack.cards import Weights
 
 app = typer.Typer(no_args_is_help=True, help="List, download, check and find weight files.")
 

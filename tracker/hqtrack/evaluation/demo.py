@@ -24,10 +24,10 @@ from vot.workspace import Workspace
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
-from hqtrack.frames import Frame
-from hqtrack.outputs import OverlayVideo, VideoFacts
-from hqtrack.overlay import contact_sheet, draw_masks
-from hqtrack.vot.sample_sequences import FRAMES_PER_SECOND
+from hqtrack.scenes.scripts import FRAMES_PER_SECOND
+from hqtrack.video.drawing import contact_sheet, draw_masks
+from hqtrack.video.outputs import OverlayVideo, VideoFacts
+from hqtrack.video.sources import Frame
 
 CARD = "hqtrack-light"
 TRACKERS = ("HQTrackLight", "FirstMask")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hqtrack.config import Memory, Paradigm
+from hqtrack.cards import Memory, Paradigm
 from hqtrack.masks import LabelMap, label_map, masks_of
 from hqtrack.nets.interface import Features, PropagationNetwork
 from hqtrack.propagation.frame import (

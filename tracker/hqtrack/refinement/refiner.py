@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hqtrack.config import Refiner
+from hqtrack.cards import Refiner
 from hqtrack.errors import InputError
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
 from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hqtrack.config import RefinerKind
+from hqtrack.cards import RefinerKind
 from hqtrack.errors import InputError
 from hqtrack.refinement.attention import fuse_attention
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint

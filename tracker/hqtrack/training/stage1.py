@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.run import Batch, Batches, processes, share_of, train
-from hqtrack.training.schedule import PUBLISHED_STAGE1, Recipe
+from hqtrack.training.loop import Batch, Batches, processes, share_of, train
+from hqtrack.training.recipes import PUBLISHED_STAGE1, Recipe
+from hqtrack.training.step import Ema
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
-from hqtrack.training.trainer import Ema
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def run(
         images: What sequences are made of.
         validation: Sequences as (T, 3, H, W) uint8 frames and (T, H, W) uint8 labels.
         settings: The run. A resumed run may have another number of steps.
-        folder: See `hqtrack.training.run.train`.
+        folder: See `hqtrack.training.loop.train`.
         videos: Of which a share of the sequences is taken instead.
         workers: Processes that synthesise on the CPU; with 0 it is done on the device that trains.
         device: Where the network trains.

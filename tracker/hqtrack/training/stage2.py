@@ -11,9 +11,9 @@ import torch
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.run import Batch, Batches, processes, share_of, train
-from hqtrack.training.schedule import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
-from hqtrack.training.trainer import Ema
+from hqtrack.training.loop import Batch, Batches, processes, share_of, train
+from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
+from hqtrack.training.step import Ema
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def run(
         network: With the weights of stage 1; they are replaced when there is a checkpoint.
         sources: The datasets and their shares.
         settings: The run.
-        folder: See `hqtrack.training.run.train`.
+        folder: See `hqtrack.training.loop.train`.
         workers: Processes that read videos.
         device: Where the network trains.
     """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hqtrack.nets.interface import Memory, PropagationNetwork
 from hqtrack.propagation.groups import most_likely
-from hqtrack.training.trainer import identity_maps, join, normalise
+from hqtrack.training.step import identity_maps, join, normalise
 
 
 @torch.inference_mode()

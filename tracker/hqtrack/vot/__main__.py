@@ -36,7 +36,7 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         CardError: A variable that starts with HQTRACK_ is unknown.
     """
-    from hqtrack.config import OVERRIDES
+    from hqtrack.cards import OVERRIDES
     from hqtrack.errors import CardError
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]

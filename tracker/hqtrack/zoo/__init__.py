@@ -1,6 +1,6 @@
 """Model cards and weights: from a name to a ready network."""
 
-from hqtrack.zoo.cards import card_names, known_weights, load_card, models_folder, weights_of
+from hqtrack.zoo.catalogue import card_names, known_weights, load_card, models_folder, weights_of
 from hqtrack.zoo.checkpoints import (
     check_family,
     describe,

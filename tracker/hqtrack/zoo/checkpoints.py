@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hqtrack import nets
-from hqtrack.config import Card, Weights
+from hqtrack.cards import Card, Weights
 from hqtrack.errors import WeightsError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo.weights import check_sha256, checked_weights, record_sha256, sha256_of

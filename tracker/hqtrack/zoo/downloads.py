@@ -15,7 +15,7 @@ import filelock
 import gdown
 import requests
 
-from hqtrack.config import Weights
+from hqtrack.cards import Weights
 from hqtrack.errors import WeightsError
 from hqtrack.zoo.checkpoints import read_checkpoint
 from hqtrack.zoo.weights import (

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from hqtrack import config
+from hqtrack import cards
 from hqtrack.errors import DataError, InputError, WeightsError
-from hqtrack.frames import IMAGE_SUFFIXES, natural_order
 from hqtrack.masks import MAX_OBJECTS, rle_decode, rle_encode
+from hqtrack.video.sources import IMAGE_SUFFIXES, natural_order
 
 if TYPE_CHECKING:
     from hqtrack.refinement import MaskRefiner
@@ -247,7 +247,7 @@ def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride:
             )
 
 
-def find_refiner(card: config.Card) -> config.Refiner | None:
+def find_refiner(card: cards.Card) -> cards.Refiner | None:
     """Give the SAM for boxes and points: the card's own, or else an HQ-SAM whose weights are here.
 
     Returns:

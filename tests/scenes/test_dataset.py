@@ -8,7 +8,7 @@ import pytest
 from vot.dataset import load_dataset
 from vot.region.io import read_trajectory
 
-from hqtrack.vot.sample_sequences import (
+from hqtrack.scenes.scripts import (
     SAMPLE_SEED,
     SCENES,
     TEST_SEEDS,

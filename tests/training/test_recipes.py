@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hqtrack.training.schedule import (
+from hqtrack.training.recipes import (
     PUBLISHED_STAGE1,
     PUBLISHED_STAGE2,
     Recipe,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hqtrack import DataError, InputError
-from hqtrack.frames import open_frames, prefetch, read_image
+from hqtrack.video.sources import open_frames, prefetch, read_image
 
 
 def picture(height: int = 24, width: int = 32, level: int = 0) -> np.ndarray:

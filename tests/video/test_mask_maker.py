@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from hqtrack.prompts import MaskMaker, Prompt
 from hqtrack.refinement import MaskRefiner
+from hqtrack.video.prompts import MaskMaker, Prompt
 
 
 def test_boxes_and_points_become_masks_by_hq_sam(refiner: MaskRefiner, picture: Any, calls: Any) -> None:

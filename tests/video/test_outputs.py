@@ -14,11 +14,11 @@ import pytest
 from PIL import Image as Pillow
 from vot.region.io import read_trajectory
 
-from hqtrack import outputs
-from hqtrack.frames import Frame, open_frames
 from hqtrack.masks import masks_of, rle_decode
-from hqtrack.outputs import WRITERS, VideoFacts, facts_of, move_timecode, open_writer
-from hqtrack.overlay import draw_masks, palette
+from hqtrack.video import outputs
+from hqtrack.video.drawing import draw_masks, palette
+from hqtrack.video.outputs import WRITERS, VideoFacts, facts_of, move_timecode, open_writer
+from hqtrack.video.sources import Frame, open_frames
 
 HEIGHT, WIDTH = 48, 64
 FACTS = VideoFacts(Fraction(25))

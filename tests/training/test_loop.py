@@ -16,11 +16,11 @@ from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.training import stage1, stage2
 from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state, save_atomically
 from hqtrack.training.datasets import Source, read_dataset
-from hqtrack.training.schedule import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
+from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
 from hqtrack.training.stage1 import Phase, Stage1
 from hqtrack.training.stage2 import Stage2
+from hqtrack.training.step import build_optimizer, corrupt, sequence_loss, training_step
 from hqtrack.training.synthesis import RegionImages
-from hqtrack.training.trainer import build_optimizer, corrupt, sequence_loss, training_step
 from training.test_datasets import write_davis
 
 

@@ -92,7 +92,7 @@ def dcnv3(
 def _fused_kernel() -> ModuleType | None:
     """Give the module of the Triton kernel, or None where Triton is not installed."""
     try:
-        return importlib.import_module("hqtrack.nets.dcnv3_triton")
+        return importlib.import_module("hqtrack.nets.dcnv3.triton_kernel")
     except ImportError:
         return None
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.masks import rle_decode, rle_encode
-from hqtrack.prompts import Prompt
+from hqtrack.video.prompts import Prompt
 
 Masks = npt.NDArray[np.bool_]
 
@@ -41,7 +41,7 @@ class Job:
     weights: str | None
     max_long_edge: int | None
     outputs: tuple[str, ...]
-    """Keys of `hqtrack.outputs.WRITERS`."""
+    """Keys of `hqtrack.video.outputs.WRITERS`."""
     prompts: tuple[Prompt, ...]
 
 

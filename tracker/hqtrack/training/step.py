@@ -20,7 +20,7 @@ from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, P
 from hqtrack.propagation.frame import MEAN, STD
 from hqtrack.propagation.groups import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
-from hqtrack.training.schedule import (
+from hqtrack.training.recipes import (
     Recipe,
     auxiliary_weight,
     hard_pixel_share,

@@ -26,9 +26,9 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError
-from hqtrack.frames import Frame, FrameSource
 from hqtrack.masks import box_of, label_map, rle_encode
-from hqtrack.overlay import draw_masks, palette
+from hqtrack.video.drawing import draw_masks, palette
+from hqtrack.video.sources import Frame, FrameSource
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.frames import Frame, Image
-from hqtrack.journal import Journal
 from hqtrack.masks import label_map, masks_of
-from hqtrack.prompts import MaskMaker, Prompt
+from hqtrack.video.journal import Journal
+from hqtrack.video.prompts import MaskMaker, Prompt
+from hqtrack.video.sources import Frame, Image
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hqtrack
-from hqtrack.config import Card, Weights, read_card
+from hqtrack.cards import Card, Weights, read_card
 from hqtrack.errors import CardError
 
 
@@ -30,7 +30,7 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     Args:
         name_or_path: `"hqtrack"` is one of ours, `"./mine.toml"` a file of one's own. A weight file that lies
             beside a card of one's own is found there.
-        **overrides: New values of the settings in `hqtrack.config.OVERRIDES`; None changes nothing.
+        **overrides: New values of the settings in `hqtrack.cards.OVERRIDES`; None changes nothing.
 
     Raises:
         CardError: No such card, or a key or a value is not allowed.

@@ -10,8 +10,8 @@ from PIL import Image as Pillow
 
 from hqtrack import DataError, InputError, WeightsError
 from hqtrack.masks import iou
-from hqtrack.overlay import palette
-from hqtrack.prompts import (
+from hqtrack.video.drawing import palette
+from hqtrack.video.prompts import (
     MaskMaker,
     Prompt,
     check_frames,

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from hqtrack.errors import InputError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.checkpoints import CHECKPOINT, read_state, save_atomically
-from hqtrack.training.schedule import Recipe, ema_decay
-from hqtrack.training.trainer import Ema, build_optimizer, training_step
+from hqtrack.training.recipes import Recipe, ema_decay
+from hqtrack.training.step import Ema, build_optimizer, training_step
 from hqtrack.training.validation import mean_iou, track
 
 logger = logging.getLogger(__name__)
