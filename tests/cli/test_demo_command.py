@@ -9,7 +9,7 @@ from hqtrack import zoo
 from hqtrack.cli import app
 from hqtrack.errors import WeightsError
 from hqtrack.evaluation import demo
-from hqtrack.scenes import scripts
+from hqtrack.scenes import dataset
 
 
 def test_missing_weights_are_noticed_before_anything_is_drawn(
@@ -36,7 +36,7 @@ def test_the_test_set_has_seeds_of_its_own(
     def run(_: Path) -> None:
         raise Enough
 
-    monkeypatch.setattr(scripts, "write_dataset", lambda _, chosen: drawn.update(chosen))
+    monkeypatch.setattr(dataset, "write_dataset", lambda _, chosen: drawn.update(chosen))
     monkeypatch.setattr(demo, "run_demo", run)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "workspace"), *options])
     assert isinstance(result.exception, Enough)

@@ -8,13 +8,9 @@ import pytest
 from vot.dataset import load_dataset
 from vot.region.io import read_trajectory
 
-from hqtrack.scenes.scripts import (
-    SAMPLE_SEED,
-    SCENES,
-    TEST_SEEDS,
-    Scene,
-    write_sequence,
-)
+from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_sequence
+from hqtrack.scenes.scripts import SCENES
+from hqtrack.scenes.stage import Scene
 
 
 def scene(number: int, seed: int = SAMPLE_SEED) -> tuple[Scene, np.random.Generator]:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from hqtrack.training.synthesis import RegionImages
+
 
 def write_static(root: Path, count: int = 3) -> Path:
     """Write photographs of random texture with a few regions each."""
@@ -30,3 +32,8 @@ def write_static(root: Path, count: int = 3) -> Path:
 def static_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images and labels."""
     return write_static(tmp_path_factory.mktemp("static") / "photos")
+
+
+@pytest.fixture(scope="session")
+def images(static_folder: Path) -> RegionImages:
+    return RegionImages.from_folder(static_folder)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import resource
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +15,11 @@ from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.training import stage1, stage2
 from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state, save_atomically
 from hqtrack.training.datasets import Source, read_dataset
-from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
-from hqtrack.training.stage1 import Phase, Stage1
+from hqtrack.training.recipes import LIGHT_STAGE2
 from hqtrack.training.stage2 import Stage2
-from hqtrack.training.step import build_optimizer, corrupt, sequence_loss, training_step
 from hqtrack.training.synthesis import RegionImages
 from training.test_datasets import write_davis
-
-
-def tiny(steps: int, **settings: object) -> Stage1:
-    return Stage1(steps=steps, phases=(Phase(0.0, 64, 3, 2),), **settings)  # type: ignore[arg-type]
-
-
-def fresh() -> VMOSLight:
-    torch.manual_seed(0)
-    return VMOSLight()
-
-
-@pytest.fixture(scope="module")
-def images(static_folder: Path) -> RegionImages:
-    return RegionImages.from_folder(static_folder)
+from training.tiny import fresh, tiny
 
 
 class Killed(Exception):
@@ -108,38 +92,6 @@ def test_the_log_can_be_read_line_by_line_and_by_tensorboard(images: RegionImage
     assert board.Scalars("loss")[0].value == pytest.approx(figures["loss"], rel=1e-4)
 
 
-def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
-    network, recipe = fresh(), Recipe(warmup=0.0, decay_start=1.0)
-    optimizer = build_optimizer(network, recipe)
-    losses = []
-    for _ in range(14):
-        record = training_step(
-            network, optimizer, batch.frames, batch.labels, recipe, step=0, steps=1000, second_given=False
-        )
-        losses.append(record["loss"])
-    assert sum(losses[-3:]) < 0.75 * sum(losses[:3])
-
-
-def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: RegionImages) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1))[0]
-    network = fresh()
-    with torch.no_grad():
-        network.decoder.identity_logits.weight[0] = float("inf")
-    before = {name: value.clone() for name, value in network.named_parameters()}
-    training_step(
-        network,
-        build_optimizer(network, Recipe()),
-        batch.frames,
-        batch.labels,
-        Recipe(),
-        step=0,
-        steps=10,
-        second_given=False,
-    )
-    assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
-
-
 def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_atomically({"step": 1, "weights": torch.zeros(10)}, path)
@@ -155,31 +107,6 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-def published_batch() -> tuple[torch.Tensor, torch.Tensor]:
-    frames = torch.randint(0, 256, (1, 3, 3, 65, 65), dtype=torch.uint8)
-    labels = torch.zeros(1, 3, 65, 65, dtype=torch.uint8)
-    labels[..., 16:48, 16:48] = 1
-    return frames, labels
-
-
-def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_half() -> None:
-    torch.manual_seed(0)
-    network = nets.build("deaott")
-    recipe = PUBLISHED_STAGE2
-    optimizer = build_optimizer(network, recipe)
-    frames, labels = published_batch()
-    changed = []
-    for step in (1, 6):
-        before = {name: value.detach().clone() for name, value in network.named_parameters()}
-        training_step(network, optimizer, frames, labels, recipe, step=step, steps=10, second_given=False)
-        changed.append({n for n, value in network.named_parameters() if not torch.equal(value, before[n])})
-    names = [name for name, _ in network.named_parameters()]
-    bank = {name for name in names if "id_bank" in name or name.startswith("id_norm")}
-    assert bank
-    assert changed[0] - changed[1] == bank
-    assert changed[1] <= changed[0]
 
 
 def test_an_encoder_starts_with_weights_of_the_encoder_alone(tmp_path: Path) -> None:
@@ -204,54 +131,6 @@ def test_an_encoder_of_another_network_is_refused(tmp_path: Path) -> None:
         load_encoder(nets.build("vmos_light"), tmp_path / "cut.pth")
     with pytest.raises(WeightsError, match="no checkpoint"):
         load_encoder(nets.build("vmos_light"), tmp_path / "missing.pth")
-
-
-def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
-    images: RegionImages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
-    network = fresh().train()
-    shown: list[torch.Tensor] = []
-    real = network.embed_identity
-
-    def embed(one_hot: torch.Tensor) -> object:
-        shown.append(one_hot[:, 0] < 0.5)
-        return real(one_hot)
-
-    monkeypatch.setattr(network, "embed_identity", embed)
-    recipe = replace(Recipe(), own_masks_from=0.5, truth_fed_back=0.0, corrupted=False)
-    agrees = []
-    for progress in (0.4, 0.6):
-        shown.clear()
-        generator = torch.Generator().manual_seed(0)
-        sequence_loss(network, batch.frames, batch.labels, recipe, progress=progress, generator=generator)
-        known = [label for label in range(1, int(batch.labels[:, 0].max()) + 1)]
-        truth = torch.isin(batch.labels[:, 1], torch.tensor(known, dtype=torch.uint8))
-        agrees.append(torch.equal(shown[1], truth))
-    assert agrees == [True, False]
-
-
-def test_corruption_changes_masks_near_objects_and_far_and_is_repeatable() -> None:
-    labels = torch.zeros(16, 64, 64, dtype=torch.long)
-    labels[:, 20:40, 20:40] = 1
-    first, second = (corrupt(labels, 1, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, labels)
-    assert int(first.max()) == 1
-    far = torch.ones(64, 64, dtype=torch.bool)
-    far[:48, :48] = False
-    assert first[:, far].any(1).any()
-    assert not first[:, far].any(1).all()
-
-
-def test_more_objects_than_identities_do_not_stop_the_training() -> None:
-    frames = torch.randint(0, 256, (1, 2, 3, 64, 64), dtype=torch.uint8)
-    labels = torch.arange(16, dtype=torch.uint8).repeat_interleave(16).view(1, 1, 4, 64)
-    labels = labels.repeat_interleave(16, dim=2).expand(1, 2, 64, 64).contiguous()
-    loss, _ = sequence_loss(
-        fresh().train(), frames, labels, Recipe(), progress=0.5, generator=torch.Generator().manual_seed(0)
-    )
-    assert torch.isfinite(loss)
 
 
 def test_stage_2_trains_on_videos_and_counts_what_it_could_not_read(

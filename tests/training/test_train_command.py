@@ -13,7 +13,7 @@ from hqtrack.cards import read_card
 from hqtrack.cli.train import app
 from hqtrack.errors import HQTrackError
 from hqtrack.nets.vmos_light import VMOSLight
-from hqtrack.scenes import scripts
+from hqtrack.scenes import dataset
 from hqtrack.training.checkpoints import CHECKPOINT, read_state, starts_of
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
@@ -92,10 +92,10 @@ def test_scenes_for_training_are_not_those_that_are_measured(tmp_path: Path) -> 
         return [f"{seed}" for seed in seeds]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scripts, "write_dataset", noted)
+        patch.setattr(dataset, "write_dataset", noted)
         assert "3 sequences" in invoke("scenes", tmp_path, "--count", "3")
     assert len(taken) == 3
-    assert not {scripts.SAMPLE_SEED, *scripts.TEST_SEEDS} & set(taken)
+    assert not {dataset.SAMPLE_SEED, *dataset.TEST_SEEDS} & set(taken)
 
 
 def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], tmp_path: Path) -> None:

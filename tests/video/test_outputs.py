@@ -17,7 +17,7 @@ from vot.region.io import read_trajectory
 from hqtrack.masks import masks_of, rle_decode
 from hqtrack.video import outputs
 from hqtrack.video.drawing import draw_masks, palette
-from hqtrack.video.outputs import WRITERS, VideoFacts, facts_of, move_timecode, open_writer
+from hqtrack.video.outputs import WRITERS, VideoFacts, facts_of, open_writer
 from hqtrack.video.sources import Frame, open_frames
 
 HEIGHT, WIDTH = 48, 64
@@ -206,33 +206,6 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
         writer.finish()
     # From the 100th frame on, keeping the masks would cost 23 MB, keeping the images as much.
     assert max(sizes[4:]) - sizes[3] < 12e6
-
-
-@pytest.mark.parametrize(
-    ("timecode", "frames", "fps", "stride", "expected"),
-    [
-        ("00:00:00:00", 0, Fraction(25), 1, "00:00:00:00"),
-        ("23:59:59:24", 1, Fraction(25), 1, "00:00:00:00"),
-        ("00:00:59;29", 1, Fraction(30000, 1001), 1, "00:01:00;02"),
-        ("00:09:59;29", 1, Fraction(30000, 1001), 1, "00:10:00;00"),
-        ("00:00:00;00", 17982, Fraction(30000, 1001), 1, "00:10:00;00"),
-        ("00:00:59;59", 1, Fraction(60000, 1001), 1, "00:01:00;04"),
-        ("01:00:00:10", 4, Fraction(24), 2, "01:00:00:07"),
-        ("01:00:00:10", 0, Fraction(25), 2, None),
-        ("01:00:00;10", 0, Fraction(30000, 1001), 2, None),
-        ("no timecode", 0, Fraction(25), 1, None),
-    ],
-)
-def test_a_timecode_moves_by_frames(
-    timecode: str, frames: int, fps: Fraction, stride: int, expected: str | None
-) -> None:
-    assert move_timecode(timecode, frames, fps, stride) == expected
-
-
-def test_a_drop_frame_timecode_counts_every_frame_once() -> None:
-    seen = [move_timecode("00:00:00;00", count, Fraction(30000, 1001)) for count in range(0, 40_000)]
-    assert len(set(seen)) == len(seen)
-    assert not any(text.endswith((":00;00", ":00;01")) and text[4] != "0" for text in seen if text)
 
 
 def test_facts_count_from_the_first_frame_that_is_read(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hqtrack import DataError, InputError
-from hqtrack.video.sources import open_frames, prefetch, read_image
+from hqtrack.video.sources import open_frames
 
 
 def picture(height: int = 24, width: int = 32, level: int = 0) -> np.ndarray:
@@ -33,52 +33,6 @@ def folder(tmp_path: Path) -> Path:
         write(frames / f"frame{number}.png", picture(level=10 * number)[..., ::-1])
     (frames / "notes.txt").write_text("not a frame")
     return frames
-
-
-def test_a_colour_image_is_read_as_rgb(tmp_path: Path) -> None:
-    np.testing.assert_array_equal(
-        read_image(write(tmp_path / "a.png", picture(level=200)[..., ::-1])), picture(level=200)
-    )
-
-
-def test_a_grey_image_gets_three_equal_channels(tmp_path: Path) -> None:
-    grey = np.arange(24 * 32, dtype=np.uint32).reshape(24, 32).astype(np.uint8)
-    image = read_image(write(tmp_path / "a.png", grey))
-    assert image.shape == (24, 32, 3)
-    for channel in range(3):
-        np.testing.assert_array_equal(image[..., channel], grey)
-
-
-def test_of_16_bit_values_the_upper_8_bits_are_kept(tmp_path: Path) -> None:
-    deep = np.full((24, 32, 3), 0x7F20, np.uint16)
-    image = read_image(write(tmp_path / "a.png", deep))
-    assert image.dtype == np.uint8
-    assert np.all(np.abs(image.astype(int) - 0x7F) <= 1)
-
-
-def test_transparency_is_dropped_and_the_colours_under_it_stay(tmp_path: Path) -> None:
-    rgba = np.dstack([picture(level=90)[..., ::-1], np.zeros((24, 32), np.uint8)])
-    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", rgba)), picture(level=90))
-
-
-@pytest.mark.parametrize("content", [b"", b"no image at all", b"\xff\xd8\xff\xe0 cut short"])
-def test_what_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "broken.jpg"
-    file.write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.jpg"):
-        read_image(file)
-
-
-def test_a_jpeg_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
-    file = write(tmp_path / "cut.jpg", picture(240, 320))
-    file.write_bytes(file.read_bytes()[:-200])
-    with pytest.raises(DataError, match="cut short"):
-        read_image(file)
-
-
-def test_a_missing_image_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.png"):
-        read_image(tmp_path / "nowhere.png")
 
 
 def test_a_folder_is_read_in_natural_order(folder: Path) -> None:
@@ -171,35 +125,3 @@ def test_sources_without_frames_are_told(folder: Path, tmp_path: Path) -> None:
         open_frames(str(folder / "*.xyz"))
     with pytest.raises(DataError, match="only 12 frames"):
         open_frames(folder, start=40)
-
-
-def test_decoding_runs_ahead_by_a_bounded_number() -> None:
-    import threading
-
-    made = 0
-    ready = threading.Event()
-
-    def items():
-        nonlocal made
-        for number in range(100):
-            made += 1
-            if made == 4:
-                ready.set()
-            yield number
-
-    ahead = prefetch(items(), 3)
-    assert next(ahead) == 0
-    assert ready.wait(5)
-    assert 4 <= made <= 6
-    assert list(ahead) == list(range(1, 100))
-
-
-def test_an_error_in_the_decoding_thread_reaches_the_reader() -> None:
-    def items():
-        yield 1
-        raise DataError("frame 2 is broken")
-
-    ahead = prefetch(items(), 3)
-    assert next(ahead) == 1
-    with pytest.raises(DataError, match="frame 2"):
-        next(ahead)

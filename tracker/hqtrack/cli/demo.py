@@ -22,7 +22,7 @@ def demo(
     """
     from hqtrack.cli.tables import print_table
     from hqtrack.evaluation.demo import CARD, run_demo, table
-    from hqtrack.scenes.scripts import SAMPLE_SEED, TEST_SEEDS, write_dataset
+    from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
     from hqtrack.zoo import find_weights, load_card
 

@@ -22,8 +22,9 @@ from hqtrack.errors import CardError, DataError, HQTrackError, InputError
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack, Precision
     from hqtrack.video.journal import Job, Journal
+    from hqtrack.video.mask_maker import MaskMaker
     from hqtrack.video.outputs import Writer
-    from hqtrack.video.prompts import MaskMaker, Prompt
+    from hqtrack.video.prompts import Prompt
     from hqtrack.video.sources import FrameSource
 
 OBJECTS, OUTPUTS, FRAMES, SYSTEM, RUN = "Objects", "Outputs", "Frames", "System", "Run"
@@ -345,7 +346,7 @@ def _tracker(job: Job, device: str, precision: str) -> HQTrack:
 
 def _mask_maker(tracker: HQTrack) -> MaskMaker:
     """Find what turns boxes and points into masks: the tracker's own refiner, or another one."""
-    from hqtrack.video.prompts import MaskMaker, find_refiner
+    from hqtrack.video.mask_maker import MaskMaker, find_refiner
 
     if tracker.refiner is not None:
         own = tracker.refiner

@@ -153,7 +153,7 @@ def scenes(
 
     Neither the sample sequences nor the test set are among them.
     """
-    from hqtrack.scenes.scripts import FIRST_TRAINING_SEED, write_dataset
+    from hqtrack.scenes.dataset import FIRST_TRAINING_SEED, write_dataset
 
     names = write_dataset(folder, tuple(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + count)))
     typer.echo(f"{folder}: {len(names)} sequences")

@@ -24,7 +24,7 @@ from vot.workspace import Workspace
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
-from hqtrack.scenes.scripts import FRAMES_PER_SECOND
+from hqtrack.scenes.dataset import FRAMES_PER_SECOND
 from hqtrack.video.drawing import contact_sheet, draw_masks
 from hqtrack.video.outputs import OverlayVideo, VideoFacts
 from hqtrack.video.sources import Frame

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hqtrack.errors import DataError
+from hqtrack.images import read_image
 from hqtrack.training.datasets.video import read_png
-from hqtrack.video.sources import read_image
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""A whole video: from its file and what a user says about objects to masks on disk; `job` puts it together."""
+"""A whole video, from its file and what a user says of its objects to masks on disk; see `job`."""

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
+from hqtrack.images import Image
 from hqtrack.masks import label_map, masks_of
 from hqtrack.video.journal import Journal
-from hqtrack.video.prompts import MaskMaker, Prompt
-from hqtrack.video.sources import Frame, Image
+from hqtrack.video.mask_maker import MaskMaker
+from hqtrack.video.prompts import Prompt
+from hqtrack.video.sources import Frame
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack

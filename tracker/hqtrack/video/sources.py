@@ -7,9 +7,6 @@ where the work on a frame takes longer.
 from __future__ import annotations
 
 import glob
-import queue
-import re
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,22 +16,14 @@ from fractions import Fraction
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from hqtrack.errors import DataError, InputError
-
-Image = npt.NDArray[np.uint8]
-Item = TypeVar("Item")
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""Files of a folder that are frames; others are left alone."""
+from hqtrack.images import IMAGE_SUFFIXES, Image, natural_order, read_image
+from hqtrack.video.prefetch import prefetch
 
 PREFETCHED = 3
 """Frames decoded ahead: enough to even out slow ones, 75 MB at 3840 x 2160."""
@@ -55,43 +44,6 @@ class Frame:
     """Seconds since the source's first frame."""
     name: str
     """File name of an image, or the index with 8 digits; no two frames differ only in its suffix."""
-
-
-def read_image(path: str | Path) -> Image:
-    """Read an image file.
-
-    Grey images get three equal channels. Of 16-bit values the upper 8 bits are kept. Transparency is dropped,
-    the colours under it stay. An orientation in the file's EXIF data is applied.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        DataError: The file is missing, cut short, or no image.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if content.startswith(b"\xff\xd8") and not _ends_as_jpeg(content):
-        raise DataError(f"{path}: the JPEG image is cut short; copy the file again")
-    # Not cv2.imread: on Windows it cannot open paths with letters beyond ASCII.
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if image is None:
-        raise DataError(f"{path}: not a readable image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
-def _ends_as_jpeg(content: bytes) -> bool:
-    """Whether the end marker follows the picture's data; decoders fill a missing rest with grey silently."""
-    position = 2
-    while content[position : position + 1] == b"\xff" and position + 4 <= len(content):
-        if (
-            content[position + 1] == 0xDA
-        ):  # the picture's data start; before it, previews have ends of their own
-            return content.find(b"\xff\xd9", position) >= 0
-        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
-    return False
 
 
 class FrameSource(ABC):
@@ -212,21 +164,6 @@ def open_frames(
         f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
         "or the number of a camera"
     )
-
-
-def natural_order(files: Sequence[Path]) -> list[Path]:
-    """Sort paths as people count: numbers in names by their value.
-
-    Example:
-        >>> [path.name for path in natural_order([Path("a10.png"), Path("a2.png")])]
-        ['a2.png', 'a10.png']
-    """
-
-    def key(path: Path) -> tuple[list[tuple[int, str]], str]:
-        parts = re.split(r"(\d+)", str(path).casefold())
-        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], str(path)
-
-    return sorted(files, key=key)
 
 
 @dataclass(frozen=True)
@@ -382,60 +319,3 @@ class CameraFrames(FrameSource):
             raise DataError(f"{self}: frame {index} cannot be read; was the camera unplugged?")
         image: Image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         return Frame(image, index, seconds, f"{index:08d}")
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """Carries an error from the thread to who waits for its items."""
-
-    error: BaseException
-
-
-class _Done:
-    """Says that there are no more items."""
-
-
-def prefetch(items: Iterator[Item], depth: int) -> Iterator[Item]:
-    """Produce items in another thread, at most `depth` ahead of the one in use.
-
-    An error in the thread is raised here, after the items before it. Leaving the loop early ends the thread
-    and closes `items`.
-
-    Example:
-        >>> list(prefetch(iter("abc"), depth=2))
-        ['a', 'b', 'c']
-    """
-    ready: queue.Queue[Item | _Failed | _Done] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def hand_over(item: Item | _Failed | _Done) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def produce() -> None:
-        try:
-            for item in items:
-                hand_over(item)
-                if stop.is_set():
-                    break
-            hand_over(_Done())
-        except BaseException as error:
-            hand_over(_Failed(error))
-        finally:
-            close = getattr(items, "close", None)  # a generator's files are closed in its own thread
-            if close is not None:
-                close()
-
-    thread = threading.Thread(target=produce, name="hqtrack-frames", daemon=True)
-    thread.start()
-    try:
-        while not isinstance(item := ready.get(), _Done):
-            if isinstance(item, _Failed):
-                raise item.error
-            yield item
-    finally:
-        stop.set()
-        thread.join()

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import trax
 
 from hqtrack.errors import HQTrackError, InputError
+from hqtrack.images import read_image
 from hqtrack.masks import box_of
-from hqtrack.video.sources import read_image
 from hqtrack.vot.streams import forward_prints
 
 logger = logging.getLogger(__name__)

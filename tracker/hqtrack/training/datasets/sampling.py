@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
+from hqtrack.images import Image
 from hqtrack.masks import LabelMap
 from hqtrack.training.datasets.video import Objects, Video
-from hqtrack.video.sources import Image
 
 logger = logging.getLogger(__name__)
 

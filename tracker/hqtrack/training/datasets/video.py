@@ -18,8 +18,8 @@ from vot.region import Region, RegionException, Special
 from vot.region.io import read_trajectory
 
 from hqtrack.errors import DataError, InputError
+from hqtrack.images import Image, read_image
 from hqtrack.masks import rle_decode
-from hqtrack.video.sources import Image, read_image
 
 Objects = npt.NDArray[np.int32]
 """A label map (H, W) with the dataset's own object numbers, the same through a video; 0 is none."""

@@ -1,19 +1,14 @@
+"""Model cards: what they hold, which values are allowed, and what may be overridden."""
+
 from pathlib import Path
 
 import pytest
-import torch
 
-from hqtrack import CardError, WeightsError, nets
+from hqtrack import CardError, nets
 from hqtrack.cards import OVERRIDES, Card
 from hqtrack.zoo import (
     card_names,
-    find_weights,
-    known_weights,
     load_card,
-    load_network,
-    models_folder,
-    verify,
-    weights_of,
 )
 
 SYSTEMS = [
@@ -40,12 +35,6 @@ origin = "published"
 """
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def card_of(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "mine.toml"
     path.write_text(text)
@@ -67,21 +56,6 @@ def test_a_card_is_valid_and_complete(name: str) -> None:
         if weights.origin == "published":
             assert weights.page
             assert weights.url
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in card_names() if load_card(name).weights.origin == "embedded"]
-)
-def test_embedded_weights_are_the_ones_the_card_describes(name: str) -> None:
-    card = load_card(name)
-    assert "good" in verify(card.weights, find_weights(card.weights))
-    assert next(load_network(card).parameters()).dtype == torch.float32
-
-
-def test_weights_of_one_name_are_the_same_in_every_card() -> None:
-    cards = [load_card(name) for name in card_names()]
-    for known in known_weights():
-        assert {each for card in cards for each in card.all_weights if each.label == known.label} == {known}
 
 
 def test_hqtrack_is_as_in_the_paper() -> None:
@@ -187,70 +161,6 @@ def test_a_wrong_card_names_key_value_and_what_is_allowed(tmp_path: Path, text: 
 def test_an_override_does_not_hide_a_wrong_card(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="memory = 3"):
         load_card(card_of(tmp_path, "memory = 3\n" + MINIMAL), long_term_gap=5)
-
-
-def test_an_unknown_card_suggests_one() -> None:
-    with pytest.raises(CardError, match=r"did you mean hqtrack-light\?"):
-        load_card("hqtrack-ligth")
-
-
-def test_a_card_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CardError, match=r"nothing\.toml: not a readable model card"):
-        load_card(tmp_path / "nothing.toml")
-
-
-def test_weights_beside_a_card_of_ones_own_are_found(tmp_path: Path, cache: Path) -> None:
-    path = card_of(tmp_path, MINIMAL)
-    with pytest.raises(WeightsError, match=r"mine\.pth"):
-        find_weights(load_card(path).weights)
-    (tmp_path / "mine.pth").touch()
-    assert find_weights(load_card(path).weights) == tmp_path / "mine.pth"
-
-
-def test_weights_are_looked_for_explicitly_then_in_models_then_in_the_cache(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hqtrack.zoo.weights.models_folder", lambda: tmp_path / "models")
-    weights = load_card("vmos").weights
-    explicit, embedded, cached = (
-        tmp_path / "explicit.pth",
-        tmp_path / "models" / "weights" / weights.file,
-        cache / weights.file,
-    )
-    for path, found in ((cached, cached), (embedded, embedded), (explicit, embedded)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        assert find_weights(weights) == found
-    assert find_weights(weights, explicit) == explicit
-    with pytest.raises(WeightsError, match=r"no weight file at .*other\.pth"):
-        find_weights(weights, tmp_path / "other.pth")
-
-
-@pytest.mark.parametrize(
-    ("name", "page"),
-    [
-        ("vmos", "https://drive.google.com/drive/folders/"),
-        ("hq-sam-vit-h", "https://huggingface.co/lkeab/hq-sam"),
-        ("r50-deaotl", "https://github.com/yoxu515/aot-benchmark/blob/main/MODEL_ZOO.md"),
-    ],
-)
-def test_missing_weights_give_the_command_the_page_and_the_place(cache: Path, name: str, page: str) -> None:
-    (weights,) = weights_of(name)
-    with pytest.raises(WeightsError) as caught:
-        find_weights(weights)
-    message = str(caught.value)
-    assert f"hqtrack weights pull {name}" in message
-    assert page in message
-    assert str(cache) in message
-    assert str(models_folder() / "weights") in message
-
-
-def test_a_name_stands_for_all_weights_of_a_card_or_for_one_file() -> None:
-    labels = [weights.label for weights in weights_of("hqtrack")]
-    assert labels == ["vmos", "hq-sam-vit-h"]
-    assert weights_of("sam_hq_vit_h.pth") == weights_of("hq-sam-vit-h")
-    with pytest.raises(CardError, match="no weights or card named 'sam3'"):
-        weights_of("sam3")
 
 
 def test_a_card_cannot_be_changed() -> None:

@@ -1,0 +1,69 @@
+"""Reading one image."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hqtrack import DataError
+from hqtrack.images import read_image
+
+
+def picture(height: int = 24, width: int = 32, level: int = 0) -> np.ndarray:
+    """Make an RGB image whose red channel holds `level`."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = level
+    image[..., 2] = np.arange(width, dtype=np.uint8)
+    return image
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def test_a_colour_image_is_read_as_rgb(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(
+        read_image(write(tmp_path / "a.png", picture(level=200)[..., ::-1])), picture(level=200)
+    )
+
+
+def test_a_grey_image_gets_three_equal_channels(tmp_path: Path) -> None:
+    grey = np.arange(24 * 32, dtype=np.uint32).reshape(24, 32).astype(np.uint8)
+    image = read_image(write(tmp_path / "a.png", grey))
+    assert image.shape == (24, 32, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(image[..., channel], grey)
+
+
+def test_of_16_bit_values_the_upper_8_bits_are_kept(tmp_path: Path) -> None:
+    deep = np.full((24, 32, 3), 0x7F20, np.uint16)
+    image = read_image(write(tmp_path / "a.png", deep))
+    assert image.dtype == np.uint8
+    assert np.all(np.abs(image.astype(int) - 0x7F) <= 1)
+
+
+def test_transparency_is_dropped_and_the_colours_under_it_stay(tmp_path: Path) -> None:
+    rgba = np.dstack([picture(level=90)[..., ::-1], np.zeros((24, 32), np.uint8)])
+    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", rgba)), picture(level=90))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image at all", b"\xff\xd8\xff\xe0 cut short"])
+def test_what_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "broken.jpg"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        read_image(file)
+
+
+def test_a_jpeg_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
+    file = write(tmp_path / "cut.jpg", picture(240, 320))
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(DataError, match="cut short"):
+        read_image(file)
+
+
+def test_a_missing_image_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.png"):
+        read_image(tmp_path / "nowhere.png")
