@@ -14,6 +14,7 @@ from hqtrack import zoo
 from hqtrack.cards import Card
 from hqtrack.errors import InputError, StateError
 from hqtrack.masks import MAX_OBJECTS, LabelMap, label_map, masks_of
+from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
 
@@ -61,8 +62,9 @@ class HQTrack:
         self.card = card
         self.device = find_device(device)
         self.dtype = find_dtype(precision, self.device)
+        network = folded(network.eval())
         network = network.to(self.device, self.dtype).to(memory_format=network.memory_format)
-        self._network = network.eval()
+        self._network = network
         self._refiner = refiner
         self._propagator: Propagator | None = None
         self._size = (0, 0)
