@@ -16,19 +16,30 @@ help:
 
 setup: $(STAMP)
 
-# An environment that is there already is completed, never replaced.
+# What works is completed, never replaced. Built anew is an environment whose making was interrupted, or that was moved
+# with its checkout: its commands name the folder in which it was made.
+UV := $(shell command -v uv)
+UNFINISHED := $(VENV)/unfinished
+WORKS := test ! -e $(UNFINISHED) && $(BIN)/python -c '$(if $(UV),,import pip)' && \
+  { test ! -e $(BIN)/hqtrack || grep -qF "$(CURDIR)/$(VENV)" $(BIN)/hqtrack; }
+ifneq ($(shell { $(WORKS); } 2>/dev/null && echo yes),yes)
+.PHONY: $(STAMP)
+endif
+
+NO_PYTHON := there is no $(PYTHON) here: install Python 3.10 to 3.13, or name one with make PYTHON=/path/to/python3.12
+WRONG_PYTHON := "hqtrack needs Python 3.10 to 3.13, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12"
+
 $(STAMP): pyproject.toml setup.py
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
-	  "hqtrack needs Python 3.10 to 3.13, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12" % v)'
-	@if command -v uv >/dev/null; then \
+	@if ! { $(WORKS); } 2>/dev/null; then \
+	  command -v $(PYTHON) >/dev/null || { echo '$(NO_PYTHON)' >&2; exit 1; }; \
+	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else $(WRONG_PYTHON) % v)' || exit 1; \
 	  set -x; \
-	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
-	  uv pip install --python $(BIN)/python --editable '$(EXTRAS)'; \
-	else \
-	  set -x; \
-	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '$(EXTRAS)'; \
+	  rm -rf $(VENV); \
+	  $(if $(UV),uv venv --python,) $(PYTHON) $(if $(UV),,-m venv) $(VENV); \
 	fi
+	@touch $(UNFINISHED)
+	$(if $(UV),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --editable '$(EXTRAS)'
+	@rm $(UNFINISHED)
 	@touch $@
 
 demo: setup

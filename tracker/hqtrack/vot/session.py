@@ -123,7 +123,7 @@ def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
     """Serve the toolkit until it quits.
 
     The tracker is loaded before the handshake, because the toolkit's clock starts there. When loading or a
-    frame fails for a reason that a user can mend, the session ends with that reason, which the toolkit logs.
+    frame fails, the session ends with the reason, which the toolkit logs.
 
     Args:
         load: Makes the tracker.
@@ -132,14 +132,13 @@ def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
     Returns:
         Exit code: 0 after a clean end, 1 after an error.
     """
-    failure: HQTrackError | None = None
+    failure = ""
     tracker: MaskTracker | None = None
     try:
         tracker = load()
-    except HQTrackError as error:
+    except Exception as error:
         # Dying here would read "unable to connect": shake hands, then say what is wrong.
-        failure = error
-        logger.error("%s", error)
+        failure = _reason(error)
     forward_prints()
     server = trax.Server([trax.Region.MASK], [trax.Image.PATH], ["color"], name, multiobject=True)
     try:
@@ -150,14 +149,23 @@ def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
         return 1
 
 
-def _serve(server: Any, tracker: MaskTracker | None, failure: HQTrackError | None) -> int:
+def _reason(error: Exception) -> str:
+    """Log an error, and give it as the toolkit's log shows it."""
+    if isinstance(error, HQTrackError):
+        logger.error("%s", error)
+        return str(error)
+    logger.error("a fault of the tracker", exc_info=error)
+    return f"{type(error).__name__}: {error} (a fault of the tracker, see its log)"
+
+
+def _serve(server: Any, tracker: MaskTracker | None, failure: str) -> int:
     sequence: TrackedSequence | None = None
     while True:
         request = server.wait()
         if request.type == trax.TraxStatus.QUIT:
             return 0
         if tracker is None:
-            server.quit(reason=str(failure))
+            server.quit(reason=failure)
             return 1
         try:
             image = read_image(Path(request.image["color"].path()))
@@ -174,15 +182,10 @@ def _serve(server: Any, tracker: MaskTracker | None, failure: HQTrackError | Non
             if sequence is None:
                 raise InputError("the toolkit sent a frame before it initialised a sequence")
             masks = sequence.step(image, announced)
-        except HQTrackError as error:
-            logger.error("%s", error)
-            forward_prints()
-            server.quit(reason=str(error))
-            return 1
         except Exception as error:
-            logger.exception("a fault of the tracker")
+            reason = _reason(error)
             forward_prints()
-            server.quit(reason=f"{type(error).__name__}: {error} (a fault of the tracker, see its log)")
+            server.quit(reason=reason)
             return 1
         forward_prints()
         server.status([(encode_mask(mask), {}) for mask in masks])

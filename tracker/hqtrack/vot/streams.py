@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import tempfile
+from contextlib import suppress
 
 
 class _StrayOutput:
@@ -17,19 +18,22 @@ class _StrayOutput:
 
     def __init__(self) -> None:
         self._errors = os.dup(2)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process lives)
-        self._read = 0
-        for descriptor in (1, 2):
-            os.dup2(self._file.fileno(), descriptor)
+        descriptor, path = tempfile.mkstemp(prefix="hqtrack-prints-")
+        self._reader = open(path, "rb", buffering=0)  # noqa: SIM115 (open as long as the process lives)
+        self._rest = b""
+        for standard in (1, 2):
+            os.dup2(descriptor, standard)
+        os.close(descriptor)
+        with suppress(OSError):  # Windows deletes no open file: there it stays among the temporary ones
+            os.unlink(path)
 
     def forward(self, *, final: bool = False) -> None:
         """Hand on the lines that are complete; at the end, the last one even if it is not."""
-        descriptor = self._file.fileno()
-        text = os.pread(descriptor, os.fstat(descriptor).st_size - self._read, self._read)
+        text = self._rest + self._reader.read()
         if final and text and not text.endswith(b"\n"):
             text += b"\n"
         lines = text[: text.rfind(b"\n") + 1]
-        self._read += len(lines)
+        self._rest = text[len(lines) :]
         try:
             # A line that looks like the protocol's must not begin like one.
             while lines:
