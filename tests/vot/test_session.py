@@ -109,6 +109,19 @@ def test_the_tracker_ends_when_the_toolkit_dies() -> None:
     assert all(line.startswith("@@TRAX:") for line in done.stdout.splitlines())
 
 
+def test_a_fault_while_loading_reaches_the_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons: list[str] = []
+    request = SimpleNamespace(type=trax.TraxStatus.INITIALIZE)
+    server = SimpleNamespace(wait=lambda: request, quit=lambda reason: reasons.append(reason))
+    monkeypatch.setattr(trax, "Server", lambda *_, **__: server)
+
+    def load() -> FirstMask:
+        raise IndexError("pop from empty list")
+
+    assert serve(load, name="Broken") == 1
+    assert reasons == ["IndexError: pop from empty list (a fault of the tracker, see its log)"]
+
+
 def test_a_sequence_announced_without_objects_ends_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

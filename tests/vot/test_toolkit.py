@@ -14,7 +14,7 @@ from vot.workspace import Workspace
 
 from formula_weights import formula_state_dict
 from hqtrack import nets
-from hqtrack.evaluation.demo import run_demo
+from hqtrack.evaluation.demo import _vot, run_demo
 from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
 from hqtrack.zoo import find_weights, load_card
@@ -40,6 +40,15 @@ def evaluate(workspace: Path, tracker: str) -> str:
     command = [sys.executable, "-m", "vot", "evaluate", "--workspace", str(workspace), tracker]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def spaced_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """This Python under a path with a space."""
+    (tmp_path / "with space").symlink_to(Path(sys.executable).parents[1])
+    python = str(tmp_path / "with space" / "bin" / Path(sys.executable).name)
+    monkeypatch.setattr(sys, "executable", python)
+    return python
 
 
 def result_files(workspace: Path, tracker: str) -> list[Path]:
@@ -71,6 +80,18 @@ def test_the_baseline_repeats_its_first_masks(workspace: Path) -> None:
             np.testing.assert_array_equal(trajectory.region(frame).rasterize((0, 0, 159, 119)), first)
 
 
+def test_a_python_under_a_path_with_a_space_is_started(spaced_python: str, workspace: Path) -> None:
+    assert f"python = '{spaced_python}'" in (workspace / "trackers.ini").read_text()
+    assert "concluded success" in evaluate(workspace, "FirstMask")
+
+
+@pytest.mark.usefixtures("spaced_python")
+def test_the_demo_starts_a_python_that_the_registry_does_not_name(workspace: Path) -> None:
+    (workspace / "trackers.ini").write_text(registry_text())
+    _vot(workspace, "evaluate", "FirstMask")
+    assert len(result_files(workspace, "FirstMask")) == 2
+
+
 def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, light_weights: Path) -> None:
     registry = workspace / "trackers.ini"
     registry.write_text(
@@ -98,6 +119,7 @@ def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, 
         ({"HQTRACK_WEIGHTS": "/nowhere/light.pth"}, "/nowhere/light.pth"),
         ({"HQTRACK_LONG_TERM_GAB": "3"}, "unknown setting HQTRACK_LONG_TERM_GAB='3'"),
         ({"HQTRACK_DEVICE": "abacus"}, "abacus"),
+        ({"HQTRACK_WEIGHTS": __file__}, "no PyTorch checkpoint"),
     ],
 )
 def test_a_wrong_setting_is_told_by_the_toolkit(

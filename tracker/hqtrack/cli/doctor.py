@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -186,9 +187,23 @@ def check_toolkit() -> Iterator[Finding]:
     )
     if done.returncode == 0:
         yield Finding("vot toolkit", "good", metadata.version("vot-toolkit"))
+        yield from _interpreter_finding()
         return
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     yield Finding("vot toolkit", "broken", last, _toolkit_remedy(last))
+
+
+def _interpreter_finding() -> Iterator[Finding]:
+    """Warn of a Python that the toolkit cannot start by its path."""
+    from hqtrack.vot.workspace import needs_quotes
+
+    if needs_quotes(sys.executable):
+        yield Finding(
+            "vot trackers",
+            "note",
+            f"the toolkit splits Python's path at its space: {sys.executable}",
+            f"write python = {shlex.quote(sys.executable)} into each tracker's entry",
+        )
 
 
 def _toolkit_remedy(error: str) -> str:

@@ -34,6 +34,12 @@ TRACKERS = ("HQTrackLight", "FirstMask")
 NAME = "demo"
 SHEET_FRAMES = 6
 
+TOOLKIT = (
+    "import shlex, sys; sys.executable = shlex.quote(sys.executable); "
+    "from vot.utilities.cli import main; main()"
+)
+"""The toolkit's command. It starts trackers by a line that it splits at spaces, even in Python's path."""
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -104,7 +110,7 @@ def _vot(folder: Path, command: str, *arguments: str) -> None:
     # The toolkit's cache of analyses does not notice that results have changed.
     environment = {**os.environ, "VOT_PERSISTENT_CACHE": "0"}
     subprocess.run(
-        [sys.executable, "-m", "vot", command, "--workspace", str(folder), *arguments],
+        [sys.executable, "-c", TOOLKIT, command, "--workspace", str(folder), *arguments],
         env=environment,
         stdout=sys.stderr,
         check=False,

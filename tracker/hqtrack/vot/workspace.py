@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from vot.stack import list_integrated_stacks
@@ -53,14 +55,25 @@ def tracker_identifier(card: str) -> str:
     return FIRST_CARDS.get(card, card.replace("-", "_").upper())
 
 
-def registry_text() -> str:
-    """Give the content of a `trackers.ini` with one entry for every model card, and the baseline."""
+def needs_quotes(python: str) -> bool:
+    """Whether the toolkit, which splits command lines at spaces, cannot start a Python by this path."""
+    return bool(python) and shlex.quote(python) != python
+
+
+def registry_text(python: str = "") -> str:
+    """Give the content of a `trackers.ini` with one entry for every model card, and the baseline.
+
+    Args:
+        python: Path of the Python that runs the trackers. It is named only where it has a space: the toolkit
+            starts the Python that it runs in, but splits the path.
+    """
+    interpreter = f"python = {shlex.quote(python)}\n" if needs_quotes(python) else ""
     cards = [*FIRST_CARDS, *(name for name in card_names() if name not in FIRST_CARDS)]
     entries = [
         f"[{tracker_identifier(card)}]\n"
         f"label = {load_card(card).title}\n"
         "protocol = traxpython\n"
-        "command = hqtrack.vot\n"
+        f"command = hqtrack.vot\n{interpreter}"
         f"env_HQTRACK_CARD = {card}\n"
         f"timeout = {SECONDS_PER_REPLY}\n"
         for card in cards
@@ -69,7 +82,7 @@ def registry_text() -> str:
         "[FirstMask]\n"
         "label = Baseline: the first mask repeated\n"
         "protocol = traxpython\n"
-        "command = hqtrack.vot.first_mask\n"
+        f"command = hqtrack.vot.first_mask\n{interpreter}"
     )
     header = (
         "# Trackers for the VOT toolkit: name this file in a workspace's config.yaml under `registry`, or\n"
@@ -103,6 +116,6 @@ def create_workspace(folder: Path, stack: str) -> None:
             f"and {SAMPLE_STACK} for ours"
         )
     Workspace.initialize(str(folder), {"registry": ["./trackers.ini"], "stack": stack}, download=False)
-    (folder / "trackers.ini").write_text(registry_text())
+    (folder / "trackers.ini").write_text(registry_text(sys.executable), encoding="utf-8")
     if stack == SAMPLE_STACK:
         (folder / SAMPLE_STACK).write_text(SAMPLE_STACK_TEXT)
