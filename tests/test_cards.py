@@ -8,6 +8,7 @@ from hqtrack import CardError, nets
 from hqtrack.cards import OVERRIDES, Card
 from hqtrack.zoo import (
     card_names,
+    find_weights,
     load_card,
 )
 
@@ -149,6 +150,19 @@ def test_a_threshold_without_a_refiner_is_an_error() -> None:
         ("title = 'no more'", "key name is missing"),
         ("name = ", "not a readable model card"),
         ("memory = 3\n" + MINIMAL, "memory = 3"),
+        (
+            "max_long_edge = 1" + "0" * 24 + "\n" + MINIMAL,
+            "max_long_edge = 1000.*less than",
+        ),
+        ("max_long_edge = 0x" + "f" * 9000 + "\n" + MINIMAL, "max_long_edge = a int too long to show"),
+        (MINIMAL.replace("a system", "\\u001b[31ma system"), r"title = '\\x1b.* must be one line without"),
+        ('"a\\u001b[1m" = 1\n' + MINIMAL, r"unknown key 'a\\x1b\[1m' = 1"),
+        (MINIMAL.replace('"vmos"', '"vmoss"'), "network = 'vmoss': there is none; choose of .*vmos"),
+        *(
+            (MINIMAL.replace("mine.pth", name), "weights.file = .*: must be the name of a file")
+            for name in ("", ".", "..", "sub/dir/m.pth", "../m.pth", "C:\\\\m.pth")
+        ),
+        (MINIMAL.replace("mine.pth", "m" * 300), "at most 200 bytes"),
     ],
 )
 def test_a_wrong_card_names_key_value_and_what_is_allowed(tmp_path: Path, text: str, message: str) -> None:
@@ -156,6 +170,18 @@ def test_a_wrong_card_names_key_value_and_what_is_allowed(tmp_path: Path, text: 
     with pytest.raises(CardError, match=message) as caught:
         load_card(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_card_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINIMAL, encoding="utf-8-sig")
+    assert load_card(path).name == "mine"
+
+
+def test_a_card_may_name_a_weight_file_by_its_full_path(tmp_path: Path) -> None:
+    path = card_of(tmp_path, MINIMAL.replace("mine.pth", str(tmp_path / "w.pth")))
+    (tmp_path / "w.pth").touch()
+    assert find_weights(load_card(path).weights) == tmp_path / "w.pth"
 
 
 def test_an_override_does_not_hide_a_wrong_card(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import CardError
@@ -30,6 +30,33 @@ RefinerKind = Literal[
 ]
 
 
+LONGEST_EDGE = 16_384
+"""Of what a network may see: larger numbers are mistakes, and no memory holds their features."""
+
+LONGEST_NAME = 200
+"""Bytes of a weight file's name: file systems take 255, and a download adds to it while it is unfinished."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _file_name(text: str) -> str:
+    path = Path(text)
+    if len(path.name.encode()) > LONGEST_NAME:
+        raise ValueError(f"must have at most {LONGEST_NAME} bytes")
+    if path.name in ("", "..") or "\\" in path.name or (path.name != text and not path.is_absolute()):
+        raise ValueError("must be the name of a file, without folders, or an absolute path")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+FileName = Annotated[Text, AfterValidator(_file_name)]
+Slots = Annotated[int, Field(ge=0, le=100_000)]
+
+
 def _all_is_none(value: Any) -> Any:
     """Read "all" as None: TOML has no null."""
     return None if value == "all" else value
@@ -39,17 +66,17 @@ def _all_is_none(value: Any) -> Any:
 class Weights:
     """Where a network's weights are found, and how they are checked."""
 
-    file: Annotated[str, Field(min_length=1)]
-    """File name under `models/weights` or in the user's cache; beside the card for a card of one's own."""
+    file: FileName
+    """Its name in `models/weights`, in the user's cache or beside a card of one's own; or its full path."""
     origin: Literal["embedded", "published", "to-be-trained"]
-    licence: str = ""
-    url: str | None = None
+    licence: Text = ""
+    url: Text | None = None
     """Direct download, or a shared drive folder that holds the file."""
-    page: str | None = None
+    page: Text | None = None
     """Page on which a person finds the file."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """Checked when known; recorded at the first download where the authors publish none."""
-    name: str = ""
+    name: Text = ""
     """What `hqtrack weights pull` calls them; the file's stem if empty."""
 
     @property
@@ -62,11 +89,13 @@ class Weights:
 class Memory:
     """What propagation remembers (paper section 3.2)."""
 
-    long_term_slots: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_all_is_none)] = 8
+    long_term_slots: Annotated[
+        Annotated[int, Field(ge=0, le=100_000)] | None, BeforeValidator(_all_is_none)
+    ] = 8
     """Long-term entries besides the reference; None ("all" in a card) keeps every one of them."""
-    long_term_gap: Annotated[int, Field(ge=1)] = 50
+    long_term_gap: Annotated[int, Field(ge=1, le=10**9)] = 50
     """Frames between two long-term writes."""
-    short_term_distance: Annotated[int, Field(ge=1)] = 4
+    short_term_distance: Annotated[int, Field(ge=1, le=10_000)] = 4
     """The short-term memory is the entry of this many frames ago."""
 
 
@@ -86,16 +115,16 @@ class Refiner:
 class Card:
     """A tracking system: network, memory, input size, refiner, paradigm and weights."""
 
-    name: Annotated[str, Field(min_length=1)]
-    title: str
+    name: Annotated[Text, Field(min_length=1)]
+    title: Text
     """One line for tables: what the system is, in the paper's words."""
-    network: str
+    network: Text
     """A name that `hqtrack.nets.build` knows."""
     weights: Weights
     memory: Memory = Field(default_factory=Memory)
-    max_long_edge: Annotated[int, Field(ge=64)] = 1040
+    max_long_edge: Annotated[int, Field(ge=64, le=LONGEST_EDGE)] = 1040
     """Frames are resized so that their longer side is at most this many pixels."""
-    min_short_edge: Annotated[int, Field(ge=0)] = 0
+    min_short_edge: Annotated[int, Field(ge=0, le=LONGEST_EDGE)] = 0
     """Smaller frames are enlarged to this shorter side, within the limit above; 0 enlarges none."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
@@ -129,8 +158,8 @@ def read_card(path: Path, **overrides: Any) -> Card:
         CardError: The file is unreadable, or a key or a value is not allowed.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark first
+    except (OSError, ValueError, RecursionError) as error:
         raise CardError(f"{path}: not a readable model card: {error}") from error
     card = card_from_table(table, source=str(path))
     if not overrides:
@@ -175,13 +204,25 @@ def _put(table: dict[str, Any], keys: tuple[str, ...], value: Any, name: str, pa
 
 def _problem(location: tuple[int | str, ...], kind: str, value: Any, message: str) -> str:
     """Say in one clause which key of a card is wrong, its value, and what is allowed."""
-    names = [str(part) for part in location if isinstance(part, str) and part.isidentifier()]
+    *sections, last = location
+    names = [str(part) for part in sections if isinstance(part, str) and part.isidentifier()]
+    names.append(str(last) if str(last).isprintable() else repr(last))
     key = ".".join(names)
     if kind == "unexpected_keyword_argument":
-        return f"unknown key {key} = {value!r}; allowed are {_listed(_keys_beside(names))}"
+        return f"unknown key {key} = {_shown(value)}; allowed are {_listed(_keys_beside(names))}"
     if kind in ("missing", "missing_argument"):
         return f"key {key} is missing"
-    return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+    message = message.removeprefix("Value error, ")
+    return f"{key} = {_shown(value)}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: Any) -> str:
+    """Write a value for a message, which must stay readable whatever somebody put into a card."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no number of thousands of digits
+        return f"a {type(value).__name__} too long to show"
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _keys_beside(names: list[str]) -> list[str]:

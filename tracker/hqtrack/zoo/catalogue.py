@@ -37,7 +37,9 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     """
     path = Path(name_or_path)
     if path.suffix == ".toml":
-        return _beside(read_card(path, **overrides), path.resolve().parent)
+        card = read_card(path, **overrides)
+        _check_network(card, path)
+        return _beside(card, path.resolve().parent)
     names = card_names()
     name = str(name_or_path)
     if name not in names:
@@ -72,6 +74,15 @@ def weights_of(name: str) -> tuple[Weights, ...]:
         f"no weights or card named {name!r}: there are the weights {', '.join(each.label for each in known)} "
         f"and the cards {', '.join(card_names())}"
     )
+
+
+def _check_network(card: Card, path: Path) -> None:
+    """Check that there is a card's network; the cards of the package are known to be right."""
+    from hqtrack import nets  # slow to import
+
+    names = nets.network_names()
+    if card.network not in names:
+        raise CardError(f"{path}: network = {card.network!r}: there is none; choose of {', '.join(names)}")
 
 
 def _beside(card: Card, folder: Path) -> Card:
