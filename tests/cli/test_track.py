@@ -113,6 +113,42 @@ def test_a_folder_of_images_becomes_an_overlay(clip: Path, mask: Path, tmp_path:
         assert inside[..., 1].mean() < 0.75 * picture(index)[position(index)][..., 1].mean()
 
 
+def test_a_corrected_frame_has_the_given_mask_and_tracking_goes_on_from_it(
+    clip: Path, mask: Path, tmp_path: Path
+) -> None:
+    given = np.zeros((HEIGHT, WIDTH), np.uint8)
+    given[44:60, 60:84] = 255
+    Pillow.fromarray(given).save(tmp_path / "green.png")
+    plain, mended, again = tmp_path / "plain", tmp_path / "mended", tmp_path / "again"
+    succeed(clip, "-o", plain, "--mask", mask, "--labels", "--no-overlay")
+    options = ("--mask", mask, "--correct", f"frame=5,object=1,mask={tmp_path / 'green.png'}", "--labels")
+    succeed(clip, "-o", mended, *options, "--no-overlay")
+    for index, (before, after) in enumerate(zip(labels_in(plain), labels_in(mended), strict=True)):
+        assert np.array_equal(before, after) == (index < 5)
+    np.testing.assert_array_equal(labels_in(mended)[5] > 0, given > 0)
+    succeed(clip, "-o", again, *options, "--no-overlay", "--end", 7)
+    for before, after in zip(labels_in(mended), labels_in(again), strict=False):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frame=99,object=1,mask=none", "frame 99, which is not among"),
+        ("frame=2,object=2,mask=none", "there are only 1 objects"),
+        ("frame=2,object=1,mask=no.png", "no.png"),
+        ("object=1,mask=none", "write it as frame=30"),
+    ],
+)
+def test_a_correction_that_cannot_be_is_refused_before_anything_is_written(
+    clip: Path, mask: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    result = run(clip, "-o", tmp_path / "out", "--mask", mask, "--correct", text)
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_all_outputs_agree_and_follow_the_object(
     clip: Path, mask: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,6 +21,7 @@ from hqtrack.errors import CardError, DataError, HQTrackError, InputError
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack, Precision
+    from hqtrack.video.corrections import Correction
     from hqtrack.video.journal import Job, Journal
     from hqtrack.video.mask_maker import MaskMaker
     from hqtrack.video.outputs import Writer
@@ -83,6 +84,15 @@ def track(
             metavar="TEXT",
             help="An object that begins later: frame=120,box=X,Y,W,H or with point=X,Y or mask=FILE. "
             "May be repeated.",
+            rich_help_panel=OBJECTS,
+        ),
+    ] = None,
+    correct: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="An object's mask in a later frame, from which tracking goes on: "
+            "frame=30,object=1,mask=FILE, or with mask=none, box=X,Y,W,H or point=X,Y. May be repeated.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -202,11 +212,12 @@ def track(
         frames = _open(job)
         if not resume:
             prompts = _prompts(frames, mask or [], box or [], point or [], later or [], select)
-            job = Job(**{**vars(job), "prompts": tuple(prompts)})
+            corrections = _corrections(frames, correct or [], prompts)
+            job = Job(**{**vars(job), "prompts": tuple(prompts), "corrections": tuple(corrections)})
         _check_outputs(job, out, resume=resume, force=force)
         tracker = _tracker(job, device, precision)
         maker = _mask_maker(tracker)
-        maker.check(job.prompts)
+        maker.check([*job.prompts, *(each.prompt for each in job.corrections if each.prompt is not None)])
     again = ["hqtrack", "track", source, "-o", str(out), "--resume"]
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
@@ -309,9 +320,22 @@ def _prompts(
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)
         prompts.sort(key=lambda prompt: prompt.frame)
-    end = frames.end if frames.indices is None else frames.indices.stop
-    check_frames(prompts, frames.start, end, frames.stride)
+    check_frames(prompts, frames.start, _end(frames), frames.stride)
     return prompts
+
+
+def _corrections(frames: FrameSource, texts: list[str], prompts: list[Prompt]) -> list[Correction]:
+    """Read the corrections, and check them against objects and frames."""
+    from hqtrack.video.corrections import check_corrections, read_correction
+
+    corrections = [read_correction(text, frames.size) for text in texts]
+    check_corrections(corrections, prompts, frames.start, _end(frames), frames.stride)
+    return corrections
+
+
+def _end(frames: FrameSource) -> int | None:
+    """Give the first frame that is not read any more, if it is known."""
+    return frames.end if frames.indices is None else frames.indices.stop
 
 
 def _check_outputs(job: Job, out: Path, *, resume: bool, force: bool) -> None:
@@ -396,7 +420,7 @@ def _run(
         for kind in job.outputs:
             writers.append(open_writer(kind, out, facts))
         with _stop_on_signals() as received, _progress(frames) as advance:
-            for frame, masks in track_frames(tracker, frames, job.prompts, maker, journal):
+            for frame, masks in track_frames(tracker, frames, job.prompts, maker, journal, job.corrections):
                 for writer in writers:
                     writer.write(frame, masks)
                 count, objects, last = count + 1, len(masks), frame.index

@@ -53,13 +53,20 @@ def colour_of(label: int) -> tuple[int, int, int]:
     return red * 255 // brightest, green * 255 // brightest, blue * 255 // brightest
 
 
-def draw_masks(image: Image, masks: npt.ArrayLike, *, labels: Sequence[int] | None = None) -> Image:
+def draw_masks(
+    image: Image,
+    masks: npt.ArrayLike,
+    *,
+    labels: Sequence[int] | None = None,
+    colours: Sequence[tuple[int, int, int]] | None = None,
+) -> Image:
     """Draw masks over an image: each object tinted in its colour, with an outline and its number.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         masks: (N, H, W) bool.
-        labels: Number of each object, which is also its colour; 1 to N if not given.
+        labels: Number of each object; 1 to N if not given.
+        colours: RGB colour of each object; those of the numbers if not given.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -69,17 +76,18 @@ def draw_masks(image: Image, masks: npt.ArrayLike, *, labels: Sequence[int] | No
         raise InputError(f"masks {masks.shape} do not fit an image {image.shape}; they must be (N, H, W)")
     drawn = image.copy()
     names = range(1, len(masks) + 1) if labels is None else labels
+    paints = [colour_of(label) for label in names] if colours is None else colours
     thickness = max(1, round(min(image.shape[:2]) / 400))
-    for label, mask in zip(names, masks, strict=True):
+    for paint, mask in zip(paints, masks, strict=True):
         if not mask.any():
             continue
-        colour = np.array(colour_of(label), np.float32)
+        colour = np.array(paint, np.float32)
         drawn[mask] = ((1 - STRENGTH) * drawn[mask] + STRENGTH * colour).astype(np.uint8)
         outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outline, -1, colour_of(label), thickness)
-    for label, mask in zip(names, masks, strict=True):  # numbers last, so that no mask covers them
-        if mask.any():
-            write_text(drawn, str(label), _middle(mask), colour_of(label))
+        cv2.drawContours(drawn, outline, -1, paint, thickness)
+    for label, paint, mask in zip(names, paints, masks, strict=True):
+        if mask.any():  # numbers last, so that no mask covers them
+            write_text(drawn, str(label), _middle(mask), paint)
     return drawn
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.masks import rle_decode, rle_encode
+from hqtrack.video.corrections import Correction
 from hqtrack.video.prompts import Prompt
 
 Masks = npt.NDArray[np.bool_]
@@ -43,6 +44,7 @@ class Job:
     outputs: tuple[str, ...]
     """Keys of `hqtrack.video.outputs.WRITERS`."""
     prompts: tuple[Prompt, ...]
+    corrections: tuple[Correction, ...] = ()
 
 
 class Journal:
@@ -63,7 +65,12 @@ class Journal:
     def begin(cls, folder: Path, job: Job) -> Journal:
         """Start a record in a folder that exists; an earlier one is replaced."""
         journal = cls(folder, job)
-        entry = {"version": VERSION, **asdict(job), "prompts": [prompt.as_json() for prompt in job.prompts]}
+        entry = {
+            "version": VERSION,
+            **asdict(job),
+            "prompts": [prompt.as_json() for prompt in job.prompts],
+            "corrections": [correction.as_json() for correction in job.corrections],
+        }
         journal._path.unlink(missing_ok=True)
         part = journal._settings.with_name(SETTINGS + ".part")
         part.write_text(json.dumps(entry, indent=1), encoding="utf-8")
@@ -84,7 +91,9 @@ class Journal:
             if entry.pop("version") != VERSION:
                 raise DataError(f"{folder / SETTINGS}: written by another version of hqtrack; use --force")
             prompts = tuple(Prompt.from_json(prompt) for prompt in entry.pop("prompts"))
-            job = Job(**{**entry, "outputs": tuple(entry["outputs"])}, prompts=prompts)
+            corrections = tuple(Correction.from_json(each) for each in entry.pop("corrections", ()))
+            outputs = tuple(entry.pop("outputs"))
+            job = Job(**entry, outputs=outputs, prompts=prompts, corrections=corrections)
         except FileNotFoundError as error:
             raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -179,7 +179,7 @@ class ImageFrames(FrameSource):
     """Image files, one a frame."""
 
     def __init__(self, files: Sequence[Path], title: str, fps: Fraction, window: _Window) -> None:
-        self._files, self._title, self.fps = files, title, fps
+        self.files, self._title, self.fps = files, title, fps
         # A pattern may match files of one name in several folders.
         self._distinct = len({file.stem for file in files}) == len(files)
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=len(files))
@@ -190,11 +190,11 @@ class ImageFrames(FrameSource):
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame."""
-        height, width = read_image(self._files[self.start]).shape[:2]
+        height, width = read_image(self.files[self.start]).shape[:2]
         return height, width
 
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
-        for index, file in enumerate(self._files):
+        for index, file in enumerate(self.files):
             yield partial(self._read, index, file)
 
     def _read(self, index: int, file: Path) -> Frame:
@@ -206,7 +206,7 @@ class VideoFrames(FrameSource):
     """A video file. Frames keep their own times, so that a variable frame rate survives."""
 
     def __init__(self, path: Path, window: _Window) -> None:
-        self._path = path
+        self.path = path
         with self._open() as container:
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate
@@ -218,7 +218,7 @@ class VideoFrames(FrameSource):
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=count)
 
     def __str__(self) -> str:
-        return str(self._path)
+        return str(self.path)
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -232,12 +232,12 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            container = av.open(str(self._path))
+            container = av.open(str(self.path))
         except (av.error.FFmpegError, OSError) as error:
-            raise DataError(f"{self._path}: not a readable video: {_reason(error)}") from error
+            raise DataError(f"{self.path}: not a readable video: {_reason(error)}") from error
         if not container.streams.video:
             container.close()
-            raise DataError(f"{self._path}: there is no picture in this file")
+            raise DataError(f"{self.path}: there is no picture in this file")
         return container
 
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
@@ -254,7 +254,7 @@ class VideoFrames(FrameSource):
                     return
                 except (av.error.FFmpegError, OSError) as error:
                     raise DataError(
-                        f"{self._path}: frame {index} cannot be decoded: {_reason(error)}"
+                        f"{self.path}: frame {index} cannot be decoded: {_reason(error)}"
                     ) from error
                 if picture.pts is None or picture.time_base is None:
                     seconds = index / self.fps
@@ -266,11 +266,16 @@ class VideoFrames(FrameSource):
 
 
 def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
+    return Frame(image_of_picture(picture), index, seconds, f"{index:08d}")
+
+
+def image_of_picture(picture: av.VideoFrame) -> Image:
+    """Give a decoded picture as (H, W, 3) uint8 RGB, upright."""
     image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
     turns = round(picture.rotation / 90) % 4
     if turns:  # a telephone's video is stored lying and says how to turn it
         image = np.ascontiguousarray(np.rot90(image, turns))
-    return Frame(image, index, seconds, f"{index:08d}")
+    return image
 
 
 def _reason(error: Exception) -> str:

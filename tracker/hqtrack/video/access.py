@@ -1,0 +1,187 @@
+"""The frames of a folder or video in any order, as a person who scrubs through them wants them."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import DataError
+from hqtrack.images import read_image
+from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames, image_of_picture
+
+Image = npt.NDArray[np.uint8]
+
+KEPT_BYTES = 192 << 20
+"""Memory for reduced frames that were shown before."""
+
+WANTED_BEFORE = 48
+"""Frames before the one asked for that are kept on the way to it: who goes back wants them next."""
+
+
+class FrameAccess:
+    """Gives single frames of a source; safe to use from several threads.
+
+    Frames are counted as the source counts them, from 0. What is reduced for showing is kept for a while, so
+    that going to and fro decodes little.
+
+    Example:
+        >>> frames = FrameAccess(open_frames("clip.mp4"), long_edge=1280)  # doctest: +SKIP
+        >>> frames.image(120).shape, frames.reduced(120).shape  # doctest: +SKIP
+        ((2160, 3840, 3), (720, 1280, 3))
+
+    Args:
+        source: Folder, pattern or video.
+        long_edge: Longer side of reduced frames at most.
+
+    Raises:
+        DataError: It is a camera, or a video without frames.
+    """
+
+    def __init__(self, source: FrameSource, *, long_edge: int) -> None:
+        self._reader: _ImageReader | _VideoReader
+        if isinstance(source, ImageFrames):
+            self._reader = _ImageReader(source)
+        elif isinstance(source, VideoFrames):
+            self._reader = _VideoReader(source.path)
+        else:
+            raise DataError(f"{source}: has no frames to go back to; record it to a file first")
+        self.size = source.size
+        """Height and width of all frames."""
+        self._scale = min(1.0, long_edge / max(self.size))
+        self._kept: OrderedDict[int, Image] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._reader.count
+
+    @property
+    def reduced_size(self) -> tuple[int, int]:
+        """Height and width of reduced frames."""
+        height, width = (max(1, round(side * self._scale)) for side in self.size)
+        return height, width
+
+    def image(self, index: int) -> Image:
+        """Give a frame (H, W, 3) uint8 RGB, as tracking sees it.
+
+        Raises:
+            DataError: The frame cannot be read, or has another size than the first.
+        """
+        with self._lock:
+            return self._whole(index)
+
+    def reduced(self, index: int) -> Image:
+        """Give a frame (h, w, 3) uint8 RGB of `reduced_size`; not to be changed.
+
+        Raises:
+            DataError: The frame cannot be read, or has another size than the first.
+        """
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+            return self._keep(index, self._whole(index))
+
+    def _whole(self, index: int) -> Image:
+        if not 0 <= index < len(self):
+            raise DataError(f"frame {index}: there are {len(self)} frames, counted from 0")
+        image: Image | None = None
+        for found, image in self._reader.read(index):
+            if found != index:
+                self._keep(found, image)
+        if image is None:
+            raise DataError(f"frame {index} cannot be read")
+        return image
+
+    def _keep(self, index: int, image: Image) -> Image:
+        if image.shape[:2] != self.size:
+            raise DataError(
+                f"frame {index}: has {image.shape[1]} x {image.shape[0]} pixels, but the first one "
+                f"{self.size[1]} x {self.size[0]}; make all frames the same size"
+            )
+        if self._scale < 1:
+            size = self.reduced_size[::-1]
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if index not in self._kept:
+            self._kept[index] = image
+            self._bytes += image.nbytes
+        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return image
+
+
+class _ImageReader:
+    def __init__(self, source: ImageFrames) -> None:
+        self._files = source.files
+        self.count = len(self._files)
+
+    def read(self, index: int) -> Iterator[tuple[int, Image]]:
+        yield index, read_image(self._files[index])
+
+
+class _VideoReader:
+    """Goes to the key frame before a frame, and decodes from there.
+
+    Where the times of packets do not tell which frames they make, the video is decoded from its start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._container = av.open(str(path))
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "SLICE"  # threads over frames would start anew at every jump
+        packets = [packet for packet in self._container.demux(self._stream) if packet.size]
+        shown = [packet for packet in packets if not packet.is_discard]
+        times = sorted(packet.pts for packet in shown if packet.pts is not None)
+        self._times = times if len(times) == len(shown) == len(set(times)) else None
+        self._keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
+        self.count = len(shown)
+        self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._next = self.count  # what `_decoded` gives next; nothing yet
+
+    def read(self, index: int) -> Iterator[tuple[int, Image]]:
+        if not self._next <= index <= self._next + WANTED_BEFORE:
+            self._jump(index)
+        last = None
+        try:
+            for found, picture in self._decoded:
+                self._next = found + 1
+                if found > index - WANTED_BEFORE:
+                    last = found, image_of_picture(picture)
+                    yield last
+                if found >= index:
+                    break
+        except (av.error.FFmpegError, OSError) as error:
+            self._next = self.count
+            raise DataError(f"{self._path}: frame {index} cannot be decoded: {error.strerror}") from error
+        if last is None or last[0] != index:
+            self._next = self.count
+            raise DataError(f"{self._path}: frame {index} cannot be decoded; is the file damaged there?")
+
+    def _jump(self, index: int) -> None:
+        """Let decoding go on from the last key frame before a frame."""
+        self._container.close()
+        self._container = av.open(str(self._path))
+        self._stream = self._container.streams.video[0]
+        if self._times is not None and self._keys:
+            key = self._keys[max(0, bisect_right(self._keys, self._times[index]) - 1)]
+            if key > self._times[0]:
+                self._container.seek(key, stream=self._stream)
+        self._decoded = self._counted()
+
+    def _counted(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decode, with the index of each frame."""
+        numbers = None if self._times is None else {time: number for number, time in enumerate(self._times)}
+        for position, picture in enumerate(self._container.decode(self._stream)):
+            if numbers is None or picture.pts is None:
+                yield position, picture
+            elif picture.pts in numbers:  # others belong before the first frame that is shown
+                yield numbers[picture.pts], picture

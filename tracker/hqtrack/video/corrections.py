@@ -1,0 +1,134 @@
+"""What a person says of a frame in mid-video: the mask of an object that was tracked wrongly there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import InputError
+from hqtrack.video.prompts import Prompt, read_object
+
+Masks = npt.NDArray[np.bool_]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """A frame that becomes a reference, with the mask of one object corrected."""
+
+    frame: int
+    """Index in the whole source."""
+    object: int | None = None
+    """Its number, from 1; None if all masks are right as they were tracked."""
+    prompt: Prompt | None = None
+    """The object's mask, box or point; a mask without pixels says that it is not seen."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `from_json` reads."""
+        prompt = None if self.prompt is None else self.prompt.as_json()
+        return {"frame": self.frame, "object": self.object, "prompt": prompt}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Correction:
+        """Read what `as_json` gave."""
+        prompt = entry["prompt"]
+        return cls(entry["frame"], entry["object"], None if prompt is None else Prompt.from_json(prompt))
+
+
+def read_correction(text: str, size: Size) -> Correction:
+    """Read "frame=30,object=1,mask=FILE", the same with what else an object is told by, or "frame=30" alone.
+
+    A mask of "none" says that the object is not seen in the frame.
+
+    Raises:
+        InputError: The text cannot be understood, or what it says does not fit into a frame of the size.
+        DataError: A mask file cannot be read.
+
+    Example:
+        >>> read_correction("frame=30", (480, 854))
+        Correction(frame=30, object=None, prompt=None)
+    """
+    form = f"correction {text!r}: write it as frame=30,object=1,mask=FILE, or with box=x,y,w,h or point=x,y"
+    if re.fullmatch(r"\s*frame=\d{1,15}", text):
+        return Correction(int(text.split("=")[1]))
+    number = re.search(r"(?:^|,)\s*object=\s*([^,]*)", text)
+    if number is None or not re.search(r"(?:^|,)\s*frame=", text):
+        raise InputError(form)
+    if not re.fullmatch(r"[1-9]\d{0,2}", number[1]):
+        raise InputError(
+            f"correction {text!r}: object={number[1]} is not an object's number; they count from 1"
+        )
+    rest = (text[: number.start()] + text[number.end() :]).lstrip(",")
+    absent = re.fullmatch(r"\s*frame=(\d{1,15}),\s*mask=none", rest)
+    if absent is not None:
+        nothing = np.zeros((1, *size), bool)
+        return Correction(int(absent[1]), int(number[1]), Prompt(int(absent[1]), masks=nothing))
+    try:
+        prompts = read_object(rest, 0, size)
+    except InputError as error:
+        raise InputError(str(error).replace(f"object {rest!r}", f"correction {text!r}")) from None
+    if len(prompts) != 1 or (prompts[0].masks is not None and len(prompts[0].masks) != 1):
+        raise InputError(f"correction {text!r}: its mask must show one object: one value besides 0")
+    return Correction(prompts[0].frame, int(number[1]), prompts[0])
+
+
+def check_corrections(
+    corrections: Sequence[Correction],
+    prompts: Sequence[Prompt],
+    start: int,
+    end: int | None,
+    stride: int,
+) -> None:
+    """Check that corrections name objects that are there, in frames that are read.
+
+    Raises:
+        InputError: They do not.
+    """
+    begins = [
+        prompt.frame for prompt in prompts for _ in range(1 if prompt.masks is None else len(prompt.masks))
+    ]
+    for correction in corrections:
+        frame, number = correction.frame, correction.object
+        if frame < start or (end is not None and frame >= end) or (frame - start) % stride:
+            raise InputError(
+                f"a correction is for frame {frame}, which is not among the frames that are read"
+            )
+        if number is not None and number > len(begins):
+            raise InputError(f"a correction is for object {number}, but there are only {len(begins)} objects")
+        begin = begins[0 if number is None else number - 1]
+        if frame < begin or (number is not None and frame == begin):
+            raise InputError(
+                f"a correction of frame {frame} is for object {number or 1}, which begins in frame {begin}: "
+                "correct it in a later frame, or begin it with another mask"
+            )
+
+
+def corrected(masks: Masks, given: Sequence[tuple[int, npt.NDArray[np.bool_]]]) -> Masks:
+    """Put given masks in the place of tracked ones.
+
+    A given mask owns its pixels; where two overlap, the one that comes later does.
+
+    Args:
+        masks: (N, H, W) bool, disjoint; not changed.
+        given: Numbers of objects, from 1, with their masks (H, W) bool.
+
+    Returns:
+        (N, H, W) bool, disjoint.
+
+    Example:
+        >>> tracked, given = np.array([[[1, 1, 0]], [[0, 0, 1]]], bool), np.array([[0, 1, 1]], bool)
+        >>> corrected(tracked, [(1, given)]).astype(int).tolist()
+        [[[0, 1, 1]], [[0, 0, 0]]]
+    """
+    result = masks.copy()
+    for number, _ in given:
+        result[number - 1] = False
+    for number, mask in given:
+        result[:, mask] = False
+        result[number - 1] = mask
+    return result
