@@ -131,3 +131,13 @@ def test_run_lengths_are_written_as_coco_does(mask: np.ndarray, counts: str) -> 
 def test_damaged_run_lengths_are_refused(rle: dict[str, object]) -> None:
     with pytest.raises(InputError):
         rle_decode(rle)
+
+
+@pytest.mark.parametrize("wrong", [[[[0.5, 0]]], [[[float("nan"), 1]]], [[["a", "b"]]], [[[1, 2], [3]]]])
+def test_what_is_neither_bool_nor_whole_numbers_is_no_mask(wrong: list[object]) -> None:
+    with pytest.raises(InputError):
+        label_map(wrong)
+    with pytest.raises(InputError):
+        rle_encode(wrong[0])
+    with pytest.raises(InputError):
+        box_of(wrong[0])

@@ -1,6 +1,7 @@
 """From mask files, boxes and points to first masks."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -134,8 +135,40 @@ def test_unusable_mask_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a readable image"):
         read_masks(tmp_path / "d.png", SIZE)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no mask images"):
+    with pytest.raises(DataError, match="no images in this folder"):
         read_prompts(masks=[tmp_path / "empty"], start=0, size=SIZE)
+
+
+@pytest.mark.parametrize("value", [0.5, float("nan"), float("inf"), 1e30])
+def test_a_mask_of_numbers_that_are_not_whole_is_told(tmp_path: Path, value: float) -> None:
+    pixels = np.zeros(SIZE, np.float32)
+    pixels[2:4, 2:4] = value
+    Pillow.fromarray(pixels, "F").save(tmp_path / "m.tif")
+    with pytest.raises(InputError, match="not whole numbers"):
+        read_masks(tmp_path / "m.tif", SIZE)
+    pixels[2:4, 2:4] = 3
+    Pillow.fromarray(pixels, "F").save(tmp_path / "m.tif")
+    assert read_masks(tmp_path / "m.tif", SIZE).sum() == 4
+
+
+def test_more_than_255_values_are_not_advised_to_have_a_palette(tmp_path: Path) -> None:
+    pixels = np.arange(np.prod(SIZE), dtype=np.uint16).reshape(SIZE) % 301
+    Pillow.fromarray(pixels).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="track at most 255 in one video") as caught:
+        read_masks(tmp_path / "m.png", SIZE)
+    assert "palette" not in str(caught.value)
+
+
+def test_a_mask_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.png")
+    with pytest.raises(DataError, match="is not a file"):
+        read_masks(tmp_path / "m.png", SIZE)
+
+
+def test_a_frame_of_thousands_of_digits_is_told() -> None:
+    with pytest.raises(InputError, match="is not a number") as caught:
+        read_object(f"frame={'9' * 5000},box=0,0,2,2", 0, SIZE)
+    assert len(str(caught.value)) < 300
 
 
 def test_more_than_255_objects_are_refused_before_anything_is_tracked() -> None:

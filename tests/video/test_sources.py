@@ -1,5 +1,6 @@
 """Reading frames from images, folders, patterns and video files."""
 
+import os
 from pathlib import Path
 
 import av
@@ -93,9 +94,9 @@ def test_a_video_of_which_no_frame_is_left_is_told(tmp_path: Path) -> None:
     cluster = content.index(b"\x1f\x43\xb6\x75")
     file.write_bytes(content[: cluster + 40])  # the header, and a piece of the first frame
     frames = open_frames(file)
-    with pytest.raises(DataError, match="no frame could be read"):
+    with pytest.raises(DataError, match="0 of about 8 frames could be read"):
         frames.size  # noqa: B018
-    with pytest.raises(DataError, match="no frame could be read"):
+    with pytest.raises(DataError, match="0 of about 8 frames could be read"):
         next(iter(frames))
 
 
@@ -113,6 +114,69 @@ def test_a_frame_that_cannot_be_read_is_named_when_its_turn_comes(folder: Path) 
 def test_a_wrong_window_is_told(folder: Path, settings: dict[str, int], said: str) -> None:
     with pytest.raises(InputError, match=said):
         open_frames(folder, **settings)
+
+
+@pytest.mark.parametrize("fps", [0.0005, 0.0001, 0.0015, 12.5, 23.976, 29.97, 1000])
+def test_a_frame_rate_gives_times_as_it_is_written(folder: Path, fps: float) -> None:
+    frames = open_frames(folder, fps=fps)
+    assert float(list(frames)[1].time) == pytest.approx(1 / fps, rel=1e-9)
+
+
+@pytest.mark.parametrize("fps", [1e-7, 0, -1, 1001, float("nan"), float("inf"), 1e308])
+def test_a_frame_rate_that_no_video_has_is_told(folder: Path, fps: float) -> None:
+    with pytest.raises(InputError, match="fps = "):
+        open_frames(folder, fps=fps)
+
+
+@pytest.mark.parametrize("name", ["start", "end", "stride"])
+def test_numbers_that_no_video_has_are_told(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match="must be at most 1,000,000,000"):
+        open_frames(folder, **{name: 10**30})
+
+
+def test_a_missing_folder_with_a_number_for_its_name_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("987", "20260101", "9" * 250):
+        with pytest.raises(DataError, match="there is no file or folder of this name, and no such camera"):
+            open_frames(name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "frames.mp4")
+    with pytest.raises(DataError, match="a pipe or device"):
+        open_frames(tmp_path / "frames.mp4")
+
+
+def video_bytes(tmp_path: Path, name: str, *, gop: int = 6) -> bytes:
+    """Give a video of 60 frames, its index first where it has one."""
+    file = tmp_path / name
+    with av.open(str(file), "w", options={"movflags": "faststart"} if name.endswith("mp4") else {}) as box:
+        stream = box.add_stream("libx264", rate=30, options={"g": str(gop), "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3)).astype(np.uint8)
+        for image in noise:
+            box.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        box.mux(stream.encode())
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_video_that_ends_early_gives_its_frames_and_then_says_so(tmp_path: Path, name: str) -> None:
+    whole = video_bytes(tmp_path, name)
+    assert len(list(open_frames(tmp_path / name))) == 60
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    given: list[int] = []
+    with pytest.raises(DataError, match=r"\d+ of about 60 frames could be read|frame \d+ cannot be decoded"):
+        given.extend(frame.index for frame in open_frames(tmp_path / name))
+    assert 20 <= len(given) <= 40
+    assert len(list(open_frames(tmp_path / name, end=15))) == 15  # nobody asked for the rest
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_last_frame_that_is_cut_is_no_error(tmp_path: Path, name: str) -> None:
+    whole = video_bytes(tmp_path, name)
+    (tmp_path / name).write_bytes(whole[:-2000])
+    assert 57 <= len(list(open_frames(tmp_path / name))) <= 60
 
 
 def test_sources_without_frames_are_told(folder: Path, tmp_path: Path) -> None:

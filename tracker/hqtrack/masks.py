@@ -21,12 +21,37 @@ MAX_OBJECTS = 255
 """A label map is uint8, and 0 is background."""
 
 
+MAX_PIXELS = 1 << 28
+"""Of a mask that is read: more are damage, and would fill the memory."""
+
+
 class Rle(TypedDict):
     """A mask as COCO stores it: run lengths in column order, as an ASCII string."""
 
     size: list[int]
     """Height, width."""
     counts: str
+
+
+def as_bool(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
+    """Take masks as people give them: bool, or integers of which 0 is background.
+
+    Raises:
+        InputError: They are neither, or of different sizes.
+
+    Example:
+        >>> as_bool([[0, 3]])
+        array([[False,  True]])
+    """
+    try:
+        array = np.asarray(masks)
+    except ValueError as error:
+        raise InputError(
+            "masks must all have the size of the frame, but they differ from each other"
+        ) from error
+    if array.size and array.dtype.kind not in "bui":
+        raise InputError(f"masks must be bool, or integers with 0 for background, not {array.dtype}")
+    return array.astype(bool, copy=False)
 
 
 def label_map(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> LabelMap:
@@ -43,7 +68,7 @@ def label_map(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> LabelMap:
         (H, W) uint8 with labels 0 to N.
 
     Raises:
-        InputError: The masks are not three-dimensional, or more than 255.
+        InputError: The masks are not three-dimensional, not bool or integers, or more than 255.
 
     Example:
         >>> label_map([[[1, 1, 1, 0]], [[0, 0, 1, 1]]])
@@ -51,7 +76,7 @@ def label_map(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> LabelMap:
         >>> label_map([[[0, 1, 0, 0]], [[1, 1, 1, 0]]])  # the second would hide the first
         array([[2, 1, 2, 0]], dtype=uint8)
     """
-    claims = np.asarray(masks).astype(bool)
+    claims = as_bool(masks)
     if claims.ndim != 3:
         raise InputError(f"masks must have the shape (N, H, W), not {claims.shape}; add the missing axis")
     if len(claims) > MAX_OBJECTS:
@@ -109,7 +134,7 @@ def box_of(mask: npt.ArrayLike) -> tuple[int, int, int, int] | None:
         >>> box_of([[0, 0, 0], [0, 1, 1]])
         (1, 1, 2, 1)
     """
-    mask = np.asarray(mask).astype(bool)
+    mask = as_bool(mask)
     columns = np.flatnonzero(mask.any(axis=0))
     if len(columns) == 0:
         return None
@@ -127,7 +152,7 @@ def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         >>> iou([[1, 1, 0]], [[0, 1, 1]])  # doctest: +ELLIPSIS
         0.333...
     """
-    a, b = np.asarray(a).astype(bool), np.asarray(b).astype(bool)
+    a, b = as_bool(a), as_bool(b)
     if a.shape != b.shape:
         raise InputError(f"masks of different sizes cannot be compared: {a.shape} and {b.shape}")
     union = int(np.count_nonzero(a | b))
@@ -144,7 +169,7 @@ def rle_encode(mask: npt.ArrayLike) -> Rle:
         >>> rle_encode([[0, 1], [0, 1]])
         {'size': [2, 2], 'counts': '22'}
     """
-    mask = np.asarray(mask).astype(bool)
+    mask = as_bool(mask)
     if mask.ndim != 2:
         raise InputError(f"a mask must have the shape (H, W), not {mask.shape}")
     flat = mask.ravel(order="F")
@@ -172,10 +197,12 @@ def rle_decode(rle: Rle | dict[str, Any]) -> Mask:
         height, width = (int(side) for side in rle["size"])
         counts: Any = rle["counts"]
         runs = _unpack(counts) if isinstance(counts, str | bytes) else [int(run) for run in counts]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(
             f"not a COCO run-length encoding with 'size' and 'counts': {str(rle)[:80]}"
         ) from error
+    if min(height, width) < 0 or height * width > MAX_PIXELS:
+        raise InputError(f"a mask of {height} x {width} cannot be: it may have {MAX_PIXELS:,} pixels")
     if min(runs, default=0) < 0 or sum(runs) != height * width:
         raise InputError(f"run lengths fill {sum(runs)} pixels, but the mask has {height} x {width}")
     values = np.arange(len(runs)) % 2 == 1
@@ -210,6 +237,8 @@ def _unpack(text: str | bytes) -> list[int]:
             value |= (bits & 0x1F) << shift
             shift += 5
             more = bool(bits & 0x20)
+            if not 0 <= bits < 64 or shift > 60:
+                raise ValueError(f"not a run length: {data[:80]!r}")
         if bits & 0x10:
             value -= 1 << shift
         runs.append(value + runs[-2] if len(runs) > 2 else value)

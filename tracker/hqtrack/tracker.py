@@ -13,7 +13,7 @@ import torch
 from hqtrack import zoo
 from hqtrack.cards import Card
 from hqtrack.errors import InputError, StateError
-from hqtrack.masks import MAX_OBJECTS, LabelMap, label_map, masks_of
+from hqtrack.masks import MAX_OBJECTS, LabelMap, as_bool, label_map, masks_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
@@ -209,7 +209,7 @@ class HQTrack:
         """
         propagator = self._started("add_reference")
         image = self._checked_frame(image)
-        known = np.asarray(masks).astype(bool)
+        known = as_bool(masks)
         if known.shape != (propagator.count, *self._size):
             raise InputError(
                 f"masks must have the shape {(propagator.count, *self._size)}, one for each object, "
@@ -293,14 +293,7 @@ def _checked_masks(
     masks: npt.ArrayLike | Sequence[npt.ArrayLike], image: Image, *, earlier: int
 ) -> tuple[LabelMap, int]:
     """Check the masks of new objects and merge them; gives their label map and their number."""
-    try:
-        stacked = np.asarray(masks)
-    except ValueError as error:
-        raise InputError(
-            "masks must all have the size of the frame, but they differ from each other"
-        ) from error
-    if stacked.size and stacked.dtype.kind not in "bui":
-        raise InputError(f"masks must be bool, or integers with 0 for background, not {stacked.dtype}")
+    stacked = as_bool(masks)
     if stacked.ndim == 2:
         raise InputError(
             f"masks must have the shape (N, H, W), not {stacked.shape}; give one object as masks[None], "

@@ -147,7 +147,7 @@ class OverlayVideo(Writer):
 
     def _add_stream(self, container: OutputContainer, image: Image) -> VideoStream:
         codec = best_codec()
-        rate = self._facts.fps.limit_denominator(1001)
+        rate = max(self._facts.fps.limit_denominator(100_000), Fraction(1, 100_000))
         options = {"crf": "20"} if codec == CODECS[0] else {"qscale": "3"}
         stream = container.add_stream(codec, rate=rate, options=options)
         assert isinstance(stream, av.VideoStream)

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import IMAGE_SUFFIXES, natural_order
+from hqtrack.images import images_in
 from hqtrack.masks import MAX_OBJECTS, rle_decode, rle_encode
 
 Image = npt.NDArray[np.uint8]
@@ -113,8 +114,8 @@ def read_object(text: str, start: int, size: Size) -> list[Prompt]:
     if not found or found[0].start() or len(parts) != len(found) or len(places) != 1:
         raise InputError(f"object {text!r}: write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE")
     frame = parts.get("frame", str(start)).strip()
-    if not frame.isdecimal():
-        raise InputError(f"object {text!r}: frame={frame} is not a number; frames count from 0")
+    if not frame.isdecimal() or len(frame) > 9:
+        raise InputError(f"object {text[:80]!r}: frame={frame[:20]} is not a number; frames count from 0")
     value = parts[places[0]]
     if places[0] == "mask":
         return [Prompt(int(frame), masks=read_masks(file, size)) for file in _files(Path(value))]
@@ -158,12 +159,7 @@ def _numbers(text: str, what: str, form: str) -> tuple[float, ...]:
 
 def _files(path: Path) -> list[Path]:
     """Give a mask file, or the images of a folder."""
-    if not path.is_dir():
-        return [path]
-    files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-    if not files:
-        raise DataError(f"{path}: no mask images in this folder")
-    return natural_order(files)
+    return images_in(path) if path.is_dir() else [path]
 
 
 def read_masks(path: str | Path, size: Size) -> Masks:
@@ -182,11 +178,23 @@ def read_masks(path: str | Path, size: Size) -> Masks:
         InputError: It has another size, no object, or too many values to be objects.
     """
     try:
-        with Pillow.open(path) as image:
+        if Path(path).exists() and not Path(path).is_file():
+            raise DataError(f"mask {path}: is not a file")
+        with warnings.catch_warnings(), Pillow.open(path) as image:
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             mode, pixels = image.mode, _values(image)
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for damaged files
         reason = getattr(error, "strerror", None) or "not a readable image"
         raise DataError(f"mask {path}: {reason}") from error
+    if pixels.dtype.kind == "f":
+        if not bool((pixels == np.round(pixels)).all() and (abs(pixels) < 1 << 62).all()):
+            raise InputError(
+                f"mask {path}: has values that are not whole numbers; save 0 for background and a whole "
+                "number for each object"
+            )
+        pixels = pixels.astype(np.int64)
     if pixels.shape != size:
         raise InputError(
             f"mask {path}: has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
@@ -196,7 +204,12 @@ def read_masks(path: str | Path, size: Size) -> Masks:
     values = values[values != 0]
     if len(values) == 0:
         raise InputError(f"mask {path}: is empty; give an object at least one pixel with a value above 0")
-    if len(values) > (MAX_OBJECTS if mode == "P" else MAX_GREY_VALUES):
+    if len(values) > MAX_OBJECTS:
+        raise InputError(
+            f"mask {path}: has {len(values)} different values, and every one would be an object; "
+            f"track at most {MAX_OBJECTS} in one video"
+        )
+    if mode != "P" and len(values) > MAX_GREY_VALUES:
         raise InputError(
             f"mask {path}: has {len(values)} different values, and every one would be an object; make its "
             "edges hard, or save so many objects as an image with a palette"
@@ -205,10 +218,11 @@ def read_masks(path: str | Path, size: Size) -> Masks:
     return masks
 
 
-def _values(image: Pillow.Image) -> npt.NDArray[np.int64]:
+def _values(image: Pillow.Image) -> npt.NDArray[Any]:
     """Give one number for each pixel: its grey or palette value, or its colour's 24 bits; 0 is background."""
     if image.mode == "P" or len(image.getbands()) == 1:
-        return np.asarray(image).astype(np.int64)
+        values = np.asarray(image)
+        return values if values.dtype.kind == "f" else values.astype(np.int64)
     *colours, alpha = np.moveaxis(np.asarray(image.convert("RGBA")).astype(np.int64), -1, 0)
     red, green, blue = colours
     if np.array_equal(red, green) and np.array_equal(red, blue):

@@ -7,6 +7,8 @@ where the work on a frame takes longer.
 from __future__ import annotations
 
 import glob
+import re
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -22,11 +24,20 @@ import cv2
 import numpy as np
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import IMAGE_SUFFIXES, Image, natural_order, read_image
+from hqtrack.images import IMAGE_SUFFIXES, Image, images_in, natural_order, read_image
 from hqtrack.video.prefetch import prefetch
 
 PREFETCHED = 3
 """Frames decoded ahead: enough to even out slow ones, 75 MB at 3840 x 2160."""
+
+MOST = 10**9
+"""Frames, of which no video has more: larger numbers are mistakes."""
+
+SLOWEST, FASTEST = 0.0001, 1000
+"""Frames per second that times and containers can express."""
+
+MISSING = 3
+"""Frames that may be missing at the end of a video: the last ones of a camera are often cut."""
 
 IMAGE_RATE = Fraction(25)
 """Frames per second of images, which carry no rate of their own."""
@@ -68,6 +79,8 @@ class FrameSource(ABC):
             raise InputError(f"stride = {stride}: must be at least 1")
         if end is not None and end <= start:
             raise InputError(f"end = {end}: must be greater than start = {start}; frame {end} is not read")
+        if max(start, stride, end or 0) > MOST:
+            raise InputError(f"start, end and stride must be at most {MOST:,}: no video has more frames")
         if count is not None and start >= count:
             raise DataError(f"{self}: start = {start}, but there are only {count} frames")
         self.start, self.end, self.stride = start, end, stride
@@ -137,24 +150,28 @@ def open_frames(
         >>> for frame in open_frames("clip.mp4", stride=2):  # doctest: +SKIP
         ...     print(frame.index, float(frame.time), frame.image.shape)
     """
-    if fps is not None and not 0 < fps <= 1000:
-        raise InputError(f"fps = {fps}: must be above 0 and at most 1000")
+    if fps is not None and not SLOWEST <= fps <= FASTEST:
+        raise InputError(f"fps = {fps}: must be {SLOWEST} to {FASTEST}")
     path = Path(str(source))
     window = _Window(start, end, stride)
-    rate = IMAGE_RATE if fps is None else Fraction(fps).limit_denominator(1001)
+    rate = IMAGE_RATE if fps is None else exact_rate(fps)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # the second for names that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{str(source)[:80]}: cannot be read: {reason}") from error
     if path.is_dir():
-        files = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-        if not files:
-            raise DataError(
-                f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
-            )
-        return ImageFrames(natural_order(files), str(path), rate, window)
+        return ImageFrames(images_in(path), str(path), rate, window)
     if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
         return ImageFrames([path], str(path), rate, window)
-    if path.exists():
+    if path.is_file():
         return VideoFrames(path, window)
+    if path.exists():
+        raise DataError(f"{path}: is no file of frames but a pipe or device; save its frames in a file first")
     if str(source).isdecimal():
-        return CameraFrames(int(str(source)), window)
+        return CameraFrames(str(source), window)
     if glob.has_magic(str(source)):
         files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
         if not files:
@@ -164,6 +181,16 @@ def open_frames(
         f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
         "or the number of a camera"
     )
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """Give a frame rate as a fraction that containers can hold, as it is written.
+
+    Example:
+        >>> exact_rate(0.0005), exact_rate(29.97)
+        (Fraction(1, 2000), Fraction(2997, 100))
+    """
+    return Fraction(str(fps)).limit_denominator(100_000)
 
 
 @dataclass(frozen=True)
@@ -215,6 +242,7 @@ class VideoFrames(FrameSource):
             places = [container.metadata, *(each.metadata for each in container.streams)]
             self.timecode = next((place["timecode"] for place in places if "timecode" in place), None)
             count = stream.frames or None
+            self._length = _length(container, stream)
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=count)
 
     def __str__(self) -> str:
@@ -247,12 +275,16 @@ class VideoFrames(FrameSource):
             begin: Fraction | None = None
             frames = container.decode(stream)
             index = 0
+            end = Fraction(0)
             while True:
                 try:
                     picture = next(frames)
                 except StopIteration:
+                    self._check_end(index, end)
                     return
                 except (av.error.FFmpegError, OSError) as error:
+                    if self._missing(index, end) == 0:
+                        return
                     raise DataError(
                         f"{self.path}: frame {index} cannot be decoded: {_reason(error)}"
                     ) from error
@@ -261,8 +293,44 @@ class VideoFrames(FrameSource):
                 else:
                     seconds = picture.pts * picture.time_base
                 begin = seconds if begin is None else begin
+                length = picture.duration * picture.time_base if picture.duration and picture.time_base else 0
+                end = max(end, seconds - begin + (length or 1 / self.fps))
                 yield partial(_frame_of_picture, picture, index, seconds - begin)
                 index += 1
+
+    def _missing(self, count: int, end: Fraction) -> int | None:
+        """Say how many frames are missing after so many, the last of which ended then; None if unknown.
+
+        Frames count as missing only if both the time and the number say so, where both are known: an edit can
+        leave out frames that the file has, and the last frame may be shown for long.
+        """
+        if self._length is None:
+            return None
+        missing = round((self._length - end) * self.fps)
+        if self._total is not None:
+            missing = min(missing, self._total - count)
+        return missing if missing > MISSING else 0
+
+    def _check_end(self, count: int, end: Fraction) -> None:
+        """Notice a video that ends early: FFmpeg's threads keep errors to themselves."""
+        missing = self._missing(count, end)
+        if missing:
+            raise DataError(
+                f"{self._path}: {count} of about {count + missing} frames could be read; the file is damaged "
+                "or cut short, copy it again"
+            )
+
+
+def _length(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction | None:
+    """Give how long a file says its picture is, in seconds; None if it does not say."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if said:
+        return 3600 * int(said[1]) + 60 * int(said[2]) + Fraction(said[3])
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base)
+    return None
 
 
 def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
@@ -282,13 +350,20 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def may_be_camera(number: str) -> bool:
+    """Whether a number can be a camera's: OpenCV, asked for one that is not there, prints a page."""
+    return len(number) <= 3 and (sys.platform != "linux" or Path(f"/dev/video{int(number)}").exists())
+
+
 class CameraFrames(FrameSource):
     """A camera, read until the reader stops."""
 
     live = True
 
-    def __init__(self, camera: int, window: _Window) -> None:
-        self._camera = camera
+    def __init__(self, number: str, window: _Window) -> None:
+        if not may_be_camera(number):
+            raise DataError(f"{number[:40]}: there is no file or folder of this name, and no such camera")
+        self._camera = camera = int(number)
         cv2.utils.logging.setLogLevel(
             cv2.utils.logging.LOG_LEVEL_SILENT
         )  # a missing camera is reported below, in one line

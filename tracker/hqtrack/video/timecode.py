@@ -25,10 +25,10 @@ def move_timecode(timecode: str, frames: int, fps: Fraction, stride: int = 1) ->
         '00:01:00;02'
     """
     parts = timecode.replace(";", ":").replace(".", ":").split(":")
-    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+    if len(parts) != 4 or not all(part.isdecimal() and len(part) < 5 for part in parts):
         return None
     hours, minutes, seconds, number = (int(part) for part in parts)
-    dropping = timecode[-3] in ";."
+    dropping = timecode[-len(parts[3]) - 1] in ";."
     rate = max(1, round(fps))
     if (dropping and stride > 1) or rate % stride:
         return None
