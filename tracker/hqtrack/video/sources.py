@@ -316,7 +316,7 @@ class VideoFrames(FrameSource):
         missing = self._missing(count, end)
         if missing:
             raise DataError(
-                f"{self._path}: {count} of about {count + missing} frames could be read; the file is damaged "
+                f"{self.path}: {count} of about {count + missing} frames could be read; the file is damaged "
                 "or cut short, copy it again"
             )
 
