@@ -181,6 +181,7 @@ def read_masks(path: str | Path, size: Size) -> Masks:
         if Path(path).exists() and not Path(path).is_file():
             raise DataError(f"mask {path}: is not a file")
         with warnings.catch_warnings(), Pillow.open(path) as image:
+            warnings.simplefilter("ignore")  # what is wrong with the file is said below, or does not matter
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             mode, pixels = image.mode, _values(image)
     except DataError:

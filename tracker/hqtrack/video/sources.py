@@ -7,6 +7,7 @@ where the work on a frame takes longer.
 from __future__ import annotations
 
 import glob
+import logging
 import re
 import sys
 import time
@@ -26,6 +27,8 @@ import numpy as np
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import IMAGE_SUFFIXES, Image, images_in, natural_order, read_image
 from hqtrack.video.prefetch import prefetch
+
+logger = logging.getLogger(__name__)
 
 PREFETCHED = 3
 """Frames decoded ahead: enough to even out slow ones, 75 MB at 3840 x 2160."""
@@ -260,7 +263,7 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except (av.error.FFmpegError, OSError) as error:
             raise DataError(f"{self.path}: not a readable video: {_reason(error)}") from error
         if not container.streams.video:
@@ -276,6 +279,7 @@ class VideoFrames(FrameSource):
             frames = container.decode(stream)
             index = 0
             end = Fraction(0)
+            damaged = False
             while True:
                 try:
                     picture = next(frames)
@@ -292,6 +296,9 @@ class VideoFrames(FrameSource):
                     seconds = index / self.fps
                 else:
                     seconds = picture.pts * picture.time_base
+                if picture.is_corrupt and not damaged:
+                    damaged = True
+                    logger.warning("%s: frame %d is damaged, and its picture may be wrong", self.path, index)
                 begin = seconds if begin is None else begin
                 length = picture.duration * picture.time_base if picture.duration and picture.time_base else 0
                 end = max(end, seconds - begin + (length or 1 / self.fps))

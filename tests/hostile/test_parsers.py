@@ -1,0 +1,175 @@
+"""Whatever stands in a card, a prompt, a mask or a header: it is read, or refused in one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hqtrack.cards import Card, card_from_table, read_card
+from hqtrack.errors import HQTrackError
+from hqtrack.masks import label_map, masks_of, rle_decode, rle_encode
+from hqtrack.video.prompts import Prompt, read_box, read_object, read_point
+from hqtrack.video.timecode import move_timecode
+
+quick = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+SIZE = (48, 64)
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def is_clear(error: HQTrackError) -> bool:
+    """Whether a message is one line that a terminal shows as it is."""
+    return bool(str(error)) and str(error).isprintable() and len(str(error)) < 2000
+
+
+def table() -> dict[str, Any]:
+    return {
+        "name": "mine",
+        "title": "a system",
+        "network": "vmos",
+        "max_long_edge": 640,
+        "weights": {"file": "mine.pth", "origin": "published"},
+        "memory": {"long_term_slots": 5},
+        "refiner": {"kind": "sam-vit-b", "weights": {"file": "sam.pth", "origin": "published"}},
+    }
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> dict[str, Any]:
+    """A card of which one to three values or keys are something else."""
+    card = table()
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.sampled_from([card, card["weights"], card["memory"], card["refiner"]]))
+        if not isinstance(place, dict):
+            continue
+        key = (
+            draw(st.sampled_from(sorted(place)) | st.text(max_size=12))
+            if place
+            else draw(st.text(max_size=9))
+        )
+        if draw(st.booleans()):
+            place[key] = draw(anything)
+        else:
+            place.pop(key, None)
+        card = (
+            card
+            if all(isinstance(card.get(part), dict) for part in ("weights", "memory", "refiner"))
+            else table()
+        )
+    return card
+
+
+@quick
+@given(tables())
+def test_a_card_is_valid_or_refused(content: dict[str, Any]) -> None:
+    try:
+        card = card_from_table(content, "mine.toml")
+    except HQTrackError as error:
+        assert is_clear(error)
+    else:
+        assert isinstance(card, Card)
+        assert card.title.isprintable()
+        assert 64 <= card.max_long_edge <= 16384
+
+
+@quick
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_a_card_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    try:
+        read_card(path)
+    except HQTrackError as error:
+        assert "mine.toml" in str(error)
+
+
+numbers = st.integers() | st.floats() | st.text(max_size=4)
+prompts = st.one_of(
+    st.text(max_size=40),
+    st.lists(numbers, max_size=5).map(lambda parts: ",".join(map(str, parts))),
+    st.tuples(
+        st.sampled_from(["frame", "box", "point", "mask", "", "frame=1,box"]), st.text(max_size=20)
+    ).map("=".join),
+    st.tuples(st.integers(), st.lists(st.integers(0, 40), min_size=2, max_size=4)).map(
+        lambda pair: (
+            f"frame={pair[0]},{'box' if len(pair[1]) == 4 else 'point'}={','.join(map(str, pair[1]))}"
+        )
+    ),
+)
+
+
+@quick
+@given(prompts)
+def test_a_prompt_is_an_object_within_the_frame_or_refused(text: str) -> None:
+    for read in (read_box, read_point, lambda text, size: read_object(text, 0, size)):
+        try:
+            result = read(text, SIZE)
+        except HQTrackError:
+            continue
+        found = result if isinstance(result, list) else [Prompt(0, box=result if len(result) == 4 else None)]
+        for prompt in found:
+            assert 0 <= prompt.frame < 10**9
+            if prompt.box is not None:
+                x, y, width, height = prompt.box
+                assert 0 <= x < x + width <= SIZE[1]
+                assert 0 <= y < y + height <= SIZE[0]
+
+
+@quick
+@given(st.integers(0, 6), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_masks_come_back_from_label_maps_and_run_lengths(
+    count: int, height: int, width: int, seed: int
+) -> None:
+    masks = np.random.default_rng(seed).random((count, height, width)) < 0.4
+    labels = label_map(masks)
+    merged = masks_of(labels, count)
+    assert (merged.sum(0) <= 1).all()
+    assert (merged.any(0) == masks.any(0)).all()
+    for mask in masks:
+        np.testing.assert_array_equal(rle_decode(rle_encode(mask)), mask)
+
+
+@quick
+@given(
+    st.fixed_dictionaries(
+        {"size": st.lists(st.integers(-1, 20) | st.integers(), max_size=3) | anything},
+        optional={
+            "counts": st.text(max_size=20) | st.lists(st.integers() | st.floats(), max_size=5) | anything
+        },
+    )
+    | anything
+)
+def test_run_lengths_are_a_mask_or_refused(rle: Any) -> None:
+    try:
+        mask = rle_decode(rle)
+    except HQTrackError:
+        return
+    assert mask.dtype == bool
+    assert list(mask.shape) == [int(side) for side in rle["size"]]
+
+
+@quick
+@given(
+    st.text(max_size=20)
+    | st.lists(st.integers(0, 99), min_size=4, max_size=4).map(lambda p: ":".join(map(str, p))),
+    st.integers(0, 10**9),
+    st.fractions(0, 1000),
+    st.integers(1, 10**9),
+)
+def test_a_timecode_moves_or_there_is_none(text: str, frames: int, fps: Any, stride: int) -> None:
+    moved = move_timecode(text, frames, fps, stride)
+    assert moved is None or len(moved) >= 11
