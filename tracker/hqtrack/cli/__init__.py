@@ -13,6 +13,7 @@ from hqtrack.cli import train, weights
 from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
+from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.track import track
 from hqtrack.cli.workspace import workspace
 from hqtrack.errors import HQTrackError
@@ -26,6 +27,7 @@ app.command()(track)
 app.command()(cards)
 app.command()(doctor)
 app.command()(demo)
+app.command()(evaluate)
 app.command()(workspace)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from vot.stack import list_integrated_stacks
@@ -60,6 +61,31 @@ def needs_quotes(python: str) -> bool:
     return bool(python) and shlex.quote(python) != python
 
 
+def tracker_entry(
+    identifier: str, label: str, card: str, settings: Mapping[str, str] | None = None, python: str = ""
+) -> str:
+    """Give the entry of a registry for one of our systems.
+
+    Args:
+        identifier: The toolkit's name for it.
+        label: What it is, for reports.
+        card: Name or path of its model card.
+        settings: Values in place of the card's own.
+        python: As for `registry_text`.
+    """
+    environment = {f"HQTRACK_{key.upper()}": text for key, text in (settings or {}).items()}
+    lines = [
+        f"[{identifier}]",
+        f"label = {label}",
+        "protocol = traxpython",
+        "command = hqtrack.vot",
+        *([f"python = {shlex.quote(python)}"] if needs_quotes(python) else []),
+        *(f"env_{key} = {text}" for key, text in {"HQTRACK_CARD": card, **environment}.items()),
+        f"timeout = {SECONDS_PER_REPLY}",
+    ]
+    return "\n".join(line.replace("%", "%%") for line in lines) + "\n"
+
+
 def registry_text(python: str = "") -> str:
     """Give the content of a `trackers.ini` with one entry for every model card, and the baseline.
 
@@ -70,13 +96,7 @@ def registry_text(python: str = "") -> str:
     interpreter = f"python = {shlex.quote(python)}\n" if needs_quotes(python) else ""
     cards = [*FIRST_CARDS, *(name for name in card_names() if name not in FIRST_CARDS)]
     entries = [
-        f"[{tracker_identifier(card)}]\n"
-        f"label = {load_card(card).title}\n"
-        "protocol = traxpython\n"
-        f"command = hqtrack.vot\n{interpreter}"
-        f"env_HQTRACK_CARD = {card}\n"
-        f"timeout = {SECONDS_PER_REPLY}\n"
-        for card in cards
+        tracker_entry(tracker_identifier(card), load_card(card).title, card, python=python) for card in cards
     ]
     entries.append(
         "[FirstMask]\n"

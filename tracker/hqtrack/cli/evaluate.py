@@ -1,0 +1,79 @@
+"""`hqtrack evaluate`: many trackers on many sequences of a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hqtrack.evaluation.evaluate import Evaluation
+
+
+def evaluate(
+    trackers: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TRACKER]...",
+            help="Trackers of the workspace's registry, model cards, or CARD:setting=value,… Without: every "
+            "tracker of the registry whose weights are here.",
+        ),
+    ] = None,
+    workspace: Annotated[Path, typer.Option(metavar="DIR", help="Workspace of the VOT toolkit.")] = Path(),
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|FILE", help="Dask scheduler of a cluster, instead of workers on this machine."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers on this machine, instead of one a GPU or as many as fit."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is complete.")] = False,
+) -> None:
+    """Run trackers on every sequence of a workspace, several at a time, with the VOT toolkit.
+
+    Results are those of `vot evaluate`; `vot analysis`, `vot report` and `vot pack` take them as they are.
+    What is complete is kept, so that the command can be stopped and started again.
+
+    Examples:
+
+      hqtrack evaluate HQTrackLight FirstMask --workspace vots
+
+      hqtrack evaluate hqtrack-light:long_term_gap=10 hqtrack-light:long_term_gap=70 --workspace vots
+    """
+    from hqtrack.cli.watching import watch
+    from hqtrack.evaluation.evaluate import evaluate as run
+
+    with watch() as watcher:
+        result = run(workspace, trackers or [], watcher, scheduler=scheduler, workers=workers, force=force)
+    report(result)
+    if result.failures:
+        raise typer.Exit(1)
+    if result.trackers:
+        where = "" if workspace == Path() else f" --workspace {workspace}"
+        typer.echo(f"next: vot analysis{where} {' '.join(result.trackers)}, or vot pack{where} TRACKER")
+
+
+def report(result: Evaluation) -> None:
+    """Say on standard error how an evaluation ended, failures last, each with its reason."""
+    done = len(result.outcomes) - len(result.failures)
+    typer.echo(
+        f"{done} tracked now, {result.complete} complete before, {len(result.failures)} failed", err=True
+    )
+    late: dict[tuple[str, str], list[int]] = {}
+    for task, outcome in result.outcomes.items():
+        for experiment, dropped in outcome.dropped.items():
+            counts = late.setdefault((task.tracker, experiment), [0, 0])
+            counts[0] += dropped
+            counts[1] += task.frames // len(task.experiments)
+    for (tracker, experiment), (dropped, frames) in sorted(late.items()):
+        typer.echo(
+            f"{tracker}/{experiment}: {dropped} of {frames} frames dropped, as the tracker was late "
+            f"(real time; trackers at a time: {result.workers})",
+            err=True,
+        )
+    for task, outcome in result.failures.items():
+        typer.echo(f"failed: {task.tracker} on {task.sequence}: {outcome.failure}", err=True)

@@ -1,0 +1,202 @@
+"""Workers: a cluster of this machine's own, or one that exists. Dask distributed does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+import psutil
+from distributed import Client, Nanny, Scheduler, SpecCluster
+
+from hqtrack.errors import DataError
+from hqtrack.evaluation.tasks import PACKAGES, worker_facts
+
+SECONDS_TO_ANSWER = 10
+"""A scheduler that is there answers within this time."""
+
+DASHBOARD = ":8787"
+
+TRACKER_BYTES = 1_500_000_000
+"""What a worker and its tracker need besides weights, measured with hqtrack-light (0.9 GB) and rounded up."""
+WEIGHTS_IN_MEMORY = 3
+"""Weights count that often: as read from the file, as laid out to run, and what runs through them."""
+BYTES_PER_FRAME = 0.19
+"""What the toolkit keeps of a frame until its sequence ends, for each pixel of each object."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How this machine is divided."""
+
+    count: int
+    threads: int
+    """For each worker's tracker."""
+    gpus: int
+    """Workers are pinned to one of these each; 0 runs on the processor."""
+
+
+def divide(
+    tasks: int,
+    *,
+    cores: int,
+    memory: int,
+    gpus: int,
+    need: int,
+    wanted: int | None = None,
+) -> Workers:
+    """Decide how many workers this machine should have.
+
+    Args:
+        tasks: What there is to do; more workers than tasks would idle.
+        cores: Of the processor.
+        memory: Free bytes.
+        gpus: Accelerators; each gets one worker.
+        need: Bytes that one worker and its tracker need.
+        wanted: Workers that somebody asked for, whatever the memory says.
+
+    Example:
+        >>> divide(10, cores=8, memory=16_000_000_000, gpus=0, need=4_000_000_000)
+        Workers(count=4, threads=2, gpus=0)
+    """
+    count = wanted or gpus or min(cores, max(1, memory // need))
+    count = max(1, min(count, tasks))
+    return Workers(count, max(1, cores // count), gpus)
+
+
+def memory_need(frames: int, pixels: int, objects: int, weights: int) -> int:
+    """Estimate the bytes that one worker and its tracker need.
+
+    Args:
+        frames: Of the longest sequence.
+        pixels: Of its frames.
+        objects: In it.
+        weights: Bytes of the largest system's weight files.
+    """
+    return int(TRACKER_BYTES + WEIGHTS_IN_MEMORY * weights + BYTES_PER_FRAME * frames * pixels * objects)
+
+
+def cores() -> int:
+    """Count the processor's cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Give the free bytes of this machine."""
+    return int(psutil.virtual_memory().available)
+
+
+def gpus() -> list[str]:
+    """Give the accelerators that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[:count] if visible else [str(index) for index in range(count)]
+
+
+@contextlib.contextmanager
+def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Client]:
+    """Start workers on this machine, for as long as the context lasts.
+
+    A worker that dies is started again. Its task is given to another once; a second death is the task's own.
+    """
+    options: dict[int, dict[str, Any]] = {}
+    for index in range(workers.count):
+        environment = {"OMP_NUM_THREADS": str(workers.threads), "MKL_NUM_THREADS": str(workers.threads)}
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
+        options[index] = {
+            "cls": Nanny,
+            "options": {
+                "nthreads": 1,
+                "memory_limit": 0,  # results go to files; nothing is kept in a worker that could be moved away
+                "env": environment,
+                "silence_logs": logging.CRITICAL,
+            },
+        }
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.worker.daemon": False,
+    }
+    scheduler = {"cls": Scheduler, "options": {"dashboard_address": DASHBOARD, "host": "127.0.0.1"}}
+    with (
+        dask.config.set(settings),
+        SpecCluster(workers=options, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def existing_cluster(scheduler: str) -> Iterator[Client]:
+    """Connect to a cluster that somebody has started.
+
+    Args:
+        scheduler: Address such as `tcp://host:8786`, or a scheduler file.
+
+    Raises:
+        DataError: It does not answer in time.
+    """
+    path = Path(scheduler)
+    try:
+        with dask.config.set({"distributed.comm.timeouts.connect": SECONDS_TO_ANSWER}):
+            if path.is_file():
+                client = Client(scheduler_file=str(path), timeout=SECONDS_TO_ANSWER)
+            elif "://" in scheduler:
+                client = Client(scheduler, timeout=SECONDS_TO_ANSWER)
+            else:
+                raise DataError(
+                    f"{scheduler!r} is neither an address such as tcp://host:8786 nor a scheduler file"
+                )
+    except (OSError, TimeoutError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"the scheduler {scheduler} does not answer within {SECONDS_TO_ANSWER} s ({error}); see that it runs "
+            "(`dask scheduler`) and that its port can be reached from here"
+        ) from error
+    with client:
+        yield client
+
+
+def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: str) -> int:
+    """See that every worker runs what this command runs and has what it needs; gives their number.
+
+    Raises:
+        DataError: There is no worker, or one lacks something; the message names it.
+    """
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        raise DataError(
+            f"the scheduler {client.scheduler.address} has no workers; start some with "
+            f"`dask worker {client.scheduler.address} --nthreads 1`"
+        )
+    for address, facts in workers.items():
+        if facts["nthreads"] != 1:
+            raise DataError(
+                f"worker {address} runs {facts['nthreads']} tasks at a time, which would share its processor or "
+                "accelerator; start workers with --nthreads 1, as many as there should be trackers at a time"
+            )
+    answers = client.run(worker_facts, str(workspace), tuple(cards), run, on_error="return")
+    here = worker_facts(str(workspace), (), run)["versions"]
+    for address, answer in answers.items():
+        if isinstance(answer, BaseException):
+            raise DataError(f"worker {address} cannot run hqtrack: {type(answer).__name__}: {answer}")
+        for name in PACKAGES:
+            if answer["versions"][name] != here[name]:
+                raise DataError(
+                    f"worker {address} on {answer['host']} has {name} {answer['versions'][name]}, this command "
+                    f"{here[name]}; install the same versions everywhere, or results depend on where they are made"
+                )
+        if answer["problems"]:
+            raise DataError(f"worker {address} on {answer['host']}: {answer['problems'][0]}")
+    return len(answers)

@@ -1,0 +1,256 @@
+"""Running trackers on the sequences of a workspace: what is missing, by whoever is free, longest first."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from distributed import Client, Future, KilledWorker, as_completed
+from vot.tracker import Tracker
+from vot.workspace import Workspace
+
+from hqtrack.errors import HQTrackError
+from hqtrack.evaluation.cluster import (
+    check_workers,
+    cores,
+    divide,
+    existing_cluster,
+    free_memory,
+    gpus,
+    local_cluster,
+    memory_need,
+)
+from hqtrack.evaluation.results import State, remove, state_of
+from hqtrack.evaluation.tasks import TOPIC, Outcome, Task, run_task
+from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
+from hqtrack.zoo import find_weights, load_card
+
+CARD_VARIABLE = "HQTRACK_CARD"
+
+
+class Watcher(Protocol):
+    """Is told how an evaluation goes on; calls may come from another thread."""
+
+    def plan(self, tasks: Sequence[Task], complete: int, broken: Sequence[str]) -> None:
+        """Take what is to be done, how many results are complete, and which were broken."""
+
+    def cluster(self, workers: str, dashboard: str) -> None:
+        """Take who does it, and the address of a page to watch them."""
+
+    def running(self, task: Task, done: int, seconds: float) -> None:
+        """Take how many frames of a task are done, since how long it runs."""
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Take how a task ended."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What became of an evaluation."""
+
+    trackers: tuple[str, ...]
+    complete: int
+    """Results, of a tracker on a sequence, that were there before."""
+    outcomes: dict[Task, Outcome]
+    realtime: tuple[str, ...]
+    """Experiments in which frames do not wait for a tracker."""
+    workers: int
+
+    @property
+    def failures(self) -> dict[Task, Outcome]:
+        """Tasks without results."""
+        return {task: outcome for task, outcome in self.outcomes.items() if outcome.failure is not None}
+
+
+def evaluate(
+    folder: Path,
+    names: Sequence[str],
+    watcher: Watcher,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    force: bool = False,
+) -> Evaluation:
+    """Run trackers on every sequence of a workspace where they have no complete results.
+
+    Args:
+        folder: The workspace.
+        names: Identifiers of its registry, model cards, or `CARD:setting=value,…`. None given: every tracker
+            of the registry, except those of our cards whose weights are not here.
+        watcher: Is told how it goes on.
+        scheduler: Address or file of a Dask scheduler; without one, this machine alone.
+        workers: How many on this machine, instead of as many as it has room for.
+        force: Run again what is complete.
+
+    Raises:
+        HQTrackError: The workspace, a tracker, its weights or the cluster cannot be used. Trackers that fail
+            are no error here: see `Evaluation.failures`.
+    """
+    folder = folder.resolve()
+    workspace = open_workspace(folder)
+    identifiers = list(workspace.registry.identifiers())
+    if names:
+        named = [understand(name, identifiers) for name in dict.fromkeys(names)]
+    else:
+        named = [Named(identifier, None) for identifier in identifiers if _has_weights(workspace, identifier)]
+    register(folder, named)
+    workspace = open_workspace(folder)
+    trackers = resolve(workspace, [one.identifier for one in named])
+    cards = [card for tracker in trackers if (card := card_of(tracker)) is not None]
+    for card in cards:  # what is missing is better known before hours of tracking
+        for weights in load_card(card).all_weights:
+            find_weights(weights)
+
+    tasks, complete, broken = plan(workspace, trackers, force=force)
+    watcher.plan(tasks, complete, broken)
+    realtime = tuple(name for name, e in workspace.stack.experiments.items() if e.realtime is not None)
+    outcomes: dict[Task, Outcome] = {}
+    count = 0
+    if tasks:
+        _forget_analyses(workspace)
+        with _connected(workspace, tasks, cards, scheduler, workers) as (client, who):
+            count = check_workers(client, folder, cards, tasks[0].run)
+            watcher.cluster(who, client.dashboard_link)
+            for task, outcome in _run(client, tasks, watcher):
+                outcomes[task] = outcome
+                watcher.ended(task, outcome)
+    return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, realtime, count)
+
+
+def card_of(tracker: Tracker) -> str | None:
+    """Give the card that a registry's entry runs, or None for somebody else's tracker."""
+    return tracker._envvars.get(CARD_VARIABLE)
+
+
+def _has_weights(workspace: Workspace, identifier: str) -> bool:
+    (tracker,) = resolve(workspace, [identifier])
+    card = card_of(tracker)
+    try:
+        return card is None or all(find_weights(weights) for weights in load_card(card).all_weights)
+    except HQTrackError:
+        return False
+
+
+def plan(
+    workspace: Workspace, trackers: Sequence[Tracker], *, force: bool = False
+) -> tuple[list[Task], int, list[str]]:
+    """Find what is to be done, longest sequences first; broken results are removed.
+
+    Returns:
+        Tasks, the number of (tracker, sequence) with complete results, and which results were broken.
+    """
+    run = uuid.uuid4().hex
+    tasks: list[Task] = []
+    broken: list[str] = []
+    complete = 0
+    for tracker in trackers:
+        for sequence in workspace.dataset:
+            open_experiments: list[str] = []
+            for name, experiment in workspace.stack.experiments.items():
+                states = {}
+                for part in experiment.transform(sequence):
+                    states[part] = state_of(experiment, tracker, part)
+                    if states[part] is State.BROKEN:
+                        broken.append(f"{tracker.reference}/{name}/{part.name}")
+                        remove(experiment, tracker, part)
+                if force or any(state is not State.COMPLETE for state in states.values()):
+                    open_experiments.append(name)
+            if open_experiments:
+                frames = len(sequence) * len(open_experiments)
+                tasks.append(
+                    Task(
+                        workspace.directory,
+                        tracker.reference,
+                        sequence.name,
+                        tuple(open_experiments),
+                        frames,
+                        run,
+                        force,
+                    )
+                )
+            else:
+                complete += 1
+    return sorted(tasks, key=lambda task: -task.frames), complete, broken
+
+
+def _forget_analyses(workspace: Workspace) -> None:
+    """Drop the toolkit's cache of analyses, which does not notice that results have changed."""
+    shutil.rmtree(Path(workspace.directory) / "cache" / "analysis", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _connected(
+    workspace: Workspace,
+    tasks: Sequence[Task],
+    cards: Sequence[str],
+    scheduler: str | None,
+    wanted: int | None,
+) -> Iterator[tuple[Client, str]]:
+    """Give a client of the cluster that there is or that is made, and say who works there."""
+    if scheduler is not None:
+        with existing_cluster(scheduler) as client:
+            yield client, f"the cluster at {client.scheduler.address}"
+        return
+    devices = gpus()
+    sequences = [workspace.dataset[name] for name in {task.sequence for task in tasks}]
+    need = memory_need(
+        max(len(sequence) for sequence in sequences),
+        max(width * height for width, height in (sequence.size for sequence in sequences)),
+        max(len(sequence.objects()) for sequence in sequences),
+        max((_weight_bytes(card) for card in cards), default=0),
+    )
+    division = divide(
+        len(tasks), cores=cores(), memory=free_memory(), gpus=len(devices), need=need, wanted=wanted
+    )
+    where = f"one of {len(devices)} GPUs" if devices else "the processor"
+    with local_cluster(division, devices) as client:
+        yield (
+            client,
+            f"{division.count} worker{'s' if division.count > 1 else ''} on this machine, each on {where} with "
+            f"{division.threads} thread{'s' if division.threads > 1 else ''}",
+        )
+
+
+def _weight_bytes(card: str) -> int:
+    return sum(find_weights(weights).stat().st_size for weights in load_card(card).all_weights)
+
+
+def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tuple[Task, Outcome]]:
+    """Run tasks and give each as it ends."""
+    by_name = {(task.tracker, task.sequence): task for task in tasks}
+
+    def heard(event: tuple[float, dict[str, Any]]) -> None:
+        _, message = event
+        if message["run"] == tasks[0].run:
+            task = by_name[message["tracker"], message["sequence"]]
+            watcher.running(task, message["done"], message["seconds"])
+
+    client.subscribe_topic(TOPIC, heard)
+    futures: dict[Future, Task] = {}
+    try:
+        for index, task in enumerate(tasks):
+            key = f"track-{task.run}-{index}"
+            futures[client.submit(run_task, task, key=key, priority=task.frames, pure=False)] = task
+        started = time.monotonic()
+        for future in as_completed(futures):
+            yield futures[future], _outcome(future, time.monotonic() - started)
+    finally:
+        client.cancel(list(futures), force=True)
+        client.unsubscribe_topic(TOPIC)
+
+
+def _outcome(future: Future, seconds: float) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, KilledWorker):
+        return Outcome(
+            seconds, 0, "its worker died, and so did the one that tried again: killed, or out of memory"
+        )
+    return Outcome(seconds, 0, f"{type(error).__name__}: {error}")

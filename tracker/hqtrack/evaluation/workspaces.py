@@ -1,0 +1,242 @@
+"""Opening a workspace of the toolkit, and the trackers that are named in it."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from vot.dataset import load_dataset
+from vot.experiment.referral import ReferralExperiment
+from vot.stack import Stack, resolve_stack
+from vot.tracker import OnlineTrackerRuntime, RealtimeTrackerRuntime, Tracker, TrackerRuntime
+from vot.utilities import normalize_path
+from vot.workspace import Workspace
+
+from hqtrack.config import Card
+from hqtrack.errors import CardError, DataError
+from hqtrack.vot.workspace import tracker_entry, tracker_identifier
+from hqtrack.zoo import card_names, load_card
+from vot import ToolkitException
+
+ABLATIONS = "ablations.ini"
+"""File of a workspace with an entry for each variation of a card that was evaluated in it."""
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """Open a workspace; nothing is downloaded.
+
+    Raises:
+        DataError: There is none, its dataset is missing, or its stack asks for more than masks.
+    """
+    config = _read_config(folder)
+    stack_file = resolve_stack(str(config.get("stack")), str(folder))
+    if stack_file is None:
+        raise DataError(
+            f"{folder / 'config.yaml'} names the stack {config.get('stack')!r}, which is not there"
+        )
+    sequences = Path(normalize_path(str(config.get("sequences", "sequences")), str(folder)))
+    try:
+        dataset = load_dataset(str(sequences))
+    except (ToolkitException, OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"no dataset in {sequences} ({error}). Nothing is downloaded here: put it there or link it, or let "
+            f"the toolkit fetch it with `vot initialize {config.get('stack')} --workspace {folder}`"
+        ) from error
+    if len(dataset) == 0:
+        raise DataError(f"the dataset in {sequences} has no sequences")
+    try:
+        workspace = _load_without_download(folder)
+    except configparser.Error as error:
+        raise DataError(f"a registry that {folder / 'config.yaml'} names cannot be read: {error}") from error
+    except (ToolkitException, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise DataError(f"{folder} cannot be opened: {error}") from error
+    _refuse_what_is_not_masks(workspace.stack, folder)
+    mend_realtime()
+    return workspace
+
+
+def _read_config(folder: Path) -> dict[str, object]:
+    file = folder / "config.yaml"
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder} is no workspace of the VOT toolkit: it has no config.yaml. Make one with "
+            f"`hqtrack workspace {folder}`"
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{file} holds no settings; make a workspace with `hqtrack workspace DIR`")
+    return config
+
+
+def _load_without_download(folder: Path) -> Workspace:
+    """Load a workspace whose dataset is known to be there, in whatever layout the stack likes.
+
+    The toolkit takes a folder without `list.txt` for empty, and would fetch DAVIS again.
+    """
+    original = Workspace.download_dataset
+    Workspace.download_dataset = staticmethod(lambda dataset, directory: None)
+    try:
+        return Workspace.load(str(folder))
+    finally:
+        Workspace.download_dataset = staticmethod(original)
+
+
+def _refuse_what_is_not_masks(stack: Stack, folder: Path) -> None:
+    for name, experiment in stack.experiments.items():
+        if isinstance(experiment, ReferralExperiment):
+            raise DataError(
+                f"the stack {stack.name or folder} prompts by language (experiment {name!r} is of type "
+                "referral); HQTrack is prompted by the masks of a frame"
+            )
+        for analysis in experiment.analyses:
+            if type(analysis).__module__ == "vot.analysis.point":
+                raise DataError(
+                    f"the stack {stack.name or folder} measures points ({type(analysis).__name__} of experiment "
+                    f"{name!r}); HQTrack reports masks"
+                )
+
+
+def mend_realtime() -> bool:
+    """Give the toolkit's real-time runtime the method that it lacks; tells whether it lacked it.
+
+    Release 0.9.0 calls `run` of every runtime, and its real-time runtime has only the base class's, which
+    raises an error. Its other methods are those from which `OnlineTrackerRuntime.run` is made.
+    """
+    if getattr(RealtimeTrackerRuntime, "run", None) is not getattr(TrackerRuntime, "run", None):
+        return False
+    RealtimeTrackerRuntime.run = OnlineTrackerRuntime.run
+    return True
+
+
+@dataclass(frozen=True)
+class Named:
+    """What somebody called a tracker on the command line, found out."""
+
+    identifier: str
+    """In the registry of the workspace."""
+    card: Card | None
+    """Of one of our systems, with the settings that were asked for; None for a tracker of the registry."""
+    settings: tuple[tuple[str, str], ...] = ()
+    card_name: str = ""
+    """How the tracker's process is told which card it is."""
+
+
+def understand(name: str, registry: Sequence[str]) -> Named:
+    """Find out what is meant by a tracker's name.
+
+    Args:
+        name: An identifier of the registry, a card's name or path, or `CARD:setting=value,…`.
+        registry: Identifiers of the registry.
+
+    Raises:
+        CardError: The card, a setting or a value is not known.
+        DataError: It is none of these.
+    """
+    card_name, colon, settings_text = name.partition(":")
+    settings = tuple(_setting(text, name) for text in settings_text.split(",")) if colon else ()
+    if not colon and name.split("@")[0] in registry:
+        return Named(name, None)
+    is_path = card_name.endswith(".toml")
+    if not is_path and card_name not in card_names():
+        known = ", ".join([*registry, *card_names()])
+        raise DataError(
+            f"no tracker {name!r}: it is neither in the workspace's registry nor a model card. There are {known}; "
+            "an ablation is CARD:setting=value,…"
+        )
+    card = load_card(card_name, **dict(settings))
+    identifier = tracker_identifier(re.sub(r"[^a-zA-Z0-9-]", "-", card.name))
+    suffix = "".join(f"-{key}-{value}" for key, value in settings)
+    suffix = re.sub(r"[^a-zA-Z0-9-_]", "_", suffix)
+    return Named(
+        identifier + suffix, card, settings, str(Path(card_name).resolve()) if is_path else card_name
+    )
+
+
+def _setting(text: str, name: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise CardError(f"{name!r}: {text!r} is no setting; write CARD:setting=value,setting=value")
+    return key.strip(), value.strip()
+
+
+def register(folder: Path, names: Sequence[Named]) -> None:
+    """Make sure that the workspace's registry has every tracker, so that the toolkit's commands know them.
+
+    Cards that it lacks, and variations of cards, get an entry in `ablations.ini` of the workspace.
+    """
+    known = set(_identifiers(folder))
+    entries = {
+        named.identifier: tracker_entry(
+            named.identifier,
+            f"{named.card.title}{_described(named.settings)}",
+            named.card_name,
+            dict(named.settings),
+        )
+        for named in names
+        if named.card is not None and named.identifier not in known
+    }
+    if not entries:
+        return
+    file = folder / ABLATIONS
+    text = file.read_text(encoding="utf-8") if file.exists() else "# Written by hqtrack; see vot --help.\n"
+    write_atomically(file, text + "".join("\n" + entry for entry in entries.values()))
+    config = _read_config(folder)
+    paths = config.get("registry") or []
+    paths = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list) else []
+    if f"./{ABLATIONS}" not in paths:
+        config["registry"] = [*paths, f"./{ABLATIONS}"]
+        write_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+
+
+def _described(settings: Sequence[tuple[str, str]]) -> str:
+    return "".join(f", {key} = {value}" for key, value in settings)
+
+
+def _identifiers(folder: Path) -> list[str]:
+    return list(open_workspace(folder).registry.identifiers())
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write a text file at once, or not at all.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            Path(partial).chmod(0o644)
+            Path(partial).replace(file)
+        except OSError:
+            Path(partial).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DataError(f"cannot write {file}: {error}; free space or choose another folder") from error
+
+
+def resolve(workspace: Workspace, identifiers: Sequence[str]) -> list[Tracker]:
+    """Give the trackers of a workspace's registry, with its storage.
+
+    Raises:
+        DataError: One is not in the registry.
+    """
+    try:
+        return list(
+            workspace.registry.resolve(
+                *identifiers, storage=workspace.storage.substorage("results"), skip_unknown=False
+            )
+        )
+    except ToolkitException as error:
+        raise DataError(f"{workspace.directory}: {error}") from error
