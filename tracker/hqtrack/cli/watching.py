@@ -112,9 +112,8 @@ class _Moving(_Lines):
         running = sum(line.completed for line in self._progress.tasks if line.id in self._of_task.values())
         done = self._done_frames + running
         seconds = time.monotonic() - self._started
-        self._progress.update(
-            self._all, completed=done, rate=f"{done / seconds:.1f} frames/s" if seconds else ""
-        )
+        rate = f"{done / seconds:.1f} frames/s" if seconds else ""
+        self._progress.update(self._all, completed=done, rate=rate)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ from hqtrack.evaluation.tasks import PACKAGES, worker_facts
 SECONDS_TO_ANSWER = 10
 """A scheduler that is there answers within this time."""
 
-DASHBOARD = ":8787"
+DASHBOARD = ":0"
+"""Any free port."""
 
 TRACKER_BYTES = 1_500_000_000
 """What a worker and its tracker need besides weights, measured with hqtrack-light (0.9 GB) and rounded up."""
@@ -117,7 +118,7 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
             "cls": Nanny,
             "options": {
                 "nthreads": 1,
-                "memory_limit": 0,  # results go to files; nothing is kept in a worker that could be moved away
+                "memory_limit": 0,  # nothing is kept in a worker that could be moved away
                 "env": environment,
                 "silence_logs": logging.CRITICAL,
             },
@@ -161,11 +162,16 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"the scheduler {scheduler} does not answer within {SECONDS_TO_ANSWER} s ({error}); see that it runs "
-            "(`dask scheduler`) and that its port can be reached from here"
+            f"the scheduler {scheduler} does not answer within {SECONDS_TO_ANSWER} s ({error}); see that it "
+            "runs (`dask scheduler`) and that its port can be reached from here"
         ) from error
     with client:
         yield client
+
+
+def scheduler_address(client: Client) -> str:
+    """Give the address that a client is connected to."""
+    return str(client.scheduler_info(n_workers=0)["address"])
 
 
 def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: str) -> int:
@@ -176,15 +182,15 @@ def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: st
     """
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
+        address = scheduler_address(client)
         raise DataError(
-            f"the scheduler {client.scheduler.address} has no workers; start some with "
-            f"`dask worker {client.scheduler.address} --nthreads 1`"
+            f"the scheduler {address} has no workers; start some with `dask worker {address} --nthreads 1`"
         )
     for address, facts in workers.items():
         if facts["nthreads"] != 1:
             raise DataError(
-                f"worker {address} runs {facts['nthreads']} tasks at a time, which would share its processor or "
-                "accelerator; start workers with --nthreads 1, as many as there should be trackers at a time"
+                f"worker {address} runs {facts['nthreads']} tasks at a time, which would share its processor "
+                "or GPU; start workers with --nthreads 1, as many as there should be trackers at a time"
             )
     answers = client.run(worker_facts, str(workspace), tuple(cards), run, on_error="return")
     here = worker_facts(str(workspace), (), run)["versions"]
@@ -194,8 +200,9 @@ def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: st
         for name in PACKAGES:
             if answer["versions"][name] != here[name]:
                 raise DataError(
-                    f"worker {address} on {answer['host']} has {name} {answer['versions'][name]}, this command "
-                    f"{here[name]}; install the same versions everywhere, or results depend on where they are made"
+                    f"worker {address} on {answer['host']} has {name} {answer['versions'][name]}, this "
+                    f"command {here[name]}; results would depend on where they are made: install the same "
+                    "versions everywhere"
                 )
         if answer["problems"]:
             raise DataError(f"worker {address} on {answer['host']}: {answer['problems'][0]}")

@@ -25,6 +25,7 @@ from hqtrack.evaluation.cluster import (
     gpus,
     local_cluster,
     memory_need,
+    scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
 from hqtrack.evaluation.tasks import TOPIC, Outcome, Task, run_task
@@ -195,7 +196,7 @@ def _connected(
     """Give a client of the cluster that there is or that is made, and say who works there."""
     if scheduler is not None:
         with existing_cluster(scheduler) as client:
-            yield client, f"the cluster at {client.scheduler.address}"
+            yield client, f"the cluster at {scheduler_address(client)}"
         return
     devices = gpus()
     sequences = [workspace.dataset[name] for name in {task.sequence for task in tasks}]
@@ -209,12 +210,10 @@ def _connected(
         len(tasks), cores=cores(), memory=free_memory(), gpus=len(devices), need=need, wanted=wanted
     )
     where = f"one of {len(devices)} GPUs" if devices else "the processor"
+    workers = "1 worker" if division.count == 1 else f"{division.count} workers"
+    threads = "1 thread" if division.threads == 1 else f"{division.threads} threads"
     with local_cluster(division, devices) as client:
-        yield (
-            client,
-            f"{division.count} worker{'s' if division.count > 1 else ''} on this machine, each on {where} with "
-            f"{division.threads} thread{'s' if division.threads > 1 else ''}",
-        )
+        yield client, f"{workers} on this machine, each on {where} with {threads}"
 
 
 def _weight_bytes(card: str) -> int:
@@ -232,7 +231,7 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
             watcher.running(task, message["done"], message["seconds"])
 
     client.subscribe_topic(TOPIC, heard)
-    futures: dict[Future, Task] = {}
+    futures: dict[Future[Outcome], Task] = {}
     try:
         for index, task in enumerate(tasks):
             key = f"track-{task.run}-{index}"
@@ -245,12 +244,11 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
         client.unsubscribe_topic(TOPIC)
 
 
-def _outcome(future: Future, seconds: float) -> Outcome:
+def _outcome(future: Future[Outcome], seconds: float) -> Outcome:
     error = future.exception()
     if error is None:
         return future.result()
     if isinstance(error, KilledWorker):
-        return Outcome(
-            seconds, 0, "its worker died, and so did the one that tried again: killed, or out of memory"
-        )
+        why = "its worker died, and so did the one that tried again: killed, or out of memory"
+        return Outcome(seconds, 0, why)
     return Outcome(seconds, 0, f"{type(error).__name__}: {error}")

@@ -168,7 +168,7 @@ def _workspace(folder: str, run: str) -> Workspace:
     return open_workspace(Path(folder))
 
 
-class _Watched(ProxySequence):
+class _Watched(ProxySequence):  # type: ignore[misc]
     """A sequence that tells when its frames are taken one after another."""
 
     def __init__(self, source: Sequence, report: _Report) -> None:

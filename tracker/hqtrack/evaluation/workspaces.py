@@ -18,7 +18,7 @@ from vot.tracker import OnlineTrackerRuntime, RealtimeTrackerRuntime, Tracker, T
 from vot.utilities import normalize_path
 from vot.workspace import Workspace
 
-from hqtrack.config import Card
+from hqtrack.cards import Card
 from hqtrack.errors import CardError, DataError
 from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
@@ -45,8 +45,8 @@ def open_workspace(folder: Path) -> Workspace:
         dataset = load_dataset(str(sequences))
     except (ToolkitException, OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"no dataset in {sequences} ({error}). Nothing is downloaded here: put it there or link it, or let "
-            f"the toolkit fetch it with `vot initialize {config.get('stack')} --workspace {folder}`"
+            f"no dataset in {sequences} ({error}). Nothing is downloaded here: put it there or link it, or "
+            f"let the toolkit fetch it with `vot initialize {config.get('stack')} --workspace {folder}`"
         ) from error
     if len(dataset) == 0:
         raise DataError(f"the dataset in {sequences} has no sequences")
@@ -100,8 +100,8 @@ def _refuse_what_is_not_masks(stack: Stack, folder: Path) -> None:
         for analysis in experiment.analyses:
             if type(analysis).__module__ == "vot.analysis.point":
                 raise DataError(
-                    f"the stack {stack.name or folder} measures points ({type(analysis).__name__} of experiment "
-                    f"{name!r}); HQTrack reports masks"
+                    f"the stack {stack.name or folder} measures points ({type(analysis).__name__} of "
+                    f"experiment {name!r}); HQTrack reports masks"
                 )
 
 
@@ -149,8 +149,8 @@ def understand(name: str, registry: Sequence[str]) -> Named:
     if not is_path and card_name not in card_names():
         known = ", ".join([*registry, *card_names()])
         raise DataError(
-            f"no tracker {name!r}: it is neither in the workspace's registry nor a model card. There are {known}; "
-            "an ablation is CARD:setting=value,…"
+            f"no tracker {name!r}: it is neither in the workspace's registry nor a model card. There are "
+            f"{known}; an ablation is CARD:setting=value,…"
         )
     card = load_card(card_name, **dict(settings))
     identifier = tracker_identifier(re.sub(r"[^a-zA-Z0-9-]", "-", card.name))

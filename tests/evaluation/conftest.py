@@ -1,0 +1,35 @@
+"""A small workspace of the real toolkit, and two workers that all tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from hqtrack.evaluation.cluster import Workers, local_cluster
+from small_workspace import LENGTHS, Run, make_workspace, write_sequence
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dataset")
+    for name, length in LENGTHS.items():
+        write_sequence(folder / name, length)
+    (folder / "list.txt").write_text("\n".join(LENGTHS) + "\n")
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, dataset: Path) -> Path:
+    return make_workspace(tmp_path / "workspace", dataset)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Client]:
+    with local_cluster(Workers(2, 1, 0)) as client:
+        yield client
+
+
+@pytest.fixture
+def run(cluster: Client) -> Run:
+    return Run(cluster)
