@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-EXTRAS := .[dev,samples]
+EXTRAS := .[dev,samples,web]
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint

@@ -8,7 +8,7 @@ import pytest
 from vot.dataset import load_dataset
 from vot.region.io import read_trajectory
 
-from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_sequence
+from hqtrack.scenes.dataset import SAMPLE_SEED, SCENE_NAMES, TEST_SEEDS, write_sequence
 from hqtrack.scenes.scripts import SCENES
 from hqtrack.scenes.stage import Scene
 
@@ -21,6 +21,7 @@ def scene(number: int, seed: int = SAMPLE_SEED) -> tuple[Scene, np.random.Genera
 def test_the_set_is_what_a_challenge_asks_for() -> None:
     scenes = [scene(number)[0] for number in range(len(SCENES))]
     assert len(scenes) >= 4
+    assert tuple(made.name for made in scenes) == SCENE_NAMES
     for made in scenes:
         assert 60 <= made.length <= 120
         assert 2 <= sum(actor.labelled for actor in made.actors) <= 5

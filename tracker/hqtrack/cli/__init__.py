@@ -15,6 +15,7 @@ from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.track import track
+from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
 from hqtrack.errors import HQTrackError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Track any objects in a video with masks, on its own or inside the VOT toolkit.",
 )
 app.command()(track)
+app.command()(web)
 app.command()(cards)
 app.command()(doctor)
 app.command()(demo)

@@ -28,6 +28,10 @@ FRAMES_PER_SECOND = 25
 SAMPLE_SEED = 2023
 
 
+SCENE_NAMES = ("coins", "horses", "approach", "table", "swarm")
+"""Of `SCENES`, in their order."""
+
+
 TEST_SEEDS = (3101, 3102)
 
 
@@ -68,6 +72,28 @@ def write_sequence(folder: Path, scene: Scene, rng: np.random.Generator) -> None
     }
     write_properties(str(partial / "sequence"), properties)
     partial.rename(folder)
+
+
+def write_sample(folder: Path, name: str) -> Path:
+    """Write one of the sample sequences, unless it is there already.
+
+    Args:
+        folder: Of sequences; made where there is none.
+        name: One of `SCENE_NAMES`.
+
+    Returns:
+        The sequence's folder.
+
+    Raises:
+        DataError: A photograph is missing, or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    number = SCENE_NAMES.index(name)
+    rng = np.random.default_rng([SAMPLE_SEED, number])
+    scene = SCENES[number](rng)
+    if not (folder / name).exists():
+        write_sequence(folder / name, scene, rng)
+    return folder / name
 
 
 def write_dataset(folder: Path, seeds: tuple[int, ...] = (SAMPLE_SEED,)) -> list[str]:

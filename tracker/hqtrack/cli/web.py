@@ -1,0 +1,106 @@
+"""`hqtrack web`: the page in the browser."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from hqtrack.errors import InputError
+
+if TYPE_CHECKING:
+    from hqtrack.tracker import HQTrack, Precision
+    from hqtrack.video.mask_maker import MaskMaker
+
+NETWORK, SYSTEM = "Network", "System"
+
+
+def web(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[INPUT]",
+            help="A video, or a folder of videos and images. Nothing outside it can be opened.",
+        ),
+    ] = Path("."),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder in which sessions are kept and gone on with.")
+    ] = Path("hqtrack-web"),
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on; all but this machine's own need a password.", rich_help_panel=NETWORK
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel=NETWORK)
+    ] = 8090,
+    max_upload: Annotated[
+        int, typer.Option(min=1, help="MB of the uploads to one session.", rich_help_panel=NETWORK)
+    ] = 2048,
+    browse: Annotated[bool, typer.Option(help="Open a browser.", rich_help_panel=NETWORK)] = True,
+    card: Annotated[
+        str, typer.Option(help="`hqtrack cards` lists them; or a .toml file.", rich_help_panel=SYSTEM)
+    ] = "hqtrack-light",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weight file instead of the card's.", rich_help_panel=SYSTEM)
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, cuda:1, mps, …; auto takes the best.", rich_help_panel=SYSTEM)
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=SYSTEM)
+    ] = "auto",
+    max_long_edge: Annotated[
+        int | None,
+        typer.Option(
+            help="The network sees frames reduced to this longer side; default: the card's.",
+            rich_help_panel=SYSTEM,
+        ),
+    ] = None,
+) -> None:
+    """Point at things in a video, watch them tracked, correct, go on, and export: a page in the browser.
+
+    The page is for this machine alone, unless --host names another address; then a password is made for it.
+    What is said and tracked is kept in the folder of sessions, and gone on with after any end.
+
+    Examples:
+
+      hqtrack web clip.mp4
+
+      hqtrack web videos/ --out sessions --card hqtrack --device cuda
+    """
+    if find_spec("nicegui") is None:
+        raise InputError("the page needs NiceGUI: install hqtrack[web]")
+    if not source.exists():
+        raise InputError(f"{source}: no such video or folder")
+    from hqtrack.web.export import Settings
+    from hqtrack.web.server import Options, serve
+
+    settings = Settings(
+        card=str(Path(card).resolve()) if card.endswith(".toml") else card,
+        weights=None if weights is None else str(weights.resolve()),
+        device=device,
+        precision=precision,
+        max_long_edge=max_long_edge,
+    )
+
+    def build() -> tuple[HQTrack, MaskMaker]:
+        from hqtrack.cli.track import _mask_maker as mask_maker
+        from hqtrack.tracker import HQTrack
+
+        tracker = HQTrack.from_card(
+            settings.card,
+            weights=settings.weights,
+            device=device,
+            precision=cast("Precision", precision),  # which it checks
+            max_long_edge=max_long_edge,
+        )
+        return tracker, mask_maker(tracker)
+
+    options = Options(
+        root=source, folder=out, host=host, port=port, upload_limit=max_upload << 20, settings=settings
+    )
+    serve(options, build, say=lambda line: typer.echo(f"hqtrack: {line}", err=True), browse=browse)

@@ -1,0 +1,67 @@
+"""All that the pages of one server share."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from hqtrack.errors import InputError
+from hqtrack.scenes.dataset import SCENE_NAMES, write_sample
+from hqtrack.web.export import Settings
+from hqtrack.web.store import Open, Store
+from hqtrack.web.tracking import Engine, Tracking
+
+DEMO = "demo-sequences"
+
+
+class Desk:
+    """Sessions, what tracks them, and which of them are being tracked.
+
+    Args:
+        store: The sessions.
+        engine: What tracks.
+        settings: With what.
+    """
+
+    demo_names = SCENE_NAMES
+
+    def __init__(self, store: Store, engine: Engine, settings: Settings) -> None:
+        self.store, self.engine, self.settings = store, engine, settings
+        self._trackings: dict[Path, Tracking] = {}
+        self._lock = threading.Lock()
+
+    def tracking(self, opened: Open) -> Tracking | None:
+        """Give the last tracking of a session since the server started."""
+        return self._trackings.get(opened.session.folder)
+
+    def track(self, opened: Open) -> None:
+        """Track a session, or go on with it.
+
+        Raises:
+            InputError: There is nothing to track, or it is being tracked already.
+        """
+        with self._lock:
+            earlier = self.tracking(opened)
+            if earlier is not None and earlier.active:
+                raise InputError("this video is being tracked already")
+            self._trackings[opened.session.folder] = Tracking(opened, self.engine)
+
+    def demo(self, owner: str, name: str) -> Open:
+        """Open one of the demo's sequences; it is drawn when it is first wanted.
+
+        Raises:
+            InputError: There is none of this name.
+            DataError: It cannot be drawn, because its photographs are missing.
+        """
+        if name not in self.demo_names:
+            raise InputError(f"{name}: the demo has {', '.join(self.demo_names)}")
+        with self._lock:
+            folder = write_sample(self.store.folder / DEMO, name)
+        return self.store.create(owner, folder / "color", name)
+
+    def close(self) -> None:
+        """Stop all tracking after the frames at hand."""
+        for tracking in self._trackings.values():
+            tracking.stop()
+        for tracking in self._trackings.values():
+            tracking.join(10)

@@ -1,0 +1,148 @@
+"""The outputs of `hqtrack track` of what was tracked on the page, and the command that repeats it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile
+
+import numpy as np
+from PIL import Image as Pillow
+
+from hqtrack.errors import InputError
+from hqtrack.video.outputs import facts_of, open_writer
+from hqtrack.video.sources import open_frames
+from hqtrack.web.session import Region, Session
+
+EXPORT, MASKS, COMMAND = "export", "given", "command.txt"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """With what the page tracks, as the options of `hqtrack track` have it."""
+
+    card: str = "hqtrack-light"
+    weights: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    max_long_edge: int | None = None
+
+    def options(self) -> list[str]:
+        """Give what differs from the command's own values."""
+        values = vars(self)
+        return [
+            word
+            for name, default in vars(Settings()).items()
+            if values[name] != default
+            for word in (f"--{name.replace('_', '-')}", str(values[name]))
+        ]
+
+
+def export(
+    session: Session,
+    kinds: Sequence[str],
+    settings: Settings,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Path:
+    """Write outputs of all tracked frames into the session's folder, in place of earlier ones.
+
+    Beside them are the masks that a person gave, as images, and the command that repeats the session from
+    them; and everything once more in a zip archive.
+
+    Args:
+        session: What was tracked.
+        kinds: Keys of `hqtrack.video.outputs.WRITERS`.
+        settings: With what it was tracked.
+        progress: Told the share that is done, 0 to 1.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: No output was chosen, nothing is tracked, or something was said since.
+        DataError: A frame cannot be read any more.
+        OSError: A file cannot be written; the earlier outputs stay.
+    """
+    if not kinds:
+        raise InputError("choose at least one output")
+    count, stale = len(session.record), session.stale()
+    if count == 0:
+        raise InputError("nothing is tracked yet: press “Track” first")
+    if stale is not None:
+        raise InputError(
+            f"frames from {stale} on were tracked before your last change: go on first, or undo it"
+        )
+    folder, part = session.folder / EXPORT, session.folder / f"{EXPORT}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir()
+        _write_outputs(session, kinds, part, count, progress)
+        words = _write_masks(session, part / MASKS, folder / MASKS)
+        ending = [] if count == session.count else ["--end", str(count)]
+        outputs = [f"--{kind}" for kind in kinds if kind != "overlay"]
+        outputs += [] if "overlay" in kinds else ["--no-overlay"]
+        command = ["hqtrack", "track", session.source, "-o", f"{Path(session.source).stem}-again"]
+        line = shlex.join([*command, *words, *ending, *outputs, *settings.options()])
+        (part / COMMAND).write_text(line + "\n", encoding="utf-8")
+        _pack(part)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _write_outputs(
+    session: Session, kinds: Sequence[str], folder: Path, count: int, progress: Callable[[float], None]
+) -> None:
+    source = open_frames(session.source, end=count)
+    facts = facts_of(source)
+    with ExitStack() as unfinished:
+        writers = [open_writer(kind, folder, facts) for kind in kinds]
+        for writer in writers:
+            unfinished.callback(writer.discard)
+        for frame in source:
+            masks = session.record.masks(frame.index)
+            for writer in writers:
+                writer.write(frame, masks)
+            progress((frame.index + 1) / count)
+        for writer in writers:
+            writer.finish()
+        unfinished.pop_all()
+
+
+def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
+    """Write the masks that a person gave; gives the options that name them where they will be."""
+    folder.mkdir()
+    words = []
+    for number, thing in enumerate(session.tracked.things, start=1):
+        if thing.first.frame >= len(session.record):
+            continue
+        name = _write_mask(session, folder, number, thing.first)
+        words += ["--object", f"frame={thing.first.frame},mask={final / name}"]
+        for region in thing.corrections:
+            if region.frame < len(session.record):
+                name = _write_mask(session, folder, number, region)
+                value = final / name if region.mask(session.size).any() else "none"
+                words += ["--correct", f"frame={region.frame},object={number},mask={value}"]
+    for frame in session.tracked.gone_on:
+        words += ["--correct", f"frame={frame}"]
+    return words
+
+
+def _write_mask(session: Session, folder: Path, number: int, region: Region) -> str:
+    name = f"object{number}-frame{region.frame}.png"
+    pixels = region.mask(session.size).astype(np.uint8) * 255
+    Pillow.fromarray(pixels).save(folder / name)
+    return name
+
+
+def _pack(folder: Path) -> None:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    with ZipFile(folder / f"{EXPORT}.zip", "w", ZIP_STORED) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(folder).as_posix())

@@ -1,0 +1,173 @@
+"""Who may talk to the page: requests are let through, or refused, before anything else sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OWNER, PASS = "hqtrack-owner", "hqtrack-pass"
+"""Cookies: whose sessions a browser may see, and that it gave the password."""
+
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'self'"
+)
+"""Browsers load nothing from elsewhere, whatever the page says."""
+
+BODY_LIMIT = 1 << 20
+"""Bytes of a request that is no upload."""
+
+YEAR = 365 * 24 * 3600
+
+
+class Guard:
+    """Lets requests through that come from the page itself, and marks whose they are.
+
+    Refused are a host name that is not the server's (another site's name that was made to point here), a
+    request or socket that another site's page opened, a body that is too large, and, where a password is
+    set, whoever has not given it. Each browser gets a secret of its own in a cookie; what the rest of the
+    program is told of it, as `request.state.owner`, is its hash.
+
+    Args:
+        app: What gets the requests that are let through.
+        hosts: Names and addresses under which the server is reached; None takes any, for an address that
+            needs the password anyway.
+        password: What must be given first; None needs none.
+        upload_path: Pattern of the paths whose bodies bound themselves.
+    """
+
+    def __init__(
+        self, app: App, *, hosts: frozenset[str] | None, password: str | None, upload_path: str
+    ) -> None:
+        self._app, self._hosts, self._password = app, hosts, password
+        self._upload_path = re.compile(upload_path)
+        self._key = secrets.token_bytes(32)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        if not self._is_from_here(headers):
+            await _answer(scope, send, 403, "This address is not the page's own.")
+            return
+        cookies = _cookies(headers.get("cookie", ""))
+        if self._password is not None and not self._is_let_in(cookies):
+            await self._ask(scope, receive, send)
+            return
+        owner = cookies.get(OWNER, "")
+        fresh = not re.fullmatch(r"[\w-]{43}", owner)
+        owner = secrets.token_urlsafe(32) if fresh else owner
+        scope.setdefault("state", {})["owner"] = hashlib.sha256(owner.encode()).hexdigest()
+        bounded = receive if self._upload_path.fullmatch(scope["path"]) else _bounded(receive, BODY_LIMIT)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+                extra += [(b"set-cookie", _cookie(OWNER, owner, YEAR))] if fresh else []
+                message["headers"] = [*message.get("headers", []), *extra]
+            await send(message)
+
+        await self._app(scope, bounded, send_with_headers)
+
+    def _is_from_here(self, headers: dict[str, str]) -> bool:
+        host = headers.get("host", "")
+        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+            return False
+        origin = headers.get("origin")
+        return origin is None or urlsplit(origin).netloc == host
+
+    def _is_let_in(self, cookies: dict[str, str]) -> bool:
+        return hmac.compare_digest(cookies.get(PASS, "").encode(), self._ticket())
+
+    def _ticket(self) -> bytes:
+        """Give what the cookie holds of who knows the password; it changes with every start."""
+        return hmac.new(self._key, (self._password or "").encode(), "sha256").hexdigest().encode()
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask for the password."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            body = b""
+            more = True
+            while more and len(body) < 4096:
+                message = await receive()
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+            given = parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0]
+            if hmac.compare_digest(given.strip().encode(), (self._password or "").encode()):
+                cookie = _cookie(PASS, self._ticket().decode(), YEAR)
+                await _answer(scope, send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie)])
+                return
+            await _answer(scope, send, 401, LOGIN.format(note="That is not the password."), LOGIN_TYPE)
+            return
+        await _answer(scope, send, 401, LOGIN.format(note=""), LOGIN_TYPE)
+
+
+LOGIN_TYPE = [(b"content-type", b"text/html; charset=utf-8")]
+
+LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HQTrack</title>
+<meta name="viewport" content="width=device-width"><style>:root{{color-scheme:light dark;font:16px system-ui}}
+body{{display:grid;place-items:center;min-height:90vh}}form{{display:grid;gap:12px;width:22em}}
+input,button{{font:inherit;padding:8px}}</style>
+<form method="post" action="/"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
+<input id="p" name="password" type="password" autofocus required autocomplete="current-password">
+<button>Open</button><p role="alert">{note}</p></form></html>"""
+
+
+def _cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
+
+
+def _cookie(name: str, value: str, seconds: int) -> bytes:
+    return f"{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}".encode()
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """Pass a request's body on until it exceeds a number of bytes; then the sender is as if gone."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                return {"type": "http.disconnect"}
+        return message
+
+    return bounded
+
+
+async def _answer(
+    scope: Scope, send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 4403})
+        return
+    body = text.encode()
+    base = [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    kind = headers or [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": status, "headers": [*base, *kind]})
+    await send({"type": "http.response.body", "body": body})

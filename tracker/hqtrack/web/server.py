@@ -1,0 +1,208 @@
+"""The server of the page: addresses, files, and who may see them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import warnings
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse
+from filelock import FileLock, Timeout
+from nicegui import ui
+
+from hqtrack.errors import HQTrackError, InputError
+from hqtrack.tracker import HQTrack
+from hqtrack.video.mask_maker import MaskMaker
+from hqtrack.web.desk import Desk
+from hqtrack.web.export import EXPORT, Settings
+from hqtrack.web.guard import Guard
+from hqtrack.web.page import SessionPage
+from hqtrack.web.pictures import jpeg
+from hqtrack.web.start_page import StartPage
+from hqtrack.web.store import Open, Store
+from hqtrack.web.tracking import Engine, told
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the server is started."""
+
+    root: Path
+    """The video, or the folder of videos, that may be opened."""
+    folder: Path
+    """Where sessions are kept."""
+    host: str = LOOPBACK
+    port: int = 0
+    """0 takes a free one."""
+    upload_limit: int = 2 << 30
+    """Bytes of all uploads to one session."""
+    settings: Settings = field(default_factory=Settings)
+
+
+def serve(
+    options: Options,
+    build: Callable[[], tuple[HQTrack, MaskMaker]],
+    *,
+    say: Callable[[str], None],
+    browse: bool,
+) -> None:
+    """Serve the page until Ctrl+C.
+
+    Args:
+        options: See there.
+        build: Builds tracker and mask maker when they are first needed.
+        say: Told the address, and the password where there is one.
+        browse: Whether to open a browser.
+
+    Raises:
+        InputError: The address cannot be used, or another server uses the folder.
+    """
+    options.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(options.folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{options.folder}: another hqtrack web uses this folder; end it, or name another with --out"
+        ) from None
+    try:
+        listener = _listen(options.host, options.port)
+        password = None if _is_loopback(options.host) else secrets.token_urlsafe(24)
+        address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}"
+        say(f"the page is at {address} (Ctrl+C ends it)")
+        if password is not None:
+            say(f"its password, which is not shown again: {password}")
+        desk = Desk(
+            Store(options.folder, options.root, upload_limit=options.upload_limit),
+            Engine(build),
+            options.settings,
+        )
+        Thread(target=_load_ahead, args=[desk.engine], name="hqtrack-load", daemon=True).start()
+        if browse:
+            webbrowser.open(address)
+        config = uvicorn.Config(
+            _app(desk, options, password),
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            ws_max_size=1 << 20,
+        )
+        # NiceGUI looks at every object of the process, deprecated ones of others included.
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"nicegui\.")
+        try:
+            asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+        finally:
+            desk.close()
+    finally:
+        lock.release()
+
+
+def _load_ahead(engine: Engine) -> None:
+    """Let the first mask not wait for the networks; what fails here is told when they are needed."""
+    with suppress(Exception):
+        engine.load()
+
+
+def _app(desk: Desk, options: Options, password: str | None) -> Guard:
+    """Put pages and files together."""
+    app = FastAPI(openapi_url=None)
+
+    def opened(request: Request, name: str) -> Open:
+        return desk.store.get(request.state.owner, name)
+
+    @app.exception_handler(HQTrackError)
+    def refuse(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
+
+    @app.get("/frames/{name}/{index}.jpg")
+    def frame(request: Request, name: str, index: int, m: int = 1) -> Response:
+        content = jpeg(opened(request, name), index, masks=bool(m))
+        caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
+        return Response(content, media_type="image/jpeg", headers=caching)
+
+    @app.get("/export/{name}/{file}")
+    def exported(request: Request, name: str, file: str) -> Response:
+        folder = opened(request, name).session.folder / EXPORT
+        if file not in {path.name for path in folder.glob("*") if path.is_file()}:
+            raise InputError(f"{file}: is no exported file")
+        return FileResponse(folder / file)
+
+    @app.post("/upload/{name}")
+    async def upload(request: Request, name: str, file: str) -> Response:
+        try:
+            await desk.store.upload(request.state.owner, name, file, request.stream())
+        except (HQTrackError, OSError) as error:
+            return PlainTextResponse(told(error), 413 if isinstance(error, InputError) else 507)
+        return PlainTextResponse("")
+
+    @ui.page("/", title="HQTrack")
+    def start(request: Request) -> Response | None:
+        if request.url.path == "/" and (only := _only_video(desk, request.state.owner)) is not None:
+            return RedirectResponse(f"/session/{only}")
+        StartPage(desk, request.state.owner)
+        return None
+
+    @ui.page("/videos", title="HQTrack")
+    def videos(request: Request) -> None:
+        StartPage(desk, request.state.owner)
+
+    @ui.page("/session/{name}", title="HQTrack")
+    def session(request: Request, name: str) -> None:
+        try:
+            found = opened(request, name)
+        except HQTrackError as error:
+            ui.label(told(error))
+            ui.link("Choose a video", "/videos")
+            return
+        SessionPage(desk, name, found)
+
+    ui.run_with(app, title="HQTrack", favicon="🎯", dark=None, show_welcome_message=False)
+    hosts = frozenset({"127.0.0.1", "localhost", "::1"}) if password is None else None
+    return Guard(app, hosts=hosts, password=password, upload_path=r"/upload/[\w.-]+")
+
+
+def _only_video(desk: Desk, owner: str) -> str | None:
+    """Give the session of the only video that may be opened: the last one, or else a new one."""
+    store = desk.store
+    if not store.root.is_file() and store.videos() != ["."]:
+        return None
+    for name, saved in store.of(owner):
+        if saved.source == str(store.root):
+            return name
+    return store.create(owner, store.root, store.root.name).session.folder.name
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(64)
+    except OSError as error:
+        raise InputError(f"{host}:{port}: cannot be used: {error.strerror or error}") from error
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,179 @@
+"""Tracking in a thread of its own, which goes on whether anybody looks or not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import HQTrackError
+from hqtrack.tracker import HQTrack
+from hqtrack.video.corrections import Correction, corrected
+from hqtrack.video.job import Course
+from hqtrack.video.mask_maker import MaskMaker
+from hqtrack.video.prompts import Prompt
+from hqtrack.video.sources import open_frames
+from hqtrack.web.session import Plan, Session, Things
+from hqtrack.web.store import Open
+
+Masks = npt.NDArray[np.bool_]
+
+RATE_FRAMES = 30
+"""Frames over which the speed is averaged."""
+
+
+class Engine:
+    """The tracker and the mask maker, which all sessions share: one video is tracked at a time.
+
+    Args:
+        build: Builds both when they are first needed.
+    """
+
+    def __init__(self, build: Callable[[], tuple[HQTrack, MaskMaker]]) -> None:
+        self._build = build
+        self._built: tuple[HQTrack, MaskMaker] | None = None
+        self._building = threading.Lock()
+        self._making = threading.Lock()
+        self.tracking = threading.Lock()
+        """Held by who tracks."""
+
+    def load(self) -> tuple[HQTrack, MaskMaker]:
+        """Give tracker and mask maker.
+
+        Raises:
+            HQTrackError: They cannot be built.
+        """
+        with self._building:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    def mask(self, image: npt.NDArray[np.uint8], prompt: Prompt) -> npt.NDArray[np.bool_]:
+        """Turn a box or point into a mask (H, W), also while a video is tracked."""
+        _, maker = self.load()
+        with self._making:
+            maker.check([prompt])
+            return maker.masks(image, [prompt])[0]
+
+
+class Tracking:
+    """One session being tracked, from where it stands to the end of the video.
+
+    Args:
+        opened: The session with its frames.
+        engine: What tracks.
+
+    Raises:
+        InputError: There is nothing to track.
+    """
+
+    def __init__(self, opened: Open, engine: Engine) -> None:
+        self._opened, self._engine = opened, engine
+        opened.session.plan()
+        self._stop = threading.Event()
+        self.state = "waiting"
+        """waiting for another session, tracking, or the end: done, stopped, failed."""
+        self.error = ""
+        self._times: deque[float] = deque(maxlen=RATE_FRAMES)
+        self._thread = threading.Thread(target=self._run, name="hqtrack-tracking", daemon=True)
+        self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        """Whether it is not at its end."""
+        return self.state in ("waiting", "tracking")
+
+    @property
+    def rate(self) -> float:
+        """Frames per second at the moment; 0 before the second frame."""
+        times = list(self._times)
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the end of the video, as it goes now."""
+        session = self._opened.session
+        return (session.count - len(session.record)) / self.rate if self.rate else None
+
+    def stop(self) -> None:
+        """Stop after the frame at hand."""
+        self._stop.set()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for its end."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            while not self._engine.tracking.acquire(timeout=0.1):
+                if self._stop.is_set():
+                    self.state = "stopped"
+                    return
+            try:
+                self.state = "tracking"
+                self._track()
+                self.state = "stopped" if self._stop.is_set() else "done"
+            finally:
+                self._engine.tracking.release()
+        except Exception as error:
+            self.error = told(error)
+            self.state = "failed"
+
+    def _track(self) -> None:
+        session, frames = self._opened.session, self._opened.frames
+        tracker, maker = self._engine.load()
+        plan = session.plan()
+        prompts, corrections = prompts_of(session, plan.tracked.things), corrections_of(session, plan)
+        session.begin(plan, self._corrected(plan, corrections))
+        course = Course(tracker, prompts, maker, corrections)
+        for index in session.references(plan):
+            course.know(index, frames.image(index), session.record.masks(index))
+        if plan.start >= session.count:
+            return
+        for frame in open_frames(session.source, start=plan.start):
+            if self._stop.is_set():
+                return
+            session.record.append(frame.name, course.step(frame.index, frame.image))
+            self._times.append(time.monotonic())
+
+    def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:
+        """Give the masks of the frame before the first one, where that is recorded but corrected since."""
+        if not plan.corrected:
+            return None
+        last = plan.start - 1
+        given = [
+            (each.object, each.prompt.masks[0])
+            for each in corrections
+            if each.frame == last and each.object and each.prompt and each.prompt.masks is not None
+        ]
+        return corrected(self._opened.session.record.masks(last), given)
+
+
+def prompts_of(session: Session, things: Things) -> list[Prompt]:
+    """Give what `hqtrack track` is told of where objects begin."""
+    return [Prompt(each.first.frame, masks=each.first.mask(session.size)[None]) for each in things]
+
+
+def corrections_of(session: Session, plan: Plan) -> list[Correction]:
+    """Give what `hqtrack track` is told of corrected frames."""
+    said = [
+        Correction(region.frame, number, Prompt(region.frame, masks=region.mask(session.size)[None]))
+        for number, thing in enumerate(plan.tracked.things, start=1)
+        for region in thing.corrections
+    ]
+    return [*said, *(Correction(frame) for frame in plan.tracked.gone_on)]
+
+
+def told(error: Exception) -> str:
+    """Say an error in a line, for people."""
+    if isinstance(error, HQTrackError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
+        return "there is not enough memory; start with a smaller --max-long-edge, or with --device cpu"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return f"{type(error).__name__}: {error}"
