@@ -5,5 +5,7 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages("tracker"), "hqtrack.models"],
     package_dir={"": "tracker", "hqtrack.models": "models"},
-    package_data={"hqtrack.models": ["*.toml", "weights/hqtrack-*.safetensors"]},
+    package_data={
+        "hqtrack.models": ["*.toml", "weights/hqtrack-*.safetensors", "weights/vmos-light*.safetensors"]
+    },
 )

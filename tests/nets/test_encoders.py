@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from formula_weights import formula_state_dict, formula_tensor
@@ -187,13 +188,18 @@ def test_efficientnet_gives_maps_of_strides_4_8_16_32() -> None:
         assert tuple(one.shape) == (2, channels, 64 // stride, 96 // stride)
 
 
-def test_efficientnet_reads_the_packages_names_in_order() -> None:
-    encoder = build_encoder("efficientnet_lite0")
-    own = encoder.state_dict()
-    head = {"_conv_head.weight": torch.zeros(1280, 320, 1, 1), "_fc.bias": torch.zeros(1000)}
-    numbered = {f"_number{i}": value for i, value in enumerate(own.values())}
-    published = {
-        ("_conv_stem.weight" if key == "_number0" else key): value for key, value in numbered.items()
-    }
-    assert encoder.own_names({**published, **head}) == own
-    assert encoder.own_names(own) == own
+@torch.inference_mode()
+def test_efficientnet_reads_published_weights_by_their_order() -> None:
+    whole = timm.create_model("efficientnet_lite0").eval()
+    state = {key: formula_tensor(key, value) for key, value in whole.state_dict().items()}
+    whole.load_state_dict(state)
+    encoder = build_encoder("efficientnet_lite0").eval()
+    tensors = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    published = {f"_number{i}": value for i, value in enumerate(tensors)}
+    encoder.load_state_dict(encoder.own_names(published))
+    assert encoder.own_names(encoder.state_dict()).keys() == encoder.state_dict().keys()
+    pixels = images(1, 3, 64, 96)
+    expected = whole.forward_intermediates(pixels, intermediates_only=True)
+    for one, other in zip(encoder(pixels), expected[1:], strict=True):
+        assert other.std() > 1e-3
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)

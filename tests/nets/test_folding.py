@@ -33,7 +33,8 @@ def test_a_folded_encoder_gives_the_same_features(name: str, grad: bool) -> None
     fast = folded(encoder)
     with torch.set_grad_enabled(grad):
         expected, features = encoder(images), fast(images)
-    assert normalisations(encoder)
+    assert normalisations(encoder) or name == "efficientnet_lite0"  # it holds its own in its convolutions
+    assert len(list(fast.modules())) != len(list(encoder.modules()))
     assert not normalisations(fast)
     for before, after in zip(expected, features, strict=True):
         before = before.detach()

@@ -100,7 +100,9 @@ def test_the_order_of_remembered_frames_does_not_matter(network: PropagationNetw
             MemoryEntry(torch.cat([e.key for e in entries], 2), torch.cat([e.value for e in entries], 2))
             for entries in zip(*order, strict=True)
         )
-        return network.decode(features, network.propagate(features, joined, memories[0]), everything(1))
+        return network.decode(
+            features, network.propagate(features, joined, memories[0], len(order)), everything(1)
+        )
 
     torch.testing.assert_close(logits(memories), logits(memories[::-1]), rtol=0, atol=1e-4)
 

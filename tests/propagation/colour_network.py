@@ -31,7 +31,9 @@ class ColourNetwork(PropagationNetwork):
     def reference(self, features: Features, identity: Identity) -> Memory:
         return self.memorize(Propagation((), ((_tokens(features[0]),),)), identity)
 
-    def propagate(self, features: Features, long_term: Memory, short_term: Memory) -> Propagation:
+    def propagate(
+        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+    ) -> Propagation:
         query = _tokens(features[0])
         key = torch.cat([long_term[0].key, short_term[0].key], 2)
         value = torch.cat([long_term[0].value, short_term[0].value], 2)

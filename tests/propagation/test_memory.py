@@ -93,6 +93,18 @@ def test_further_references_stay_too_and_find_room() -> None:
     assert frames_in(memory.read()) == [0, 6, 7, 100, 101]
 
 
+def test_references_are_read_first() -> None:
+    memory = LongTermMemory(slots=3)
+    memory.add_reference(entry(100))
+    for frame in range(1, 6):
+        memory.write(entry(frame))
+    memory.add_reference(entry(101))
+    memory.write(entry(6))
+    assert memory.references == 2
+    assert memory.read()[0].key[0, 0, ::6, 0].tolist()[:2] == [100, 101]
+    assert frames_in(memory.read()) == [4, 5, 6, 100, 101]
+
+
 def test_a_reference_may_come_before_the_slots_are_full() -> None:
     memory = LongTermMemory(slots=3)
     memory.add_reference(entry(0))

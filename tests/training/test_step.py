@@ -8,7 +8,7 @@ import torch
 from hqtrack import nets
 from hqtrack.training import stage1
 from hqtrack.training.recipes import PUBLISHED_STAGE2, Recipe
-from hqtrack.training.step import build_optimizer, corrupt, sequence_loss, training_step
+from hqtrack.training.step import build_optimizer, corrupt, exchange, sequence_loss, training_step
 from hqtrack.training.synthesis import RegionImages
 from training.tiny import fresh, tiny
 
@@ -116,3 +116,21 @@ def test_more_objects_than_identities_do_not_stop_the_training() -> None:
         fresh().train(), frames, labels, Recipe(), progress=0.5, generator=torch.Generator().manual_seed(0)
     )
     assert torch.isfinite(loss)
+
+
+def test_confused_identities_change_who_is_where_but_add_nothing_to_the_background() -> None:
+    labels = torch.zeros(200, 8, 8, dtype=torch.long)
+    labels[:, :4, :4], labels[:, 4:, 4:], labels[:, :2, 6:] = 1, 2, 3
+    confused = exchange(labels, 3, torch.Generator().manual_seed(0))
+    assert torch.equal(confused, exchange(labels, 3, torch.Generator().manual_seed(0)))
+    assert (confused[labels == 0] == 0).all()
+    changed = [k for k in range(200) if not torch.equal(confused[k], labels[k])]
+    assert 20 < len(changed) < 80
+    lost = [k for k in changed if (confused[k] == 0).sum() > (labels[k] == 0).sum()]
+    assert 0 < len(lost) < len(changed) / 2
+
+
+def test_a_single_object_may_be_lost_but_not_confused() -> None:
+    labels = torch.ones(100, 4, 4, dtype=torch.long)
+    sizes = exchange(labels, 1, torch.Generator().manual_seed(0)).sum((1, 2))
+    assert set(sizes.tolist()) == {0, 16}

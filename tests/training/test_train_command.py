@@ -9,12 +9,13 @@ import torch
 from safetensors import safe_open
 from typer.testing import CliRunner
 
+from hqtrack import nets
 from hqtrack.cards import read_card
 from hqtrack.cli.train import app
-from hqtrack.errors import HQTrackError
+from hqtrack.errors import HQTrackError, InputError
 from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.scenes import dataset
-from hqtrack.training.checkpoints import CHECKPOINT, read_state, starts_of
+from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state, starts_of
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
 from training.conftest import write_static
@@ -63,6 +64,26 @@ def test_stage_1_trains_resumes_and_notes_how(trained: tuple[Path, Path]) -> Non
     assert starts[0].commit
 
 
+def test_a_run_does_not_go_on_with_another_encoder(trained: tuple[Path, Path], static_folder: Path) -> None:
+    card, run = trained
+    encoder = run.parent / "encoder.pth"
+    torch.save(nets.build("vmos_light").get_submodule("encoder").state_dict(), encoder)
+    arguments = (
+        "--data",
+        static_folder,
+        "--folder",
+        run,
+        "--batch",
+        "1",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+    )
+    with pytest.raises(TrainingError, match="another encoder"):
+        invoke("stage1", "--card", card, "--steps", "2", "--encoder", encoder, *arguments)
+
+
 def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: tuple[Path, Path]) -> None:
     card, run = trained
     for _ in range(2):  # a second export replaces what the first one said
@@ -98,17 +119,20 @@ def test_scenes_for_training_are_not_those_that_are_measured(tmp_path: Path) -> 
     assert not {dataset.SAMPLE_SEED, *dataset.TEST_SEEDS} & set(taken)
 
 
-def test_stage_2_starts_with_the_weights_of_stage_1(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_stage_2_starts_with_the_weights_of_stage_1(
+    trained: tuple[Path, Path], static_folder: Path, tmp_path: Path
+) -> None:
     card, run = trained
     davis = write_davis(tmp_path / "davis", 4)
     arguments = ("--steps", "1", "--batch", "1", "--workers", "0", "--device", "cpu", "--from", run)
-    invoke(
-        "stage2", "--card", card, "--data", f"davis2017={davis}@2", "--folder", tmp_path / "run", *arguments
-    )
+    command = ("stage2", "--card", card, "--data", f"davis2017={davis}@2", "--folder", tmp_path / "run")
+    with pytest.raises(InputError, match="--photographs"):
+        invoke(*command, *arguments)
+    invoke(*command, "--photographs", static_folder, *arguments)
     before, after = read_state(run / CHECKPOINT)["ema"], read_state(tmp_path / "run" / CHECKPOINT)["network"]
     weight = "decoder.identity_logits.weight"
     assert 0 < float((after[weight] - before[weight]).abs().max()) < 0.01
-    assert starts_of(tmp_path / "run")[0].data == ("davis2017",)
+    assert starts_of(tmp_path / "run")[0].data == ("davis2017", "all photographs")
 
 
 @pytest.mark.parametrize("value", ["davis2017", "davis2017=", "davis2017=/x@0", "davis2017=/x@much"])

@@ -99,7 +99,7 @@ def stage1(
         folder = run or Path("runs") / f"{Path(card).stem}-stage1"
         sources = [_source(text) for text in videos or []]
         origins = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})", *_names(videos or []))
-        _record(rank, folder, 1, card, name, origins)
+        _record(rank, folder, 1, card, name, origins, encoder)
         stage.run(
             network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
         )
@@ -114,6 +114,20 @@ def stage2(
         list[str],
         typer.Option(help="DATASET=FOLDER or DATASET=FOLDER@WEIGHT; repeat it to mix datasets by weight."),
     ],
+    photographs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder as of stage 1's --data: the light model's videos are mixed with drawn ones."
+        ),
+    ] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", help="File in PHOTOGRAPHS that names the images to use; repeatable."),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option("--validation-list", help="File in PHOTOGRAPHS that names images to validate on."),
+    ] = None,
     run: RunOption = None,
     steps: StepsOption = None,
     batch: BatchOption = None,
@@ -128,16 +142,31 @@ def stage2(
         hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
             --data davis2017=./DAVIS --data youtube-vos=./YouTubeVOS@3
     """
+    from hqtrack.training import stage1 as drawn
     from hqtrack.training import stage2 as stage
+    from hqtrack.training.synthesis import RegionImages
 
     network, name = _network(card, start)
     with _processes(device) as (target, rank):
-        if name == "vmos_light":
-            settings = stage.light_stage2(steps or 20_000, batch=batch or 8, seed=seed)
-        else:
-            settings = stage.Stage2(steps=steps or 150_000, batch=batch or 16, seed=seed)
         sources = [_source(text) for text in data]
         folder = run or Path("runs") / f"{Path(card).stem}-stage2"
+        if name == "vmos_light":
+            if photographs is None:
+                raise InputError(
+                    "stage 2 of the light model mixes videos with drawn sequences: give --photographs, a "
+                    "folder as of stage 1's --data"
+                )
+            mixed = drawn.light_stage2(steps or 6000, batch=batch or 4, seed=seed)
+            images = RegionImages.from_lists(photographs, lists)
+            sequences = []
+            if validation is not None and rank == 0:
+                sequences = drawn.validation_sequences(RegionImages.from_folder(photographs, validation))
+            _record(rank, folder, 2, card, name, (*_names(data), *(lists or ["all photographs"])))
+            drawn.run(
+                network, images, sequences, mixed, folder, videos=sources, workers=workers, device=target
+            )
+            return
+        settings = stage.Stage2(steps=steps or 150_000, batch=batch or 16, seed=seed)
         _record(rank, folder, 2, card, name, _names(data))
         stage.run(network, sources, settings, folder, workers=workers, device=target)
     if rank == 0:
@@ -257,13 +286,23 @@ def _source(text: str) -> Source:
     return Source(read_dataset(name, Path(folder)), share, MAX_GAP[name])
 
 
-def _record(rank: int, folder: Path, stage: int, card: str, network: str, data: tuple[str, ...]) -> None:
+def _record(
+    rank: int,
+    folder: Path,
+    stage: int,
+    card: str,
+    network: str,
+    data: tuple[str, ...],
+    encoder: Path | None = None,
+) -> None:
     """Note in a run's folder how it was started."""
     from hqtrack.training.checkpoints import Start, code_version, command_line, record_start
+    from hqtrack.zoo.weights import sha256_of
 
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        record_start(folder, Start(stage, card, network, data, command_line(), code_version()))
+        digest = "" if encoder is None else sha256_of(encoder)
+        record_start(folder, Start(stage, card, network, data, command_line(), code_version(), digest))
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from hqtrack.nets.layers import DepthwiseConv2d
+
 Network = TypeVar("Network", bound=nn.Module)
 
 _FUSED: dict[type[nn.Module], tuple[str, list[float]]] = {
@@ -21,14 +23,14 @@ _FUSED: dict[type[nn.Module], tuple[str, list[float]]] = {
 
 
 class FoldedConv2d(nn.Conv2d):
-    """A convolution with what is left of the normalisation behind it, and that one's activation, if any.
+    """A convolution with what is left of the normalisation behind it, and its activation, if any.
 
     Args:
         convolution: Its weights are copied.
-        norm: See `folded`.
+        following: A normalisation, whose activation may be its part `act`, or an activation.
     """
 
-    def __init__(self, convolution: nn.Conv2d, norm: nn.Module) -> None:
+    def __init__(self, convolution: nn.Conv2d, following: nn.Module) -> None:
         sizes = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation)
         super().__init__(
             convolution.in_channels,
@@ -37,15 +39,18 @@ class FoldedConv2d(nn.Conv2d):
             groups=convolution.groups,
         )
         assert self.bias is not None
-        mean, variance, weight, shift = (
-            _tensor(norm, name) for name in ("running_mean", "running_var", "weight", "bias")
-        )
-        scale = torch.rsqrt(variance + float(norm.eps)) * weight  # type: ignore[arg-type]
+        scale, mean, shift = torch.ones(()), torch.zeros(()), torch.zeros(())
+        activation: object = following
+        if _is_norm(following):
+            mean, variance, weight, shift = (
+                _tensor(following, name) for name in ("running_mean", "running_var", "weight", "bias")
+            )
+            scale = torch.rsqrt(variance + float(following.eps)) * weight  # type: ignore[arg-type]
+            activation = getattr(following, "act", None)
         with torch.no_grad():
-            self.weight.copy_(convolution.weight * scale[:, None, None, None])
+            self.weight.copy_(convolution.weight * scale.view(-1, 1, 1, 1))
             own = 0 if convolution.bias is None else convolution.bias
             self.bias.copy_((own - mean) * scale + shift)
-        activation = getattr(norm, "act", None)
         self.activation = activation if isinstance(activation, nn.Module) else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +65,7 @@ class FoldedConv2d(nn.Conv2d):
 
 
 def folded(network: Network) -> Network:
-    """Give the network without the batch normalisations that follow a convolution.
+    """Give the network without the batch normalisations and activations that follow a convolution.
 
     It computes the same up to rounding, faster, and cannot be trained. A normalisation counts as following a
     convolution when a module registers one right after the other and their channels agree. That is so in all
@@ -74,23 +79,32 @@ def folded(network: Network) -> Network:
         return network
     network = copy.deepcopy(network)
     for module in list(network.modules()):
-        for name, norm_name in list(_pairs(module)):
-            convolution, norm = getattr(module, name), getattr(module, norm_name)
-            setattr(module, name, FoldedConv2d(convolution, norm))
-            setattr(module, norm_name, nn.Identity())
+        for name, next_name in list(_pairs(module)):
+            convolution, following = getattr(module, name), getattr(module, next_name)
+            setattr(module, name, FoldedConv2d(convolution, following))
+            setattr(module, next_name, nn.Identity())
     return network
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Give the names of each convolution among a module's children and of the normalisation that follows."""
-    for (name, convolution), (norm_name, norm) in pairwise(module.named_children()):
+    """Give the names of each convolution among a module's children and of what follows and can be folded."""
+    for (name, convolution), (next_name, following) in pairwise(module.named_children()):
         if (
-            type(convolution) is nn.Conv2d  # a subclass may pad in a way of its own
+            type(convolution) in (nn.Conv2d, DepthwiseConv2d)  # other kinds may pad in a way of their own
             and not isinstance(convolution.padding, str)
-            and isinstance(getattr(norm, "running_mean", None), Tensor)
-            and len(_tensor(norm, "running_mean")) == convolution.out_channels
+            and (
+                type(following) in (nn.ReLU, nn.ReLU6)
+                or (
+                    _is_norm(following)
+                    and len(_tensor(following, "running_mean")) == convolution.out_channels
+                )
+            )
         ):
-            yield name, norm_name
+            yield name, next_name
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(getattr(module, "running_mean", None), Tensor)
 
 
 def _tensor(module: nn.Module, name: str) -> Tensor:

@@ -87,13 +87,17 @@ class PropagationNetwork(nn.Module, ABC):
         """Give the memory of a frame whose masks are known."""
 
     @abstractmethod
-    def propagate(self, features: Features, long_term: Memory, short_term: Memory) -> Propagation:
+    def propagate(
+        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+    ) -> Propagation:
         """Propagate identities from memory to a frame.
 
         Args:
             features: The frame's pyramid, from `encode`.
-            long_term: Any number of frames, their tokens one after another along T, in any order.
+            long_term: Any number of frames, their tokens one after another along T: references first, then
+                propagated frames in any order.
             short_term: Exactly one frame.
+            references: How many of the long-term frames have known masks. Networks may trust them more.
         """
 
     @abstractmethod

@@ -80,7 +80,9 @@ class LayeredNetwork(PropagationNetwork):
         self._run(features, remember)
         return tuple(memory)
 
-    def propagate(self, features: Features, long_term: Memory, short_term: Memory) -> Propagation:
+    def propagate(
+        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+    ) -> Propagation:
         """Propagate identities from memory to a frame."""
         return self._run(features, lambda index, _: (long_term[index], short_term[index]))
 

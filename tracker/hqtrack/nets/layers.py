@@ -5,6 +5,8 @@ Features are either a map (B, C, h, w) or the same numbers as tokens (B, h * w, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -108,3 +110,44 @@ def initialise_matrices(module: nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A convolution of every channel by itself, whose gradients are found in float32 on a CPU.
+
+    In bfloat16, which mixed precision would take, a CPU needs four times as long for them.
+    """
+
+    def __init__(self, channels: int, kernel_size: int, stride: int = 1) -> None:
+        super().__init__(channels, channels, kernel_size, stride, kernel_size // 2, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H / stride, W / stride), sides rounded up."""
+        if not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu") and x.device.type == "cpu"):
+            return super().forward(x)
+        narrow = torch.get_autocast_dtype("cpu")
+        assert self.bias is not None
+        out: Tensor = _Depthwise.apply(
+            x.to(narrow), self.weight.to(narrow), self.bias.to(narrow), self.stride, self.padding
+        )
+        return out
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(x, weight, bias, stride, padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        wide = gradient.float(), x.float(), weight.float()
+        settings = ctx.stride, ctx.padding, (1, 1), False, (0, 0), x.shape[1]
+        parts = torch.ops.aten.convolution_backward(
+            *wide, [x.shape[1]], *settings, tuple(ctx.needs_input_grad[:3])
+        )
+        return (*(None if part is None else part.to(x.dtype) for part in parts), None, None)

@@ -28,9 +28,16 @@ from hqtrack.nets.interface import (
     PropagationNetwork,
     channels_of,
 )
+from hqtrack.nets.layers import DepthwiseConv2d
 
 KEY_CHANNELS = 64
 WINDOW_RADIUS = 7
+MATCHES = 7
+"""Masks that matching gives: from the frame before, at stride 8; from the long-term memory; from the frame
+before, at stride 16; from the references alone; from the references at stride 8; by what whole objects look
+like, pixel by pixel; and the frame before's once more, each object called what it looks like."""
+REFERENCE_TOKENS = 640
+"""Tokens of the references at stride 8 that objects are matched with, and as many of the background."""
 QUERY_CHUNK = 192
 """Queries that attend to the long-term memory at a time: their scores stay in the processor's cache."""
 
@@ -50,76 +57,26 @@ def upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def matched_values(
-    scores: Tensor, no_match: Tensor, ceiling: Tensor, value: Tensor, prior: Tensor | None = None
-) -> Tensor:
-    """Average values by softmax over scores and one further "no match" score whose value is zero.
+def matched_values(weights: Tensor, none: Tensor, value: Tensor) -> Tensor:
+    """Average values by weights and one further weight, that of "no match", whose value is zero.
 
     Args:
-        scores: (..., Q, T).
-        no_match: Score of the absent match, a scalar.
-        ceiling: A bound of all scores, a scalar. Cosine scores have one by construction, which spares the
-            softmax its search for the maximum.
+        weights: (..., Q, T), not normalised.
+        none: Weight of the absent match, a scalar.
         value: (..., T, C).
-        prior: Factors of the exponentials, (Q, T); 0 excludes a match. (Processors are slow at
-            exponentials of very low scores, which would exclude it too.)
     """
-    # In place: these are the largest tensors of the network, and writing new memory costs more than exp.
-    weights = scores.sub_(ceiling).exp_()
-    if prior is not None:
-        weights = weights * prior
-    total = weights.sum(-1, keepdim=True) + torch.exp(no_match - ceiling)
+    total = weights.sum(-1, keepdim=True) + none
     return (weights.to(value.dtype) @ value) / total.to(value.dtype)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut."""
+def exponentials(scores: Tensor, ceiling: Tensor) -> Tensor:
+    """Give exp(scores - ceiling), in place.
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        # A weak residual at the start keeps the first steps of training from scratch stable.
-        nn.init.constant_(self.norm2.weight, 0.3)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out_channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in, H, W) to (B, out, H / stride, W / stride)."""
-        y = self.norm1(self.conv1(x)).relu_()
-        return (self.norm2(self.conv2(y)) + self.shortcut(x)).relu_()
-
-
-class LightEncoder(nn.Module):
-    """A plain residual pyramid with strides 4, 8 and 16."""
-
-    def __init__(self, channels: tuple[int, int, int, int]) -> None:
-        super().__init__()
-        c2, c4, c8, c16 = channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, c2, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(c2),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(c2, c4, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(c4),
-            nn.ReLU(inplace=True),
-        )
-        self.stage4 = ResidualBlock(c4, c4)
-        self.stage8 = nn.Sequential(ResidualBlock(c4, c8, 2), ResidualBlock(c8, c8))
-        self.stage16 = nn.Sequential(
-            ResidualBlock(c8, c16, 2), ResidualBlock(c16, c16), ResidualBlock(c16, c16)
-        )
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode images (B, 3, H, W), sides multiples of 16."""
-        f4 = self.stage4(self.stem(images))
-        f8 = self.stage8(f4)
-        return f4, f8, self.stage16(f8)
+    Cosine scores have a bound by construction, `ceiling`, which spares the softmax its search for the
+    maximum. In place, because these are the largest tensors of the network, and writing new memory costs
+    more than exp.
+    """
+    return scores.sub_(ceiling).exp_()
 
 
 class LongTermMatch(nn.Module):
@@ -130,15 +87,31 @@ class LongTermMatch(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(12.0)))
         self.no_match = nn.Parameter(torch.tensor(7.0))
 
-    def forward(self, query: Tensor, entry: MemoryEntry) -> Tensor:
-        """Match query (B, 1, Q, C) against a memory of T tokens; gives (B, 1, Q, value channels)."""
+    def forward(
+        self, query: Tensor, entry: MemoryEntry, references: int, masks_from: int | None = None
+    ) -> Tensor:
+        """Match query (B, 1, Q, C) against a memory of T tokens; gives (B, 1, Q, value channels).
+
+        Args:
+            query: Unit keys.
+            entry: The memory.
+            references: How many of its tokens, the first ones, are of references.
+            masks_from: Value channels from this one on are given once more, at the end, as matched with the
+                references alone: what drifted can never outvote them there.
+        """
         scale = self.log_scale.exp()
         # More tokens in memory means more accidental matches: the bar rises with their number.
-        no_match = self.no_match + math.log(entry.key.shape[-2] / 100)
+        none = (self.no_match + math.log(entry.key.shape[-2] / 100) - scale).exp()
+        none_of_references = (self.no_match + math.log(references / 100) - scale).exp()
         out = []
         for part in (query * scale).split(QUERY_CHUNK, dim=-2):
-            scores = (part @ entry.key.transpose(-1, -2)).float()
-            out.append(matched_values(scores, no_match, scale, entry.value))
+            weights = exponentials((part @ entry.key.transpose(-1, -2)).float(), scale)
+            values = matched_values(weights, none, entry.value)
+            if masks_from is not None:
+                sure = entry.value[..., :references, masks_from:]
+                sure = matched_values(weights[..., :references], none_of_references, sure)
+                values = torch.cat([values, sure], dim=-1)
+            out.append(values)
         return torch.cat(out, dim=-2)
 
 
@@ -160,6 +133,7 @@ class ShortTermMatch(nn.Module):
         """
         height, width = size
         scale = self.log_scale.exp()
+        none = (self.no_match - scale).exp()
         column = torch.arange(width, device=query.device)
         dx = column[None, :] - column[:, None]
         prior = self.displacement.exp()[:, dx.clamp(-WINDOW_RADIUS, WINDOW_RADIUS) + WINDOW_RADIUS]
@@ -171,8 +145,10 @@ class ShortTermMatch(nn.Module):
             near = slice(top * width, bottom * width)
             offsets = slice(top - y + WINDOW_RADIUS, bottom - y + WINDOW_RADIUS)
             scores = (row @ entry.key[..., near, :].transpose(-1, -2)).float()
-            near_prior = prior[:, offsets].flatten(1)
-            out.append(matched_values(scores, self.no_match, scale, entry.value[..., near, :], near_prior))
+            # Factors of the exponentials instead of terms of the scores: processors are slow at exponentials
+            # of very low scores.
+            weights = exponentials(scores, scale) * prior[:, offsets].flatten(1)
+            out.append(matched_values(weights, none, entry.value[..., near, :]))
         return torch.cat(out, dim=-2)
 
 
@@ -185,7 +161,7 @@ class GatedSelfPropagation(nn.Module):
         self.norm = nn.LayerNorm(both)
         self.query = nn.Linear(both, KEY_CHANNELS)
         self.gate_value = nn.Linear(both, 2 * both)
-        self.mix = nn.Conv2d(both, both, 5, 1, 2, groups=both)
+        self.mix = DepthwiseConv2d(both, 5)
         self.project = nn.Linear(both, both)
         self.log_scale = nn.Parameter(torch.tensor(math.log(4.0)))
         nn.init.zeros_(self.project.bias)
@@ -218,7 +194,7 @@ class LightGPM(nn.Module):
         self.identity_value = nn.Linear(inputs, dim)
         self.long_term = LongTermMatch()
         self.short_term = ShortTermMatch(scale=12.0)
-        self.mix = nn.Conv2d(2 * dim, 2 * dim, 5, 1, 2, groups=2 * dim)
+        self.mix = DepthwiseConv2d(2 * dim, 5)
         self.project = nn.Linear(2 * dim, dim)
         self.self_propagation = GatedSelfPropagation(dim)
 
@@ -239,10 +215,16 @@ class LightGPM(nn.Module):
         long_term: MemoryEntry,
         short_term: MemoryEntry,
         size: tuple[int, int],
+        references: int = 1,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Propagate; gives x, z and what else the long-term and short-term values carried."""
+        """Propagate; gives x, z and what else the long-term and short-term values carried.
+
+        The first layer's long-term memory gives the masks it carries twice: as all of it matched, and as the
+        references alone did.
+        """
         dim = x.shape[-1]
-        far = self.long_term(query, long_term)[:, 0]
+        known = references * size[0] * size[1]
+        far = self.long_term(query, long_term, known, dim if self.first else None)[:, 0]
         near = self.short_term(query, short_term, size)[:, 0]
         visual = self.norm_x(x)
         gate = F.silu(self.gate(visual if z is None else torch.cat([visual, self.norm_z(z)], dim=-1)))
@@ -250,6 +232,109 @@ class LightGPM(nn.Module):
         out = self.project(to_tokens(self.mix(to_map(out, size))))
         x, z = self.self_propagation(x, out if z is None else z + out, size)
         return x, z, far[..., dim:], near[..., dim:]
+
+
+class ReferenceMatch(nn.Module):
+    """Cosine attention at stride 8 to the references alone: for objects that are lost at stride 16.
+
+    All tokens of all references are many; some of each object's and of the background's are enough.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(14.0)))
+        self.no_match = nn.Parameter(torch.tensor(7.0))
+
+    def forward(self, query: Tensor, key: Tensor, patches: Tensor) -> Tensor:
+        """Match query (B, Q, C) with the references' keys (B, R, C); gives masks (B, Q, 4 * identities).
+
+        Args:
+            query: Unit keys of the frame.
+            key: Unit keys of the references.
+            patches: Their masks (B, R, 4 * identities), 2 x 2 to a token.
+        """
+        chosen = _drawn_tokens(patches)
+        key = key.gather(1, chosen[..., None].expand(-1, -1, key.shape[-1]))
+        patches = patches.gather(1, chosen[..., None].expand(-1, -1, patches.shape[-1]))
+        scale = self.log_scale.exp()
+        none = (self.no_match - scale).exp()
+        out = []
+        for part in (query * scale).split(4 * QUERY_CHUNK, dim=-2):
+            weights = exponentials((part @ key.transpose(-1, -2)).float(), scale)
+            out.append(matched_values(weights, none, patches))
+        return torch.cat(out, dim=-2)
+
+
+def _drawn_tokens(patches: Tensor) -> Tensor:
+    """Choose tokens (B, n) of references (B, R, 4 * identities): objects first, then background first.
+
+    Among equals the choice is spread evenly, and always the same.
+    """
+    tokens = patches.shape[1]
+    background = patches[..., :4].float().mean(-1)
+    spread = torch.arange(tokens, device=patches.device) * 0.6180339887 % 1
+    count = min(REFERENCE_TOKENS, tokens)
+    objects = (spread - 2 * background).topk(count, dim=1).indices
+    return torch.cat([objects, (spread + 2 * background).topk(count, dim=1).indices], dim=1)
+
+
+class ObjectComparison(nn.Module):
+    """Compares what tokens, and whole objects, look like with what each object looked like when given.
+
+    An object's look is the mean of its unit keys, at strides 16 and 8, in the references.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scales = nn.Parameter(torch.full((2, 2), math.log(6.0)))
+        """Temperatures of tokens and of whole objects, at strides 16 and 8."""
+        self.background = nn.Parameter(torch.zeros(2))
+        """What is added to the background's score, for tokens and whole objects."""
+
+    def forward(
+        self,
+        keys: tuple[Tensor, Tensor],
+        reference_keys: tuple[Tensor, Tensor],
+        reference_masks: tuple[Tensor, Tensor],
+        previous: Tensor,
+        sizes: tuple[tuple[int, int], tuple[int, int]],
+    ) -> tuple[Tensor, Tensor]:
+        """Give two maps of identities (B, identities, h, w) at stride 8.
+
+        Args:
+            keys: Unit keys (B, Q, C) of the frame at strides 16 and 8.
+            reference_keys: The references', (B, R, C).
+            reference_masks: The references' masks (B, R, identities) at both strides.
+            previous: Masks (B, identities, h, w) that propagation gives this frame, at stride 8.
+            sizes: (h, w) at strides 16 and 8.
+
+        Returns:
+            What each token looks like; and `previous` where each object was called what it looks like.
+        """
+        levels = zip(
+            keys, reference_keys, reference_masks, (F.avg_pool2d(previous, 2), previous), sizes, strict=True
+        )
+        tokens, objects = [], []
+        for scale, (key, known, masks, propagated, size) in zip(
+            self.log_scales.exp().unbind(1), levels, strict=True
+        ):
+            look = F.normalize(masks.float().transpose(1, 2) @ known.float(), dim=-1)
+            pooled = F.normalize(propagated.float().flatten(2) @ key.float(), dim=-1)
+            tokens.append(scale[0] * to_map(key.float() @ look.transpose(1, 2), size))
+            objects.append(scale[1] * (pooled @ look.transpose(1, 2)))
+        absent = reference_masks[0].sum(1) <= 0
+        is_background = torch.zeros_like(absent)
+        is_background[:, 0] = True
+
+        by_token = upsample(tokens[0], sizes[1]) + tokens[1]
+        by_token = by_token + self.background[0] * is_background[:, :, None, None]
+        by_token = by_token.masked_fill(absent[:, :, None, None], -1e4).softmax(1)
+        by_object = objects[0] + objects[1] + self.background[1] * is_background[:, None, :]
+        called = by_object.masked_fill(absent[:, None, :], -1e4).softmax(-1)
+        # What was background stays background.
+        called = torch.cat([is_background[:, None].to(called.dtype), called[:, 1:]], dim=1)
+        renamed = called.transpose(1, 2) @ previous.float().flatten(2)
+        return by_token, renamed.unflatten(2, sizes[1])
 
 
 class LightDecoder(nn.Module):
@@ -269,10 +354,10 @@ class LightDecoder(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.identity_logits = nn.Conv2d(48, identities, 1)
-        self.match_weights = nn.Parameter(torch.tensor([1.0, 0.0, 0.0]))
+        self.match_weights = nn.Parameter(torch.tensor([1.0, *[0.0] * 2, *[-4.0] * (MATCHES - 3)]))
         self.match_scale = nn.Parameter(torch.tensor(1.0))
         # One small network, shared by all identities, weighs the matched masks against the image.
-        self.mask_in = nn.Conv2d(4, 24, 3, 1, 1)
+        self.mask_in = nn.Conv2d(MATCHES + 1, 24, 3, 1, 1)
         self.image_in = nn.Conv2d(48, 24, 1)
         self.background = nn.Parameter(torch.zeros(24))
         self.mask_mid = nn.Conv2d(24, 16, 3, 1, 1)
@@ -297,8 +382,7 @@ class LightDecoder(nn.Module):
             f8: (B, c8, H / 8, W / 8).
             tokens16: (B, 2 dim, H / 16, W / 16).
             tokens8: (B, 64, H / 8, W / 8).
-            matched: Three maps of the identities' matched masks (B, S, H / 4, W / 4), from stride 8, the
-                long-term and the short-term memory.
+            matched: Maps of the identities' matched masks (B, S, H / 4, W / 4), see `MATCHES`.
             previous: Their masks in the short-term memory, same shape.
             identities: (B, S).
         """
@@ -325,17 +409,21 @@ class VMOSLight(PropagationNetwork):
     # Its maps are wide and of few channels: a tenth faster on a CPU this way.
     memory_format = torch.channels_last
 
-    def __init__(self, channels: tuple[int, int, int, int] = (32, 64, 128, 224), dim: int = 128) -> None:
+    def __init__(self, dim: int = 128) -> None:
         super().__init__()
+        # Imported here because timm takes long to import.
+        from hqtrack.nets.encoders import build_encoder
+
         identities = self.max_objects + 1
-        _, c4, c8, c16 = channels
+        self.encoder = build_encoder("efficientnet_lite0")
+        c4, c8, *deep = self.encoder.channels
+        c16 = sum(deep)
         patch = 4 * identities
         self.layouts = (
             LayerLayout(16, 1, KEY_CHANNELS, dim + patch),
             LayerLayout(16, 1, KEY_CHANNELS, dim),
             LayerLayout(8, 1, KEY_CHANNELS, KEY_CHANNELS + patch),
         )
-        self.encoder = LightEncoder(channels)
         self.project16 = nn.Conv2d(c16, dim, 1)
         self.key8 = nn.Conv2d(c8, KEY_CHANNELS, 1)
         self.key8_context = nn.Conv2d(c16, KEY_CHANNELS, 1)
@@ -347,11 +435,18 @@ class VMOSLight(PropagationNetwork):
         self.layer2 = LightGPM(dim, first=False)
         self.short_term8 = ShortTermMatch(scale=10.0)
         self.value8 = nn.Linear(KEY_CHANNELS, KEY_CHANNELS)
+        self.reference8 = ReferenceMatch()
+        self.comparison = ObjectComparison()
+        # What the references alone say reaches the second layer as identities too; it starts silent.
+        self.recognised = nn.Linear(2 * dim, dim)
+        nn.init.zeros_(self.recognised.weight)
+        nn.init.zeros_(self.recognised.bias)
         self.decoder = LightDecoder(dim, c4, c8, identities)
 
     def encode(self, images: Tensor) -> Features:
         """See `PropagationNetwork.encode`; f4, f8, visual tokens (stride 16), keys (stride 8)."""
-        f4, f8, f16 = self.encoder(images)
+        f4, f8, f16, f32 = self.encoder(images)
+        f16 = torch.cat([f16, upsample(f32, f16.shape[-2:])], dim=1)
         key8 = self.key8(f8) + upsample(self.key8_context(f16), f8.shape[-2:])
         return f4, f8, self.project16(f16), F.normalize(key8.float(), dim=1)
 
@@ -369,25 +464,49 @@ class VMOSLight(PropagationNetwork):
         pending = ((entry.key,), (self.layer2.key(x), z), (to_tokens(features[3])[:, None],))
         return self.memorize(Propagation((), pending), identity)
 
-    def propagate(self, features: Features, long_term: Memory, short_term: Memory) -> Propagation:
+    def propagate(
+        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+    ) -> Propagation:
         """See `PropagationNetwork.propagate`."""
         x = to_tokens(features[2])
         size, size8 = _size(features[2]), _size(features[3])
+        dim = x.shape[-1]
         key1 = self.layer1.key(x)
-        x, z, far, near = self.layer1(x, None, key1, long_term[0], short_term[0], size)
+        key8 = to_tokens(features[3])[:, None]
+        x, z, far, near = self.layer1(x, None, key1, long_term[0], short_term[0], size, references)
+        far, sure = far.chunk(2, dim=-1)
+        out8 = self.short_term8(key8, short_term[2], size8)[:, 0]
+        matched8 = _masks(out8[..., KEY_CHANNELS:], size8)
+
+        keys = key1[:, 0], key8[:, 0]
+        known = [
+            _references(long_term[level], references * math.prod(grid))
+            for level, grid in ((0, size), (2, size8))
+        ]
+        patches = known[0].value[..., dim:], known[1].value[..., KEY_CHANNELS:]
+        sure8 = _masks(self.reference8(keys[1], known[1].key, patches[1]), size8)
+        alike, renamed = self.comparison(
+            keys,
+            (known[0].key, known[1].key),
+            (_token_masks(patches[0]), _token_masks(patches[1])),
+            F.avg_pool2d(matched8, 2),
+            (size, size8),
+        )
+        quarter = matched8.shape[-2:]
+        matched = [
+            matched8,
+            *(upsample(_masks(masks, size), quarter) for masks in (far, near, sure)),
+            sure8,
+        ]
+        matched = [_unmatched_is_background(m) for m in matched]
+        matched += [upsample(m.to(matched8.dtype), quarter) for m in (alike, renamed)]
+
+        recognised = [to_tokens(self.identity16(m)) for m in (sure8, matched[-1])]
+        z = z + self.recognised(torch.cat(recognised, dim=-1))
         key2 = self.layer2.key(x)
         pending2 = (key2, z)
-        x, z, _, _ = self.layer2(x, z, key2, long_term[1], short_term[1], size)
-        key8 = to_tokens(features[3])[:, None]
-        out8 = self.short_term8(key8, short_term[2], size8)[:, 0]
-
-        matched8 = F.pixel_shuffle(to_map(out8[..., KEY_CHANNELS:], size8), 2)
-        far8, near8 = (F.pixel_shuffle(to_map(masks, size), 2) for masks in (far, near))
-        previous = F.pixel_shuffle(to_map(short_term[2].value[:, 0, :, KEY_CHANNELS:], size8), 2)
-        matched = [
-            _unmatched_is_background(m)
-            for m in (matched8, upsample(far8, matched8.shape[-2:]), upsample(near8, matched8.shape[-2:]))
-        ]
+        x, z, _, _ = self.layer2(x, z, key2, long_term[1], short_term[1], size, references)
+        previous = _masks(short_term[2].value[:, 0, :, KEY_CHANNELS:], size8)
         embeddings = (
             to_map(torch.cat([x, z], dim=-1), size),
             to_map(out8[..., :KEY_CHANNELS], size8),
@@ -427,6 +546,21 @@ class VMOSLight(PropagationNetwork):
 
 def _size(x: Tensor) -> tuple[int, int]:
     return x.shape[-2], x.shape[-1]
+
+
+def _masks(patches: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn tokens' 2 x 2 patches of masks (B, h * w, 4 * identities) into maps (B, identities, 2 h, 2 w)."""
+    return F.pixel_shuffle(to_map(patches, size), 2)
+
+
+def _token_masks(patches: Tensor) -> Tensor:
+    """Give each token's share of each identity, (B, T, 4 * identities) to (B, T, identities)."""
+    return patches.unflatten(-1, (-1, 4)).mean(-1)
+
+
+def _references(entry: MemoryEntry, tokens: int) -> MemoryEntry:
+    """Give the references' tokens of a long-term memory of one head, without the axis of heads."""
+    return MemoryEntry(entry.key[:, 0, :tokens], entry.value[:, 0, :tokens])
 
 
 def _unmatched_is_background(masks: Tensor) -> Tensor:

@@ -58,7 +58,8 @@ class ObjectGroup:
 
     def propagate(self, features: Features) -> Propagation:
         """Propagate the group's identities from memory to a frame."""
-        return self._network.propagate(features, self._long_term.read(), self._short_term.read())
+        memory = self._long_term
+        return self._network.propagate(features, memory.read(), self._short_term.read(), memory.references)
 
     def logits(self, features: Features, propagation: Propagation, size: tuple[int, int]) -> Tensor:
         """Give logits (count + 1, H, W), float32, at the frame's size; channel 0 is background.

@@ -20,8 +20,8 @@ class LongTermMemory:
     """The reference and a fixed number of further frames (paper section 3.2).
 
     Storage for all of them is allocated with the first reference. Later frames are written in place; when the
-    slots are full, the oldest of them is overwritten, never a reference. Attention does not care for the
-    order of frames, so they stay where they were written.
+    slots are full, the oldest of them is overwritten, never a reference. References come first; attention
+    does not care for the order of the others, so they stay where they were written.
 
     Args:
         slots: Frames kept besides the references; None keeps every frame, and storage then grows in chunks.
@@ -38,17 +38,29 @@ class LongTermMemory:
         """Number of frames kept, references included."""
         return self._used
 
+    @property
+    def references(self) -> int:
+        """Number of references, which are the first of the frames that are read."""
+        return self._used - len(self._oldest_first)
+
     def add_reference(self, entry: Memory) -> None:
         """Keep a frame whose masks are known for as long as the memory lives.
 
         A further reference makes room for itself: storage is allocated anew, once.
         """
+        references = self.references
         if self._slots is None:
             self._make_room(entry)
         else:
-            references = self._used - len(self._oldest_first) + 1
-            self._reserve(entry, references + self._slots)
-        self._write(self._used, entry)
+            self._reserve(entry, references + 1 + self._slots)
+        if self._oldest_first:
+            # The frame that lies behind the references gives way.
+            for stored in self._storage:
+                for part in stored:
+                    part[:, :, self._used].copy_(part[:, :, references])
+            place = self._oldest_first.index(references)
+            self._oldest_first[place] = self._used
+        self._write(references, entry)
         self._used += 1
 
     def write(self, entry: Memory) -> None:

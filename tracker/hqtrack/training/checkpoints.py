@@ -97,6 +97,8 @@ class Start:
     data: tuple[str, ...]
     command: str
     commit: str
+    encoder: str = ""
+    """SHA-256 of the file that the encoder started with, if it was one."""
 
 
 def command_line() -> str:
@@ -121,8 +123,20 @@ def code_version() -> str:
 
 
 def record_start(run: Path, start: Start) -> None:
-    """Add a start to the list in a run's folder."""
+    """Add a start to the list in a run's folder.
+
+    Raises:
+        TrainingError: What was begun there has another network, or began with another encoder.
+    """
     path = run / STARTS
+    for earlier in starts_of(run)[:1]:
+        for what in ("network", "encoder"):
+            was, now = getattr(earlier, what), getattr(start, what)
+            if was != now:
+                raise TrainingError(
+                    f"{run} holds a training that was begun with another {what} ({was or 'none given'}, now "
+                    f"{now or 'none given'}); give the same command as then, or another --folder"
+                )
     starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     path.write_text(json.dumps([*starts, vars(start)], indent=2) + "\n", encoding="utf-8")
 

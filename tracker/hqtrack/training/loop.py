@@ -26,6 +26,7 @@ from hqtrack.training.checkpoints import CHECKPOINT, read_state, save_atomically
 from hqtrack.training.recipes import Recipe, ema_decay
 from hqtrack.training.step import Ema, build_optimizer, training_step
 from hqtrack.training.validation import mean_iou, track
+from hqtrack.zoo.checkpoints import check_family
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ def train(
 
     Raises:
         TrainingError: A checkpoint cannot be written.
+        WeightsError: The checkpoint in `folder` is another network's, or damaged.
     """
     rank, count = processes()
     steps = len(batches)
@@ -182,6 +184,7 @@ def _resume(network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: 
     if not checkpoint.exists():
         return 0
     state = read_state(checkpoint)
+    check_family(type(network).__name__, network.state_dict(), state["network"], checkpoint)
     network.load_state_dict(state["network"])
     ema.network.load_state_dict(state["ema"])
     optimizer.load_state_dict(state["optimizer"])

@@ -22,7 +22,7 @@ class Recipe:
     """Fraction of the training in which the learning rate rises."""
     decay_start: float = 0.35
     """Fraction of the training after which the learning rate falls."""
-    encoder_rate: float = 1.0
+    encoder_rate: float = 0.15
     """The encoder's learning rate, as a fraction of the rest's."""
     weight_decay: float = 0.03
     gradient_norm: float = 1.0
@@ -94,7 +94,7 @@ PUBLISHED_STAGE2 = Recipe(
 )
 """Stage 2 of AOT, DeAOT and VMOS."""
 
-LIGHT_STAGE2 = Recipe(learning_rate=5e-4)
+LIGHT_STAGE2 = Recipe(learning_rate=4e-4, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01)
 """Stage 2 of the light model."""
 
 

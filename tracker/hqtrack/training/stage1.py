@@ -13,7 +13,7 @@ from torch import Tensor
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
 from hqtrack.training.loop import Batch, Batches, processes, share_of, train
-from hqtrack.training.recipes import PUBLISHED_STAGE1, Recipe
+from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE1, Recipe
 from hqtrack.training.step import Ema
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
 
@@ -40,6 +40,10 @@ class Stage1:
     max_objects: int = 7
     video_share: float = 0.25
     """Share of the sequences that come out of videos, where there are any."""
+    scales: tuple[float, float] = (1.0, 2.0)
+    """Factors of the size at which videos are seen; with 1.0 a frame's shorter side is the phase's."""
+    merge: float = 0.1
+    """Share of the videos' sequences onto which the objects of a second one are pasted."""
     long_gap: float = 0.45
     """Share of batches whose further frames are far from the first one."""
     first_difficulty: float = 0.4
@@ -71,6 +75,21 @@ def published_stage1(steps: int = 100_000, *, batch: int = 16, seed: int = 0) ->
         checkpoint_every=1000,
         validate_every=5000,
         recipe=PUBLISHED_STAGE1,
+    )
+
+
+def light_stage2(steps: int = 6000, *, batch: int = 4, seed: int = 0) -> Stage1:
+    """Give stage 2 of the light model: mostly real videos, wider views, longer sequences."""
+    return Stage1(
+        steps=steps,
+        phases=(Phase(0.0, 320, 5, batch),),
+        max_objects=10,
+        video_share=0.6,
+        scales=(0.9, 1.7),
+        merge=0.4,
+        first_difficulty=1.0,
+        seed=seed,
+        recipe=LIGHT_STAGE2,
     )
 
 
@@ -143,8 +162,8 @@ class SyntheticBatches(Batches):
             length=phase.frames,
             max_objects=self.settings.max_objects,
             short_edge=phase.size,
-            scales=(1.0, 2.0),
-            merge=0.1,
+            scales=self.settings.scales,
+            merge=self.settings.merge,
         )
 
 

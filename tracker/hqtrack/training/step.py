@@ -86,6 +86,41 @@ def corrupt(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.where(dropped, torch.zeros_like(labels), labels)
 
 
+def exchange(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Imitate confused identities in fed-back masks: who is who can then be known from the reference alone.
+
+    In some sequences two objects exchange their numbers, altogether or in a part of the frame, or one takes
+    the other's pixels, or is lost.
+
+    Args:
+        labels: (B, H, W) long, 0 to count.
+        count: Number of objects.
+        generator: CPU source of randomness.
+    """
+    height, width = labels.shape[1:]
+    changed = []
+    for one in labels:
+        kind = float(torch.rand((), generator=generator))
+        order = (1 + torch.randperm(count, generator=generator)).tolist()
+        first, second = order[0], order[-1]
+        table = torch.arange(count + 1, device=labels.device)
+        if kind < 0.13 and count > 1:
+            table[first], table[second] = second, first
+        elif kind < 0.19 and count > 1:
+            table[first] = second
+        elif 0.19 <= kind < 0.23:
+            table[first] = 0
+        renamed = table[one]
+        if 0.05 < kind < 0.16:  # in a part of the frame only
+            direction = torch.randn(2, generator=generator).tolist()
+            y = torch.arange(height, device=labels.device)[:, None] / height - 0.5
+            x = torch.arange(width, device=labels.device)[None] / width - 0.5
+            offset = 0.5 * (float(torch.rand((), generator=generator)) - 0.5)
+            renamed = torch.where(y * direction[0] + x * direction[1] > offset, renamed, one)
+        changed.append(renamed)
+    return torch.stack(changed)
+
+
 def join(memories: list[Memory]) -> Memory:
     """Put frames' memories side by side along the token axis."""
     if len(memories) == 1:
@@ -151,7 +186,8 @@ def sequence_loss(
     reference = network.reference(features[0], embedded(truth[:, 0]))
     long_term, short_term = [reference], reference
     if second_given:
-        short_term = network.reference(features[1], embedded(corrupt(truth[:, 1], count, generator)))
+        shown = exchange(corrupt(truth[:, 1], count, generator), count, generator)
+        short_term = network.reference(features[1], embedded(shown))
         if torch.rand((), generator=generator) < 0.3:
             long_term.append(short_term)
 
@@ -176,7 +212,7 @@ def sequence_loss(
             if not own_masks or torch.rand((), generator=generator) < recipe.truth_fed_back:
                 shown = truth[:, t]
             if recipe.corrupted:
-                shown = corrupt(shown, count, generator)
+                shown = exchange(corrupt(shown, count, generator), count, generator)
             short_term = network.memorize(propagation, embedded(shown))
             if torch.rand((), generator=generator) < recipe.long_term_write:
                 long_term.append(short_term)

@@ -325,7 +325,7 @@ class SequenceSynthesizer:
         reach = 0.5 * max(2 * float(half.max()), 20) + 0.02 * size
         start = np.array([self._uniform(0.1, 0.9), self._uniform(0.12, 0.88)]) * size
         centre = start + np.stack([self._path(t) * reach * 0.14, self._path(t) * reach * 0.11], axis=1) * own
-        if self._chance(0.1):
+        if self._chance(0.15):
             centre = centre + self._excursion(len(t), 0.5 * size + float(half.max()))
         growth = np.exp(self._path(t, 0.05) * 0.05 * own)
         if self._chance(0.35):
@@ -404,8 +404,11 @@ class SequenceSynthesizer:
 
     def _objects(self, t: NDArray[np.float64], speed: float, in_place: int) -> list[list[_Layer]]:
         """Objects and unlabelled things, from back to front."""
-        labelled = 1 + int(self.rng.choice(7, p=[0.28, 0.24, 0.18, 0.12, 0.08, 0.06, 0.04]))
-        if in_place:
+        labelled = 1 + int(self.rng.choice(7, p=[0.14, 0.24, 0.24, 0.14, 0.1, 0.08, 0.06]))
+        swarm = self._chance(0.15)
+        if swarm:  # many small ones
+            labelled = int(self.rng.integers(4, 11))
+        elif in_place:
             labelled = int(self.rng.choice([0, 1, 2], p=[0.35, 0.4, 0.25]))
         others = int(self.rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))
         things: list[list[_Layer]] = []
@@ -417,13 +420,19 @@ class SequenceSynthesizer:
                 model = things[-1][0]
                 tint = torch.from_numpy(self.rng.normal(1, 0.06, (3, 1, 1)).astype(np.float32))
                 tile = torch.cat([(model.tiles[0, :3] * tint).clamp(0, 255), model.tiles[0, 3:]])
+                if self._chance(0.4):
+                    tile = tile.flip(-1)
                 layer = self._motion(t, label, tile, float(model.half[0, 0] / model.half[0, 1]), speed)
                 scale = self._uniform(0.8, 1.25)
                 layer.half = layer.half / layer.half[0] * model.half[0] * scale
                 if self._chance(0.6):
                     offset = self.rng.normal(0, 1, 2) * 1.6 * model.half[0]
                     layer.centre = layer.centre - layer.centre[0] + model.centre[0] + offset
-                    if self._chance(0.5):
+                    if self._chance(0.35):
+                        # The two pass each other.
+                        turn = np.cos(np.linspace(0, self._uniform(0.6, 1.0) * math.pi, len(t)))
+                        layer.centre = model.centre + turn[:, None] * offset
+                    elif self._chance(0.5):
                         layer.centre = (
                             layer.centre[0]
                             + 0.7 * (model.centre - model.centre[0])
@@ -441,6 +450,10 @@ class SequenceSynthesizer:
             else:
                 tile = torch.cat([self._texture(), self._blob()[None]])
                 things.append([self._motion(t, label, tile, math.exp(self.rng.normal(0, 0.4)), speed)])
+        if swarm:
+            for layer in (layer for thing in things for layer in thing):
+                shrunk = min(1.0, self._uniform(0.02, 0.07) * self.size / float(layer.half[0].max()))
+                layer.half = layer.half * shrunk
         order = self.rng.permutation(len(things))
         return [things[i] for i in order]
 

@@ -182,7 +182,7 @@ READERS: Mapping[str, Callable[[Path], list[Video]]] = MappingProxyType(
 """Datasets by the name that the command line uses."""
 
 MAX_GAP: Mapping[str, int] = MappingProxyType(
-    {"davis2017": 12, "youtube-vos": 3, "vipseg": 3, "burst": 3, "mots": 12, "ovis": 3, "vot": 12}
+    {"davis2017": 15, "youtube-vos": 3, "vipseg": 3, "burst": 3, "mots": 12, "ovis": 3, "vot": 12}
 )
 """Most frames between two samples: more where frames follow one another at 24 to 30 a second."""
 
@@ -206,4 +206,20 @@ def read_dataset(name: str, root: Path) -> list[Video]:
     usable = [video for video in videos if len(video) >= 2]
     if not usable:
         raise DataError(f"{root} holds no video with two annotated frames; is it the folder of {name}?")
+    if not any(_shows_objects(video) for video in usable):
+        raise DataError(
+            f"{root}: no annotation of {name} names an object; label images hold object numbers, 0 for "
+            "background"
+        )
     return usable
+
+
+def _shows_objects(video: Video) -> bool:
+    """Say whether the first, middle or last frame of a video has an object, as far as they can be read."""
+    for index in (0, len(video) // 2, len(video) - 1):
+        try:
+            if video.objects(index).any():
+                return True
+        except DataError:
+            return True  # what is wrong with it is said where the frame is needed
+    return False

@@ -1,0 +1,87 @@
+"""How well a card's network tracks sequences whose truth is known: mean IoU without the first frame.
+
+    python benchmarks/quality.py vot=SEQUENCES
+    python benchmarks/quality.py davis2017=DAVIS --only kite-walk --weights new.safetensors --sheets sheets
+
+The datasets are those of `hqtrack train`. The first frame's masks are given; the refiner is off. Printed are
+the sequence's mean over its objects, each object's over its frames, and the mean over sequences. Where an
+object is neither there nor found, its IoU is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from hqtrack import HQTrack, zoo
+from hqtrack.images import Image
+from hqtrack.training.datasets import Video, read_dataset
+from hqtrack.video.drawing import contact_sheet, draw_masks
+
+SHOWN = 12
+"""Frames on a contact sheet."""
+
+
+def scores(tracker: HQTrack, video: Video, shown: list[Image]) -> list[float]:
+    """Track a video; gives each object's mean IoU without the first frame, and adds pictures to `shown`."""
+    image, first = video.frame(0)
+    numbers = [int(number) for number in np.unique(first) if number]
+    masks = np.stack([first == number for number in numbers])
+    tracker.initialize(image, masks)
+    pictures = set(np.linspace(0, len(video) - 1, SHOWN).round().astype(int).tolist())
+    ious = []
+    for index in range(1, len(video)):
+        image, truth = video.frame(index)
+        masks = tracker.track(image)
+        ious.append([iou(mask, truth == number) for mask, number in zip(masks, numbers, strict=True)])
+        if index in pictures:
+            shown.append(draw_masks(image, masks))
+    return np.mean(ious, axis=0).tolist()
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    """Give the intersection over union of two masks; 1 where both are empty."""
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 1.0
+
+
+def main() -> None:
+    """Measure what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", help="DATASET=FOLDER")
+    parser.add_argument("--only", help="names of sequences, separated by commas")
+    parser.add_argument("--card", default="hqtrack-light")
+    parser.add_argument("--weights", type=Path, help="instead of the card's")
+    parser.add_argument("--sheets", type=Path, help="folder that receives a contact sheet of each sequence")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
+    parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    card = zoo.load_card(options.card, long_term_slots=options.slots, long_term_gap=options.gap)
+    tracker = HQTrack(card, zoo.load_network(card, options.weights), precision=options.precision)
+    name, _, folder = options.data.partition("=")
+    videos = read_dataset(name, Path(folder))
+    if options.only:
+        videos = [video for video in videos if video.name in options.only.split(",")]
+    means = []
+    for video in videos:
+        shown: list[Image] = []
+        ious = scores(tracker, video, shown)
+        means.append(float(np.mean(ious)))
+        print(f"{video.name:20} {means[-1]:.3f}  {' '.join(f'{one:.2f}' for one in ious)}", flush=True)
+        if options.sheets:
+            options.sheets.mkdir(parents=True, exist_ok=True)
+            sheet = contact_sheet(shown)
+            cv2.imwrite(str(options.sheets / f"{video.name}.jpg"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    print(f"{'mean':20} {np.mean(means):.3f}")
+
+
+if __name__ == "__main__":
+    main()
