@@ -326,17 +326,17 @@ def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationN
     refining = HQTrack(plain.card, network, refiner=FlippingRefiner(), device="cpu")  # type: ignore[arg-type]
     for tracker in (plain, refining):
         tracker.initialize(frame(0), FIRST)
-    assert refining.refinement_reports is None
+    assert refining.refinement_report is None
     found = False
     for seed in range(1, 8):
         masks = plain.track(frame(seed))
         found |= bool(masks.any())
         assert (refining.track(frame(seed)) == masks[:, ::-1]).all()
     assert found
-    assert refining.refinement_reports == "report"
-    assert plain.refinement_reports is None
+    assert refining.refinement_report == "report"
+    assert plain.refinement_report is None
     refining.reset()
-    assert refining.refinement_reports is None
+    assert refining.refinement_report is None
 
 
 def test_known_masks_of_a_later_frame_are_what_the_tracker_goes_on_from(tracker: HQTrack) -> None:

@@ -403,7 +403,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(
     (out / "boxes.csv.part").symlink_to("/dev/full")
     result = run(clip, "-o", out, "--mask", mask, "--csv")
     assert result.exit_code == 1
-    assert "No space left on device" in result.stderr
+    assert f"hqtrack: {out / 'boxes.csv'}: No space left on device" in result.stderr
     assert "Traceback" not in result.output
     assert not list(out.rglob("*.part"))
     assert not (out / "boxes.csv").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from hqtrack import HQTrackError
 from hqtrack.cli import app
 from hqtrack.cli.doctor import Finding
 from hqtrack.zoo import card_names, known_weights
@@ -91,8 +90,8 @@ def test_a_card_is_shown_with_every_setting(card: Path, cache: Path) -> None:
 def test_a_wrong_card_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("colour = 1")
     result = run("cards", tmp_path / "bad.toml")
-    assert isinstance(result.exception, HQTrackError)
-    assert "unknown key colour = 1" in str(result.exception)
+    assert result.exit_code == 2
+    assert "unknown key colour = 1" in result.stderr
 
 
 @pytest.mark.usefixtures("nothing_here")
@@ -118,8 +117,8 @@ def test_pull_downloads_into_another_folder(card: Path, tmp_path: Path) -> None:
 
 def test_pull_of_an_unknown_name_says_what_there_is() -> None:
     result = run("weights", "pull", "sam3")
-    assert isinstance(result.exception, HQTrackError)
-    assert "hq-sam-vit-h" in str(result.exception)
+    assert result.exit_code == 2
+    assert "hq-sam-vit-h" in result.stderr
 
 
 def test_verify_finds_damage_and_says_so_with_the_exit_code(card: Path, cache: Path) -> None:
@@ -146,8 +145,8 @@ def test_verify_records_a_file_put_in_place_by_hand(card: Path, cache: Path) -> 
 def test_path_is_for_scripts(card: Path, cache: Path) -> None:
     assert run("weights", "path").stdout.strip() == str(cache)
     missing = run("weights", "path", card)
-    assert isinstance(missing.exception, HQTrackError)
-    assert "hqtrack weights pull CARD.toml" in str(missing.exception)
+    assert missing.exit_code == 1
+    assert "hqtrack weights pull CARD.toml" in missing.stderr
     run("weights", "pull", card)
     assert run("weights", "path", card).stdout.strip() == str(cache / "model.pth")
 

@@ -69,7 +69,7 @@ def test_a_card_that_names_a_refiner_gives_refined_masks(card, calls, picture):
     assert (calls.encoded, calls.decoded) == (1, 1)
     assert masks.shape == first.shape
     assert int(masks.sum(0).max()) == 1
-    report = tracker.refinement_reports
+    report = tracker.refinement_report
     assert report is not None
     assert len(report.objects) == 3
     assert any(one.kept for one in report.objects)

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from hqtrack import HQTrack, InputError
 from hqtrack.masks import iou
 from hqtrack.video.corrections import Correction, check_corrections, corrected, read_correction
-from hqtrack.video.job import Course
+from hqtrack.video.course import Course
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 

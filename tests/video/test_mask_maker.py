@@ -12,7 +12,6 @@ from hqtrack.masks import iou
 from hqtrack.refinement import MaskRefiner
 from hqtrack.video.mask_maker import MaskMaker, find_refiner, grab_cut
 from hqtrack.video.prompts import Prompt
-from hqtrack.zoo import load_card
 
 SIZE = (48, 64)
 
@@ -58,16 +57,13 @@ def test_without_hq_sam_boxes_get_a_notice_and_points_an_error(caplog: pytest.Lo
 
 def test_hq_sams_weights_are_used_when_they_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path))
-    light = load_card("hqtrack-light")
     (tmp_path / "sam_vit_h_4b8939.pth").touch()  # SAM is not HQ-SAM
-    if find_refiner(light) is not None:
+    if find_refiner() is not None:
         pytest.skip("the package holds weights of HQ-SAM")
     (tmp_path / "sam_hq_vit_h.pth").touch()
-    found = find_refiner(light)
+    found = find_refiner()
     assert found is not None
     assert found.kind == "hq-sam-vit-h"
-    with_refiner = load_card("vmos-sam-h")
-    assert find_refiner(with_refiner) == with_refiner.refiner
 
 
 def test_boxes_and_points_become_masks_by_hq_sam(refiner: MaskRefiner, picture: Any, calls: Any) -> None:

@@ -19,6 +19,7 @@ from hqtrack.video import outputs
 from hqtrack.video.drawing import draw_masks, palette
 from hqtrack.video.outputs import WRITERS, VideoFacts, facts_of, open_writer
 from hqtrack.video.sources import Frame, open_frames
+from hqtrack.video.tracked import Tracked
 
 HEIGHT, WIDTH = 48, 64
 FACTS = VideoFacts(Fraction(25))
@@ -46,7 +47,7 @@ def scene(
 def write_all(kind: str, folder: Path, frames: Sequence[tuple[Frame, np.ndarray]], facts=FACTS) -> Path:
     writer = open_writer(kind, folder, facts)
     for frame, masks in frames:
-        writer.write(frame, masks)
+        writer.write(Tracked(frame, masks))
     writer.finish()
     return writer.path
 
@@ -167,7 +168,7 @@ def test_without_an_h264_encoder_the_overlay_is_mpeg4_with_a_notice(
 def test_a_file_has_its_name_only_when_it_is_complete(tmp_path: Path, kind: str) -> None:
     writer = open_writer(kind, tmp_path, FACTS)
     for frame, masks in scene():
-        writer.write(frame, masks)
+        writer.write(Tracked(frame, masks))
         assert all(file.suffix == ".part" for file in tmp_path.rglob("*") if file.is_file())
     writer.finish()
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -179,7 +180,7 @@ def test_a_file_has_its_name_only_when_it_is_complete(tmp_path: Path, kind: str)
 def test_what_is_discarded_leaves_nothing_unfinished(tmp_path: Path, kind: str) -> None:
     writer = open_writer(kind, tmp_path, FACTS)
     for frame, masks in scene(3):
-        writer.write(frame, masks)
+        writer.write(Tracked(frame, masks))
     writer.discard()
     assert not list(tmp_path.rglob("*.part"))
     assert not writer.path.is_file()
@@ -199,7 +200,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
         masks = np.zeros((3, 240, 320), bool)
         masks[:, 20 : 20 + index % 200, 50:250] = True
         for writer in writers:
-            writer.write(Frame(image, index, Fraction(index, 25), f"{index % 4:08d}"), masks)
+            writer.write(Tracked(Frame(image, index, Fraction(index, 25), f"{index % 4:08d}"), masks))
         if index % 25 == 24:
             sizes.append(resident())
     for writer in writers:

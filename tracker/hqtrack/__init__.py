@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hqtrack.errors import CardError, DataError, HQTrackError, InputError, StateError, WeightsError
 
 if TYPE_CHECKING:
+    __version__: str
     from hqtrack import masks, nets
     from hqtrack.tracker import HQTrack
 
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "StateError",
     "WeightsError",
+    "__version__",
     "masks",
     "nets",
 ]
@@ -31,6 +33,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "HQTrack":
         return importlib.import_module("hqtrack.tracker").HQTrack
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("hqtrack")
     if name in ("masks", "nets"):
         return importlib.import_module(f"hqtrack.{name}")
     raise AttributeError(f"module 'hqtrack' has no attribute {name!r}")

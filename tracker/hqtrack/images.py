@@ -19,6 +19,9 @@ from hqtrack.errors import DataError
 logger = logging.getLogger(__name__)
 
 Image = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+Size = tuple[int, int]
+"""Height and width."""
 
 
 IMAGE_SUFFIXES = frozenset(

@@ -15,7 +15,11 @@ import numpy.typing as npt
 from hqtrack.errors import InputError
 
 Mask = npt.NDArray[np.bool_]
+"""(H, W)."""
+Masks = npt.NDArray[np.bool_]
+"""(N, H, W)."""
 LabelMap = npt.NDArray[np.uint8]
+"""(H, W): 0 background, i object i."""
 
 MAX_OBJECTS = 255
 """A label map is uint8, and 0 is background."""
@@ -107,7 +111,7 @@ def _give_back(labels: LabelMap, claim: Mask, index: int) -> None:
     labels[rows[:half], columns[:half]] = index
 
 
-def masks_of(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.bool_]:
+def masks_of(labels: npt.ArrayLike, count: int) -> Masks:
     """Split a label map into the masks of its objects.
 
     Args:
@@ -123,7 +127,7 @@ def masks_of(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.bool_]:
     """
     labels = np.asarray(labels)
     indices = np.arange(1, count + 1, dtype=np.int64).reshape(-1, *(1,) * labels.ndim)
-    masks: npt.NDArray[np.bool_] = labels[None] == indices
+    masks: Masks = labels[None] == indices
     return masks
 
 

@@ -13,7 +13,8 @@ import torch
 from hqtrack import zoo
 from hqtrack.cards import Card
 from hqtrack.errors import InputError, StateError
-from hqtrack.masks import MAX_OBJECTS, LabelMap, as_bool, label_map, masks_of
+from hqtrack.images import Image
+from hqtrack.masks import MAX_OBJECTS, LabelMap, Masks, as_bool, label_map, masks_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from hqtrack.refinement import MaskRefiner, RefinementReport
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Image = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
 
 
 class HQTrack:
@@ -68,7 +67,7 @@ class HQTrack:
         self._refiner = refiner
         self._propagator: Propagator | None = None
         self._size = (0, 0)
-        self._reports: RefinementReport | None = None
+        self._report: RefinementReport | None = None
 
     @classmethod
     def from_card(
@@ -117,16 +116,19 @@ class HQTrack:
         return self._refiner
 
     @property
-    def refinement_reports(self) -> RefinementReport | None:
+    def refinement_report(self) -> RefinementReport | None:
         """What the refiner did to each object in the last frame; None where nothing was refined."""
-        return self._reports
+        return self._report
 
-    def initialize(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
+    def initialize(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
         """Start a video with its first frame; what was tracked before is forgotten.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty.
+
+        Returns:
+            (N, H, W) bool: the masks as they were taken; no pixel belongs to two objects.
 
         Raises:
             InputError: The image or masks cannot be used; the tracker is as it was.
@@ -143,8 +145,9 @@ class HQTrack:
             device=self.device,
             dtype=self.dtype,
         )
-        propagator.add(image, labels, count)
+        taken = propagator.add(image, labels, count)
         self._propagator, self._size = propagator, image.shape[:2]
+        return masks_of(taken, count)
 
     def track(self, image: Image) -> Masks:
         """Find all objects in the next frame.
@@ -166,7 +169,7 @@ class HQTrack:
         if self._refiner is None:
             return masks_of(labels.cpu().numpy(), count)
         indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)
-        refined, self._reports = self._refiner.refine(image, labels == indices[:, None, None])
+        refined, self._report = self._refiner.refine(image, labels == indices[:, None, None])
         masks: Masks = refined.cpu().numpy()
         return masks
 
@@ -192,6 +195,7 @@ class HQTrack:
         propagator = self._started("add_objects")
         image = self._checked_frame(image)
         labels, count = _checked_masks(masks, image, earlier=propagator.count)
+        self._report = None
         return masks_of(propagator.add(image, labels, count), propagator.count)
 
     def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
@@ -215,12 +219,13 @@ class HQTrack:
                 f"masks must have the shape {(propagator.count, *self._size)}, one for each object, "
                 f"not {known.shape}"
             )
+        self._report = None
         propagator.add_reference(image, label_map(known))
 
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._propagator = None
-        self._reports = None
+        self._report = None
 
     def _started(self, call: str) -> Propagator:
         if self._propagator is None:

@@ -5,24 +5,25 @@ Each command is a module of this package. They import what is heavy only when th
 
 from __future__ import annotations
 
-import sys
+from typing import Annotated
 
 import typer
 
+import hqtrack
 from hqtrack.cli import train, weights
 from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
+from hqtrack.cli.exits import Commands
 from hqtrack.cli.track import track
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
-from hqtrack.errors import HQTrackError
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Track any objects in a video with masks, on its own or inside the VOT toolkit.",
 )
 app.command()(track)
 app.command()(web)
@@ -35,10 +36,22 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hqtrack {hqtrack.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Track any objects in a video with masks, on its own or inside the VOT toolkit."""
+
+
 def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 1 (2 for wrong use)."""
-    try:
-        app()
-    except HQTrackError as error:
-        print(f"hqtrack: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    """Run the command."""
+    app()

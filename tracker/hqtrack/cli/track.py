@@ -7,31 +7,25 @@ import shlex
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from hqtrack.errors import CardError, DataError, HQTrackError, InputError
+from hqtrack.cli.exits import STOPPED, one_line_errors
+from hqtrack.errors import DataError, InputError
 
 if TYPE_CHECKING:
-    from hqtrack.tracker import HQTrack, Precision
-    from hqtrack.video.corrections import Correction
-    from hqtrack.video.journal import Job, Journal
-    from hqtrack.video.mask_maker import MaskMaker
-    from hqtrack.video.outputs import Writer
+    from hqtrack.tracker import Precision
+    from hqtrack.video.job import VideoRun
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.sources import FrameSource
 
 OBJECTS, OUTPUTS, FRAMES, SYSTEM, RUN = "Objects", "Outputs", "Frames", "System", "Run"
-
-FAILED, WRONG_USE, STOPPED = 1, 2, 128
-"""Exit codes; a run that a signal stopped ends with 128 and the signal's number, as in a shell."""
 
 ALWAYS = frozenset({"source", "out", "resume", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
@@ -190,86 +184,53 @@ def track(
 
       hqtrack track clip.mp4 -o out --resume
     """
-    from hqtrack.video.journal import Job
+    from hqtrack.video.corrections import read_correction
+    from hqtrack.video.job import Job, VideoRun, absolute, open_source, read_job
 
     flags = {"overlay": overlay, "labels": labels, "rle": rle, "trajectories": trajectories, "csv": table}
-    with _errors(WRONG_USE):
-        if resume:
-            job = _job_of_earlier_run(context, source, out)
-        else:
-            job = Job(
-                source=_absolute(source),
-                start=start,
-                end=end,
-                stride=stride,
-                fps=fps,
-                card=os.path.abspath(card) if card.endswith(".toml") else card,
-                weights=None if weights is None else os.path.abspath(weights),
-                max_long_edge=max_long_edge,
-                outputs=tuple(kind for kind, wanted in flags.items() if wanted),
-                prompts=(),
+    if resume:
+        _refuse_settings(context)
+        job = read_job(out)
+        if job.source != absolute(source):
+            raise InputError(f"{out} holds an unfinished run of {job.source}, not of {source}")
+        frames = open_source(job)
+    else:
+        job = Job(
+            source=source,
+            start=start,
+            end=end,
+            stride=stride,
+            fps=fps,
+            card=os.path.abspath(card) if card.endswith(".toml") else card,
+            weights=None if weights is None else os.path.abspath(weights),
+            max_long_edge=max_long_edge,
+            outputs=tuple(kind for kind, wanted in flags.items() if wanted),
+        )
+        if not job.outputs:
+            raise InputError(
+                "no output: --no-overlay leaves none; add --labels, --rle, --trajectories or --csv"
             )
-        frames = _open(job)
-        if not resume:
-            prompts = _prompts(frames, mask or [], box or [], point or [], later or [], select)
-            corrections = _corrections(frames, correct or [], prompts)
-            job = Job(**{**vars(job), "prompts": tuple(prompts), "corrections": tuple(corrections)})
-        _check_outputs(job, out, resume=resume, force=force)
-        tracker = _tracker(job, device, precision)
-        maker = _mask_maker(tracker)
-        maker.check([*job.prompts, *(each.prompt for each in job.corrections if each.prompt is not None)])
+        frames = open_source(job)
+        prompts = _prompts(frames, mask or [], box or [], point or [], later or [], select)
+        corrections = [read_correction(text, frames.size) for text in correct or []]
+        job = replace(job, prompts=tuple(prompts), corrections=tuple(corrections))
+    run = VideoRun(
+        job,
+        out,
+        frames=frames,
+        device=device,
+        precision=cast("Precision", precision),  # which it checks
+        resume=resume,
+        force=force,
+    )
     again = ["hqtrack", "track", source, "-o", str(out), "--resume"]
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
-    advice: list[str] = []
-    with _errors(FAILED, advice):
-        _run(job, frames, tracker, maker, out, resume=resume, again=shlex.join(again), advice=advice)
+    _track(run, shlex.join(again))
 
 
-@contextmanager
-def _errors(wrong: int, advice: Sequence[str] = ()) -> Iterator[None]:
-    """Turn errors into one line on standard error and an exit code: `wrong` for input that cannot be used.
-
-    What there is of advice by then is the line after it.
-    """
-    try:
-        with _one_line(wrong):
-            yield
-    finally:
-        for line in advice:
-            typer.echo(line, err=True)
-
-
-@contextmanager
-def _one_line(wrong: int) -> Iterator[None]:
-    try:
-        yield
-    except (InputError, CardError) as error:
-        _fail(str(error), wrong)
-    except HQTrackError as error:
-        _fail(str(error), FAILED)
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "out of memory" not in str(error):
-            raise
-        _fail("there is not enough memory; try a smaller --max-long-edge, or --device cpu", FAILED)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}", FAILED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"hqtrack: {message}", err=True)
-    raise typer.Exit(code) from None
-
-
-def _absolute(source: str) -> str:
-    """Give a source's path from the root, which means the same wherever a run is gone on with."""
-    return source if source.isdecimal() and not Path(source).exists() else os.path.abspath(source)
-
-
-def _job_of_earlier_run(context: typer.Context, source: str, out: Path) -> Job:
-    from hqtrack.video.journal import Journal
-
+def _refuse_settings(context: typer.Context) -> None:
+    """Check that a resumed run is given no settings of its own."""
     given = [
         parameter.opts[0]
         for parameter in context.command.params
@@ -280,27 +241,11 @@ def _job_of_earlier_run(context: typer.Context, source: str, out: Path) -> Job:
             f"--resume goes on with the settings of the first run; leave out {', '.join(given)}, "
             "or start anew with --force instead of --resume"
         )
-    journal = Journal.resume(out)
-    journal.close()
-    if journal.job.source != _absolute(source):
-        raise InputError(f"{out} holds an unfinished run of {journal.job.source}, not of {source}")
-    return journal.job
 
 
 def _is_given(context: typer.Context, name: str | None) -> bool:
     origin = context.get_parameter_source(name or "")
     return origin is not None and origin.name == "COMMANDLINE"
-
-
-def _open(job: Job) -> FrameSource:
-    from hqtrack.video.sources import ImageFrames, open_frames
-
-    frames = open_frames(job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps)
-    if job.fps is not None and not isinstance(frames, ImageFrames):
-        raise InputError(f"--fps {job.fps:g}: is for images; {frames} has a frame rate of its own")
-    if not job.outputs:
-        raise InputError("no output: --no-overlay leaves none; add --labels, --rle, --trajectories or --csv")
-    return frames
 
 
 def _prompts(
@@ -311,8 +256,8 @@ def _prompts(
     later: list[str],
     select: bool,
 ) -> list[Prompt]:
-    """Read the objects, and check them against the frames."""
-    from hqtrack.video.prompts import check_frames, read_prompts, select_boxes
+    """Read the objects."""
+    from hqtrack.video.prompts import read_prompts, select_boxes
 
     prompts = read_prompts(
         masks=masks, boxes=boxes, points=points, objects=later, start=frames.start, size=frames.size
@@ -320,159 +265,36 @@ def _prompts(
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)
         prompts.sort(key=lambda prompt: prompt.frame)
-    check_frames(prompts, frames.start, _end(frames), frames.stride)
     return prompts
 
 
-def _corrections(frames: FrameSource, texts: list[str], prompts: list[Prompt]) -> list[Correction]:
-    """Read the corrections, and check them against objects and frames."""
-    from hqtrack.video.corrections import check_corrections, read_correction
-
-    corrections = [read_correction(text, frames.size) for text in texts]
-    check_corrections(corrections, prompts, frames.start, _end(frames), frames.stride)
-    return corrections
-
-
-def _end(frames: FrameSource) -> int | None:
-    """Give the first frame that is not read any more, if it is known."""
-    return frames.end if frames.indices is None else frames.indices.stop
-
-
-def _check_outputs(job: Job, out: Path, *, resume: bool, force: bool) -> None:
-    """Check that nothing is overwritten that should not be."""
-    from hqtrack.video.journal import has_unfinished
-    from hqtrack.video.outputs import WRITERS, earlier_files
-
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; -o names a folder")
-    if any((out / WRITERS[kind].name).resolve() == Path(job.source).resolve() for kind in job.outputs):
-        raise InputError(f"{job.source}: would be overwritten by an output; name another folder with -o")
-    if resume or force:
-        return
-    if has_unfinished(out):
-        raise InputError(f"{out}: holds an unfinished run; go on with --resume, or start anew with --force")
-    present = [path for kind in job.outputs for path in earlier_files(kind, out)]
-    if present:
-        raise InputError(f"{present[0]}: is there already; name another folder with -o, or use --force")
-
-
-def _tracker(job: Job, device: str, precision: str) -> HQTrack:
-    from hqtrack.tracker import HQTrack
-
-    return HQTrack.from_card(
-        job.card,
-        weights=job.weights,
-        device=device,
-        precision=cast("Precision", precision),  # which it checks
-        max_long_edge=job.max_long_edge,
-    )
-
-
-def _mask_maker(tracker: HQTrack) -> MaskMaker:
-    """Find what turns boxes and points into masks: the tracker's own refiner, or another one."""
-    from hqtrack.video.mask_maker import MaskMaker, find_refiner
-
-    if tracker.refiner is not None:
-        own = tracker.refiner
-        return MaskMaker(lambda: own)
-    settings = find_refiner(tracker.card)
-    if settings is None:
-        return MaskMaker(None)
-    from hqtrack.refinement import build_refiner
-
-    return MaskMaker(partial(build_refiner, settings, device=tracker.device, dtype=tracker.dtype))
-
-
-def _run(
-    job: Job,
-    frames: FrameSource,
-    tracker: HQTrack,
-    maker: MaskMaker,
-    out: Path,
-    *,
-    resume: bool,
-    again: str,
-    advice: list[str],
-) -> None:
-    """Track the video and write its outputs; whatever ends it, the files hold the frames until then.
-
-    How to go on after that is added to `advice`.
-    """
-    from hqtrack.video.job import track_frames
-    from hqtrack.video.journal import Journal
-    from hqtrack.video.outputs import earlier_files, facts_of, open_writer
-
-    out.mkdir(parents=True, exist_ok=True)
-    journal: Journal | None = None
-    if resume:
-        journal = Journal.resume(out)
-    else:
-        for path in (path for kind in job.outputs for path in earlier_files(kind, out)):
-            path.unlink()
-        if not frames.live:
-            journal = Journal.begin(out, job)
-    facts = facts_of(frames)
-    writers: list[Writer] = []
-    old = journal.left if journal else 0
-    count = objects = last = 0
-    begin = time.perf_counter()
-    try:
-        for kind in job.outputs:
-            writers.append(open_writer(kind, out, facts))
-        with _stop_on_signals() as received, _progress(frames) as advance:
-            for frame, masks in track_frames(tracker, frames, job.prompts, maker, journal, job.corrections):
-                for writer in writers:
-                    writer.write(frame, masks)
-                count, objects, last = count + 1, len(masks), frame.index
-                if count == old:
-                    begin = time.perf_counter()
-                advance()
-                if received:
-                    break
-        speed = max(0, count - old) / (time.perf_counter() - begin)
-        _close(writers, complete=count > old or not received)
-    except BaseException as error:
-        # A second Ctrl+C is in a hurry.
-        with suppress(OSError, HQTrackError):
-            _close(writers, complete=count > old and not isinstance(error, KeyboardInterrupt))
-        if journal is not None and max(count, old):
-            journal.close()
-            advice.append(f"{_counted(max(count, old), 'frame')} done; to go on with the next: {again}")
-        elif journal is not None:
-            journal.remove()
-        raise
-    if received and journal is not None and not (frames.indices and count == len(frames)):
-        journal.close()
-        advice.append(f"stopped after {_counted(max(count, old), 'frame')}; to go on with the next: {again}")
+def _track(run: VideoRun, again: str) -> None:
+    """Track with progress and signals, and tell what has become of it."""
+    advice: list[str] = []
+    with one_line_errors(advice), _stop_on_signals() as received, _progress(run.frames) as advance:
+        try:
+            outcome = run.track(on_frame=lambda _: advance(), stop=lambda: bool(received))
+        finally:
+            if run.recorded:
+                done = _counted(run.recorded, "frame")
+                state = f"stopped after {done}" if received else f"{done} done"
+                advice.append(f"{state}; to go on with the next: {again}")
+    if outcome.unfinished:
         raise typer.Exit(STOPPED + received[0])
-    if journal is not None:
-        journal.remove()
-    typer.echo(f"{_counted(count, 'frame')}, {_counted(objects, 'object')}, {speed:.1f} frames/s")
-    for writer in writers:
-        typer.echo(writer.path)
-    late = [prompt.frame for prompt in job.prompts if prompt.frame > last]
-    if late and not received:  # not known before where a source does not say how long it is
-        raise DataError(f"the object that begins in frame {late[0]} is missing: the last frame is {last}")
+    typer.echo(
+        f"{_counted(outcome.frames, 'frame')}, {_counted(outcome.objects, 'object')}, "
+        f"{outcome.speed:.1f} frames/s"
+    )
+    for path in outcome.paths:
+        typer.echo(path)
+    if outcome.missing is not None:  # not known before where a source does not say how long it is
+        raise DataError(
+            f"the object that begins in frame {outcome.missing} is missing: the last frame is {outcome.last}"
+        )
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _close(writers: list[Writer], *, complete: bool) -> None:
-    """Complete or discard all outputs; one that cannot be completed is discarded, and its error raised."""
-    failure: Exception | None = None
-    while writers and not complete:
-        writers.pop().discard()
-    for writer in writers:
-        try:
-            writer.finish()
-        except (OSError, HQTrackError) as error:
-            writer.discard()
-            failure = failure or error
-    if failure is not None:
-        writers.clear()
-        raise failure
 
 
 @contextmanager

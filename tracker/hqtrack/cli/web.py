@@ -88,8 +88,8 @@ def web(
     )
 
     def build() -> tuple[HQTrack, MaskMaker]:
-        from hqtrack.cli.track import _mask_maker as mask_maker
         from hqtrack.tracker import HQTrack
+        from hqtrack.video.mask_maker import MaskMaker
 
         tracker = HQTrack.from_card(
             settings.card,
@@ -98,7 +98,7 @@ def web(
             precision=cast("Precision", precision),  # which it checks
             max_long_edge=max_long_edge,
         )
-        return tracker, mask_maker(tracker)
+        return tracker, MaskMaker.beside(tracker)
 
     options = Options(
         root=source, folder=out, host=host, port=port, upload_limit=max_upload << 20, settings=settings

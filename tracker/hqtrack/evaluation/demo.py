@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from vot.dataset import Sequence as VotSequence
 from vot.tracker import Tracker
 from vot.tracker.results import Trajectory
@@ -24,10 +23,13 @@ from vot.workspace import Workspace
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
+from hqtrack.images import Image
+from hqtrack.masks import Masks
 from hqtrack.scenes.dataset import FRAMES_PER_SECOND
 from hqtrack.video.drawing import contact_sheet, draw_masks
 from hqtrack.video.outputs import OverlayVideo, VideoFacts
 from hqtrack.video.sources import Frame
+from hqtrack.video.tracked import Tracked
 
 CARD = "hqtrack-light"
 TRACKERS = ("HQTrackLight", "FirstMask")
@@ -39,8 +41,6 @@ TOOLKIT = (
     "from vot.utilities.cli import main; main()"
 )
 """The toolkit's command. It starts trackers by a line that it splits at spaces, even in Python's path."""
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _draw(workspace: Workspace, tracker: Tracker, overlay: Path, sheet: Path) ->
         for index in range(len(sequence)):
             image = np.ascontiguousarray(sequence.frame(index).image())
             masks = _masks(sequence, trajectories, index)
-            writer.write(Frame(image, count, count / rate, f"{count:08d}"), masks)
+            writer.write(Tracked(Frame(image, count, count / rate, f"{count:08d}"), masks))
             count += 1
             if index in picked:
                 chosen.append(draw_masks(image, masks))
@@ -154,7 +154,7 @@ def _draw(workspace: Workspace, tracker: Tracker, overlay: Path, sheet: Path) ->
     cv2.imwrite(str(sheet), contact_sheet(chosen, columns=SHEET_FRAMES)[..., ::-1])
 
 
-def _masks(sequence: VotSequence, trajectories: Sequence[Trajectory], index: int) -> npt.NDArray[np.bool_]:
+def _masks(sequence: VotSequence, trajectories: Sequence[Trajectory], index: int) -> Masks:
     """Give the masks (N, H, W) that a tracker reported for a frame; in the first frame, the given ones."""
     width, height = sequence.size
     bounds = (0, 0, width - 1, height - 1)

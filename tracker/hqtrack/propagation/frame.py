@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hqtrack.images import Image
 from hqtrack.masks import LabelMap
-
-Image = npt.NDArray[np.uint8]
 
 STRIDE = 16
 """Coarsest grid of the networks."""

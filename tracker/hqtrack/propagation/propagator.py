@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from hqtrack.cards import Memory, Paradigm
+from hqtrack.images import Image
 from hqtrack.masks import LabelMap, label_map, masks_of
 from hqtrack.nets.interface import Features, PropagationNetwork
 from hqtrack.propagation.frame import (
-    Image,
     Normalizer,
     input_size,
     resize_image,

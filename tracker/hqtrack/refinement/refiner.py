@@ -12,12 +12,12 @@ from torch import Tensor
 
 from hqtrack.cards import Refiner
 from hqtrack.errors import InputError
+from hqtrack.images import Image
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
 from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam
 from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
 from hqtrack.zoo import checked_weights
 
-Image = npt.NDArray[np.uint8]
 Overlap = Literal["lower-index", "higher-quality"]
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hqtrack.cards import RefinerKind
 from hqtrack.errors import InputError
+from hqtrack.images import Image
 from hqtrack.refinement.attention import fuse_attention
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 
@@ -87,7 +87,7 @@ class PromptedSam:
         self._side: int = network.image_encoder.img_size
 
     @torch.no_grad()
-    def encode(self, image: npt.NDArray[np.uint8]) -> Embedding:
+    def encode(self, image: Image) -> Embedding:
         """Encode a frame.
 
         Args:

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import InputError
-from hqtrack.masks import LabelMap, box_of, masks_of
-
-Image = npt.NDArray[np.uint8]
+from hqtrack.images import Image
+from hqtrack.masks import LabelMap, Mask, box_of, masks_of
 
 STRENGTH = 0.45
 """Share of the object's colour in the pixels of its mask."""
@@ -109,7 +108,7 @@ def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[i
         cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, thickness, cv2.LINE_AA)
 
 
-def _middle(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
+def _middle(mask: Mask) -> tuple[int, int]:
     """Give the pixel (x, y) of a mask that lies deepest in it: a mean may lie outside."""
     corners = box_of(mask)
     assert corners is not None, "the caller draws no empty mask"

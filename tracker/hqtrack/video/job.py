@@ -1,181 +1,227 @@
-"""A tracker through a whole video: objects join when their frames come; an earlier run is gone on with."""
+"""Tracking a whole video: objects join when their frames come, outputs and a record are written meanwhile.
+
+    run = VideoRun(Job("clip.mp4", prompts=(Prompt(0, box=(30, 40, 60, 50)),)), Path("out"))
+    outcome = run.track()
+
+does what `hqtrack track` does. `hqtrack.video.course` gives the masks alone, frame by frame.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from hqtrack.errors import DataError
-from hqtrack.images import Image
-from hqtrack.masks import label_map, masks_of
-from hqtrack.video.corrections import Correction, corrected
-from hqtrack.video.journal import Journal
+from hqtrack.errors import HQTrackError, InputError
+from hqtrack.tracker import HQTrack, Precision
+from hqtrack.video.corrections import check_corrections
+from hqtrack.video.course import track_frames
+from hqtrack.video.journal import Job, Journal, has_unfinished, read_job
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import Prompt
-from hqtrack.video.sources import Frame
+from hqtrack.video.outputs import WRITERS, Outputs, earlier_files, facts_of
+from hqtrack.video.prompts import Prompt, check_frames
+from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
+from hqtrack.video.tracked import Tracked
 
-if TYPE_CHECKING:
-    from hqtrack.tracker import HQTrack
-
-Masks = npt.NDArray[np.bool_]
+__all__ = ["Job", "Outcome", "Prompt", "VideoRun", "open_source", "read_job"]
 
 
-def track_frames(
-    tracker: HQTrack,
-    frames: Iterable[Frame],
-    prompts: Sequence[Prompt],
-    maker: MaskMaker,
-    journal: Journal | None = None,
-    corrections: Sequence[Correction] = (),
-) -> Iterator[tuple[Frame, Masks]]:
-    """Track a video.
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has done."""
 
-    Frames that the journal holds are not tracked again: their masks are given back, and the tracker is told
-    those of its references and of the last one.
+    frames: int
+    """Frames in the outputs, those of an earlier run included."""
+    objects: int
+    last: int
+    """Index of the last frame."""
+    speed: float
+    """Frames tracked per second."""
+    unfinished: bool
+    """Whether it was stopped before the end of the video, and its record is kept to go on with."""
+    paths: tuple[Path, ...]
+    """File or folder of each output."""
+    missing: int | None
+    """Frame in which an object should have begun that never came; None if all did."""
+
+
+class VideoRun:
+    """One video on its way into a folder.
+
+    What can be checked is checked here; nothing is written before `track`.
 
     Args:
-        tracker: What was tracked before is forgotten.
-        frames: All frames, those of the journal included.
-        prompts: The objects; those whose frame never comes do not join.
-        maker: Turns them into masks.
-        journal: Records every frame; None records nothing.
-        corrections: What is said of later frames.
-
-    Yields:
-        Each frame with the masks (N, H, W) of all objects so far, in the order of `prompts` by frame. N grows
-        as objects join, and is 0 before the first.
+        job: What to do.
+        out: Folder for the outputs; made where there is none.
+        frames: The job's frames, where they are open already.
+        tracker: Tracks; by default the job's card is loaded.
+        device: See `HQTrack`.
+        precision: See `HQTrack`.
+        resume: Go on with the unfinished video in the folder; `job` is what `read_job` gives of it.
+        force: Replace the outputs of an earlier run.
 
     Raises:
-        DataError: A frame has another size than the first, or is not the one that the journal has.
-    """
-    course = Course(tracker, prompts, maker, corrections)
-    size = None
-    for frame in frames:
-        size = frame.image.shape[:2] if size is None else size
-        if frame.image.shape[:2] != size:
-            raise DataError(
-                f"frame {frame.name}: has {frame.image.shape[1]} x {frame.image.shape[0]} pixels, but the "
-                f"first one {size[1]} x {size[0]}; make all frames the same size"
-            )
-        if journal is not None and journal.left:
-            recorded, masks = journal.past()
-            if recorded != frame.name or masks.shape[1:] != size:
-                raise DataError(
-                    f"frame {frame.name} is not the one that was tracked before: the source has changed; "
-                    "start anew with --force"
-                )
-            if course.is_reference(frame.index) or journal.left == 0:
-                course.know(frame.index, frame.image, masks)
-        else:
-            masks = course.step(frame.index, frame.image)
-            if journal is not None:
-                journal.append(frame.name, masks)
-        yield frame, masks
-
-
-class Course:
-    """A tracker's way through a video: objects join, corrections apply, known frames are taken up.
-
-    Frames in which objects join or that are corrected are references. At a correction the tracker forgets
-    what it saw but its references, and goes on from them. What it remembered since the object went wrong
-    would mislead it; and so a video can be gone on with from a frame whose masks are known, and what follows
-    is the same as in one run.
-
-    Args:
-        tracker: What was tracked before is forgotten.
-        prompts: The objects.
-        maker: Turns them into masks.
-        corrections: What is said of later frames.
+        InputError: Something of the job cannot be used, or would overwrite something.
+        DataError: The video cannot be read.
+        CardError: There is no such card.
+        WeightsError: Weights are missing or damaged.
     """
 
     def __init__(
         self,
-        tracker: HQTrack,
-        prompts: Sequence[Prompt],
-        maker: MaskMaker,
-        corrections: Sequence[Correction] = (),
+        job: Job,
+        out: Path,
+        *,
+        frames: FrameSource | None = None,
+        tracker: HQTrack | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        resume: bool = False,
+        force: bool = False,
     ) -> None:
-        self._tracker, self._prompts, self._maker, self._corrections = tracker, prompts, maker, corrections
-        self._last_correction = max((each.frame for each in corrections), default=-1)
-        self._references: list[tuple[Image, Masks]] = []
-        tracker.reset()
+        self.job = replace(job, source=absolute(job.source))
+        self.out = out
+        self.frames = open_source(self.job) if frames is None else frames
+        if not job.outputs or not set(job.outputs) <= set(WRITERS):
+            raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
+        self._check_prompts()
+        self._resume = resume
+        self._check_outputs(force=force)
+        if tracker is None:
+            tracker = HQTrack.from_card(
+                job.card,
+                weights=job.weights,
+                device=device,
+                precision=precision,
+                max_long_edge=job.max_long_edge,
+            )
+        self.tracker = tracker
+        self.maker = MaskMaker.beside(tracker)
+        said = (each.prompt for each in job.corrections)
+        self.maker.check([*job.prompts, *(prompt for prompt in said if prompt is not None)])
+        self.recorded = 0
+        """Frames in the record that was left for another run; 0 where none was."""
 
-    def is_reference(self, index: int) -> bool:
-        """Whether objects join in a frame, or it is corrected."""
-        begins, corrections = self._prompts, self._corrections
-        return any(each.frame == index for each in begins) or any(each.frame == index for each in corrections)
+    def _check_prompts(self) -> None:
+        """Check that objects and corrections are in frames that are read."""
+        frames, prompts = self.frames, self.job.prompts
+        end = frames.end if frames.indices is None else frames.indices.stop
+        check_frames(prompts, frames.start, end, frames.stride)
+        check_corrections(self.job.corrections, prompts, frames.start, end, frames.stride)
 
-    def know(self, index: int, image: Image, masks: Masks) -> None:
-        """Take up a frame that was tracked before, as a reference; frames come in their order.
+    def _check_outputs(self, *, force: bool) -> None:
+        """Check that nothing is overwritten that should not be."""
+        out, job = self.out, self.job
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out}: is a file; -o names a folder")
+        if any((out / WRITERS[kind].name).resolve() == Path(job.source).resolve() for kind in job.outputs):
+            raise InputError(f"{job.source}: would be overwritten by an output; name another folder with -o")
+        if self._resume or force:
+            return
+        if has_unfinished(out):
+            raise InputError(
+                f"{out}: holds an unfinished run; go on with --resume, or start anew with --force"
+            )
+        present = [path for kind in job.outputs for path in earlier_files(kind, out)]
+        if present:
+            raise InputError(f"{present[0]}: is there already; name another folder with -o, or use --force")
+
+    def track(
+        self,
+        *,
+        on_frame: Callable[[Tracked], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Outcome:
+        """Track the video and write its outputs; whatever ends it, they hold the frames until then.
+
+        After an error, `recorded` tells how many frames another run may go on after.
 
         Args:
-            index: The frame's.
-            image: (H, W, 3) uint8 RGB.
-            masks: (N, H, W) bool, disjoint, of all objects so far.
+            on_frame: Called with each frame when it is written, those of an earlier run included.
+            stop: Asked after each frame; True completes the outputs with the frames so far.
         """
-        if len(masks):
-            self._remember(index, image, masks)
-            _tell(self._tracker, image, masks)
+        journal = self._begin()
+        old = journal.left if journal is not None else 0
+        outputs: Outputs | None = None
+        count = objects = last = 0
+        stopped = False
+        begin = time.perf_counter()
+        try:
+            outputs = Outputs(self.job.outputs, self.out, facts_of(self.frames))
+            for tracked in track_frames(
+                self.tracker, self.frames, self.job.prompts, self.maker, journal, self.job.corrections
+            ):
+                outputs.write(tracked)
+                count, objects, last = count + 1, len(tracked.masks), tracked.frame.index
+                if count == old:
+                    begin = time.perf_counter()
+                if on_frame is not None:
+                    on_frame(tracked)
+                if stop is not None and stop():
+                    stopped = True
+                    break
+            speed = max(0, count - old) / (time.perf_counter() - begin)
+            # Stopped among the frames of an earlier run, which left complete files.
+            outputs.finish() if count > old or not stopped else outputs.discard()
+        except BaseException as error:
+            with suppress(OSError, HQTrackError):
+                # A second Ctrl+C is in a hurry.
+                if outputs is not None and count > old and not isinstance(error, KeyboardInterrupt):
+                    outputs.finish()
+            if outputs is not None:
+                outputs.discard()
+            if journal is not None:
+                self._leave(journal, max(count, old))
+            raise
+        at_end = self.frames.indices is not None and count == len(self.frames)
+        unfinished = stopped and journal is not None and not at_end
+        if journal is not None:
+            self._leave(journal, max(count, old) if unfinished else 0)
+        late = [prompt.frame for prompt in self.job.prompts if prompt.frame > last and not stopped]
+        return Outcome(
+            frames=count,
+            objects=objects,
+            last=last,
+            speed=speed,
+            unfinished=unfinished,
+            paths=outputs.paths,
+            missing=min(late, default=None),
+        )
 
-    def step(self, index: int, image: Image) -> Masks:
-        """Track to a frame, let objects join there, and correct it.
+    def _begin(self) -> Journal | None:
+        """Make the folder ready, and open the record; a live source has none."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        if self._resume:
+            return Journal.resume(self.out)
+        for path in (path for kind in self.job.outputs for path in earlier_files(kind, self.out)):
+            path.unlink()
+        return None if self.frames.live else Journal.begin(self.out, self.job)
 
-        Args:
-            index: The frame's.
-            image: (H, W, 3) uint8 RGB.
-
-        Returns:
-            (N, H, W) bool, disjoint, of all objects so far.
-        """
-        joining = [prompt for prompt in self._prompts if prompt.frame == index]
-        masks = self._tracked(image, joining)
-        given = [each for each in self._corrections if each.frame == index]
-        if given:
-            masks = self._correct(image, masks, given)
-            self._remember(index, image, masks)
-            self._tracker.reset()
-            for reference in self._references:
-                _tell(self._tracker, *reference)
-        elif joining:
-            self._remember(index, image, masks)
-        if index >= self._last_correction:
-            self._references.clear()
-        return masks
-
-    def _tracked(self, image: Image, joining: Sequence[Prompt]) -> Masks:
-        if not joining:
-            tracking = self._tracker.object_count > 0
-            return self._tracker.track(image) if tracking else np.zeros((0, *image.shape[:2]), bool)
-        given = self._maker.masks(image, joining)
-        if self._tracker.object_count:
-            return self._tracker.add_objects(image, given)
-        self._tracker.initialize(image, given)
-        return masks_of(label_map(given), len(given))
-
-    def _correct(self, image: Image, masks: Masks, given: Sequence[Correction]) -> Masks:
-        named = [
-            (each.object, self._maker.masks(image, [each.prompt])[0])
-            for each in given
-            if each.object is not None and each.prompt is not None
-        ]
-        return corrected(masks, named)
-
-    def _remember(self, index: int, image: Image, masks: Masks) -> None:
-        """Keep a reference for the corrections to come."""
-        if index <= self._last_correction:
-            self._references.append((image, masks))
+    def _leave(self, journal: Journal, frames: int) -> None:
+        """Leave the record with so many frames for another run, or remove one that is of no use."""
+        self.recorded = frames
+        if frames:
+            journal.close()
+        else:
+            journal.remove()
 
 
-def _tell(tracker: HQTrack, image: Image, masks: Masks) -> None:
-    """Tell the tracker the masks of a frame; those that it does not know yet join."""
-    earlier = tracker.object_count
-    if len(masks) == earlier:
-        tracker.add_reference(image, masks)
-    elif earlier == 0:
-        tracker.initialize(image, masks)
-    else:
-        tracker.add_reference(image, masks[:earlier])
-        tracker.add_objects(image, masks[earlier:])
+def absolute(source: str) -> str:
+    """Give a source's path from the root, which means the same wherever a run is gone on with."""
+    return source if source.isdecimal() and not Path(source).exists() else os.path.abspath(source)
+
+
+def open_source(job: Job) -> FrameSource:
+    """Open a job's frames.
+
+    Raises:
+        InputError: A setting is out of range, or does not fit the source.
+        DataError: There is no such source.
+    """
+    frames = open_frames(job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps)
+    if job.fps is not None and not isinstance(frames, ImageFrames):
+        raise InputError(f"fps = {job.fps:g}: is for images; {frames} has a frame rate of its own")
+    return frames

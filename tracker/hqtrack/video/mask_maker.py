@@ -5,45 +5,33 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from hqtrack import cards
 from hqtrack.errors import InputError, WeightsError
+from hqtrack.images import Image
+from hqtrack.masks import Mask, Masks
 from hqtrack.video.prompts import Prompt
 
 if TYPE_CHECKING:
     from hqtrack.refinement import MaskRefiner
+    from hqtrack.tracker import HQTrack
 
 
 logger = logging.getLogger(__name__)
 
 
-Image = npt.NDArray[np.uint8]
-
-
-Mask = npt.NDArray[np.bool_]
-
-
-Masks = npt.NDArray[np.bool_]
-
-
 PULL = "hqtrack weights pull hq-sam-vit-h"
 
 
-def find_refiner(card: cards.Card) -> cards.Refiner | None:
-    """Give the SAM for boxes and points: the card's own, or else an HQ-SAM whose weights are here.
-
-    Returns:
-        None where there is none.
-    """
+def find_refiner() -> cards.Refiner | None:
+    """Give an HQ-SAM of one of the cards whose weights are here; None where there is none."""
     from hqtrack.zoo import card_names, load_card, locate
 
-    if card.refiner is not None:
-        return card.refiner
     refiners = (load_card(name).refiner for name in card_names())
     usable = [each for each in refiners if each is not None and locate(each.weights) is not None]
     return next((each for each in usable if each.kind.startswith("hq-sam")), None)
@@ -59,6 +47,19 @@ class MaskMaker:
     def __init__(self, refiner: Callable[[], MaskRefiner] | None) -> None:
         self._build = refiner
         self._refiner: MaskRefiner | None = None
+
+    @classmethod
+    def beside(cls, tracker: HQTrack) -> MaskMaker:
+        """Give what makes masks for a tracker: by its own refiner, or by an HQ-SAM whose weights are here."""
+        own = tracker.refiner
+        if own is not None:
+            return cls(lambda: own)
+        settings = find_refiner()
+        if settings is None:
+            return cls(None)
+        from hqtrack.refinement import build_refiner
+
+        return cls(partial(build_refiner, settings, device=tracker.device, dtype=tracker.dtype))
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """See whether these prompts can become masks; logs a notice where only GrabCut is here.

@@ -12,7 +12,7 @@ import json
 import logging
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,14 +22,14 @@ from typing import IO, TYPE_CHECKING, Any
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as Pillow
 
-from hqtrack.errors import DataError
-from hqtrack.masks import box_of, label_map, rle_encode
+from hqtrack.errors import DataError, HQTrackError, naming
+from hqtrack.images import Image
 from hqtrack.video.drawing import draw_masks, palette
-from hqtrack.video.sources import Frame, FrameSource
+from hqtrack.video.sources import FrameSource
 from hqtrack.video.timecode import move_timecode
+from hqtrack.video.tracked import Tracked
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Image = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
 
 CODECS = ("libx264", "mpeg4")
 """Of the overlay, in the order of preference; FFmpeg always has the second."""
@@ -60,43 +58,43 @@ class VideoFacts:
     """Width of a pixel relative to its height."""
     timecode: str | None = None
     """Of the first frame that is written."""
+    lost_timecode: str | None = None
+    """Timecode of a source that cannot count the frames that are written."""
 
 
 def facts_of(source: FrameSource) -> VideoFacts:
     """Give what an overlay keeps of a source, counted from the first frame that is read of it."""
-    timecode = source.timecode
-    if timecode is not None:
-        timecode = move_timecode(timecode, source.start, source.fps, source.stride)
-        if timecode is None:
-            logger.warning(
-                "the timecode %s of %s is not kept: it cannot count every %d. frame",
-                source.timecode,
-                source,
-                source.stride,
-            )
-    return VideoFacts(source.fps / source.stride, source.aspect, timecode)
+    given = source.timecode
+    kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
+    lost = given if kept is None else None
+    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost)
 
 
 class Writer(ABC):
     """One kind of output.
 
+    Args:
+        folder: Where its file or folder is made; it exists.
+        facts: What is known of the video.
+
     Example:
-        >>> writer = BoxTable(Path("out"))  # doctest: +SKIP
-        >>> for frame, masks in results:  # doctest: +SKIP
-        ...     writer.write(frame, masks)
+        >>> writer = BoxTable(Path("out"), facts)  # doctest: +SKIP
+        >>> for tracked in results:  # doctest: +SKIP
+        ...     writer.write(tracked)
         >>> writer.finish()  # doctest: +SKIP
     """
 
     name: str
     """Of the file or folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
         self.path = folder / self.name
+        self._facts = facts
         self._part = self.path.with_name(self.path.name + ".part")
 
     @abstractmethod
-    def write(self, frame: Frame, masks: Masks) -> None:
-        """Take the next frame and the masks (N, H, W) of all objects so far; N grows as objects join."""
+    def write(self, tracked: Tracked) -> None:
+        """Take the next frame with the masks of all objects so far; they grow in number as objects join."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -117,16 +115,20 @@ class OverlayVideo(Writer):
     name = "overlay.mp4"
 
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder)
-        self._facts = facts
+        super().__init__(folder, facts)
+        if facts.lost_timecode is not None:
+            logger.warning(
+                "the timecode %s is not kept: it cannot count the frames that are left", facts.lost_timecode
+            )
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._begin = Fraction(0)
         self._last = -1
 
-    def write(self, frame: Frame, masks: Masks) -> None:
+    def write(self, tracked: Tracked) -> None:
         """Draw and encode a frame."""
-        image = _even(draw_masks(frame.image, masks))
+        frame = tracked.frame
+        image = _even(draw_masks(frame.image, tracked.masks))
         with self._errors():
             if self._container is None:
                 self._begin = frame.time
@@ -219,13 +221,13 @@ class LabelImages(Writer):
 
     name = "labels"
 
-    def write(self, frame: Frame, masks: Masks) -> None:
+    def write(self, tracked: Tracked) -> None:
         """Write the frame's label image."""
         self.path.mkdir(parents=True, exist_ok=True)
-        labels = Pillow.fromarray(label_map(masks), "P")
+        labels = Pillow.fromarray(tracked.labels, "P")
         labels.putpalette(palette().tobytes())
         labels.save(self._part_of_image(), format="PNG")
-        self._part_of_image().replace(self.path / f"{Path(frame.name).stem}.png")
+        self._part_of_image().replace(self.path / f"{Path(tracked.frame.name).stem}.png")
 
     def _part_of_image(self) -> Path:
         return self.path / "label.png.part"
@@ -241,8 +243,8 @@ class LabelImages(Writer):
 class _TextFile(Writer):
     """A writer of one text file."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
         self._file: IO[str] = self._part.open("w", encoding="utf-8", newline="\n")
 
     def finish(self) -> None:
@@ -266,8 +268,8 @@ class CocoMasks(_TextFile):
 
     name = "masks.json"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
         self._annotations = (
             folder / "masks.annotations.part"
         )  # the second of two lists that grow side by side
@@ -276,8 +278,9 @@ class CocoMasks(_TextFile):
         self._images_written = self._annotations_written = 0
         self._file.write('{\n"images": [')
 
-    def write(self, frame: Frame, masks: Masks) -> None:
+    def write(self, tracked: Tracked) -> None:
         """Write the frame's image and annotations."""
+        frame = tracked.frame
         height, width = frame.image.shape[:2]
         entry: dict[str, Any] = {
             "id": frame.index,
@@ -287,16 +290,16 @@ class CocoMasks(_TextFile):
             "time": round(float(frame.time), 6),
         }
         self._images_written = _item(self._file, self._images_written, entry)
-        self._objects = len(masks)
-        for number, mask in enumerate(masks, start=1):
-            box = box_and_area(mask)
+        self._objects = len(tracked.masks)
+        forms = zip(tracked.boxes, tracked.run_lengths, strict=True)
+        for number, (box, run_lengths) in enumerate(forms, start=1):
             if box is None:
                 continue
             entry = {
                 "id": self._annotations_written + 1,
                 "image_id": frame.index,
                 "category_id": number,
-                "segmentation": rle_encode(mask),
+                "segmentation": run_lengths,
                 "bbox": box[:4],
                 "area": box[4],
                 "iscrowd": 0,
@@ -337,8 +340,8 @@ class Trajectories(Writer):
 
     name = "trajectories"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
         from vot.region import Special  # slow to import
         from vot.region.io import write_trajectory
         from vot.region.shapes import Mask
@@ -348,12 +351,12 @@ class Trajectories(Writer):
         self._frames = 0
         self.path.mkdir(parents=True, exist_ok=True)
 
-    def write(self, frame: Frame, masks: Masks) -> None:
+    def write(self, tracked: Tracked) -> None:
         """Write a line to each object's file."""
         joined = len(self._files)
-        for (_, file), mask in zip(self._files, masks[:joined], strict=True):
+        for (_, file), mask in zip(self._files, tracked.masks[:joined], strict=True):
             self._write_region(file, [self._mask(mask.astype(np.uint8), optimize=True)])
-        for number in range(joined + 1, len(masks) + 1):
+        for number in range(joined + 1, len(tracked.masks) + 1):
             part = self.path / f"{number:03d}.txt.part"
             file = part.open("w", encoding="ascii", newline="\n")
             self._files.append((part, file))
@@ -383,30 +386,17 @@ class BoxTable(_TextFile):
     name = "boxes.csv"
     columns = ("frame", "time", "object", "x", "y", "width", "height", "area")
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(self.columns)
 
-    def write(self, frame: Frame, masks: Masks) -> None:
+    def write(self, tracked: Tracked) -> None:
         """Write a row for each object."""
-        for number, mask in enumerate(masks, start=1):
-            box = box_and_area(mask) or ("", "", "", "", 0)
-            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", number, *box))
-
-
-def box_and_area(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int, int] | None:
-    """Give x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
-
-    Example:
-        >>> box_and_area(np.array([[0, 0, 0], [0, 1, 1]], bool))
-        (1, 1, 2, 1, 2)
-    """
-    corners = box_of(mask)
-    if corners is None:
-        return None
-    x0, y0, x1, y1 = corners
-    return x0, y0, x1 - x0 + 1, y1 - y0 + 1, int(np.count_nonzero(mask))
+        frame = tracked.frame
+        for number, box in enumerate(tracked.boxes, start=1):
+            row = box or ("", "", "", "", 0)
+            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", number, *row))
 
 
 def _remove(path: Path) -> None:
@@ -426,7 +416,7 @@ WRITERS: Mapping[str, type[Writer]] = {
 
 def open_writer(kind: str, folder: Path, facts: VideoFacts) -> Writer:
     """Open a writer of one of `WRITERS` in a folder that exists."""
-    return OverlayVideo(folder, facts) if kind == "overlay" else WRITERS[kind](folder)
+    return WRITERS[kind](folder, facts)
 
 
 def earlier_files(kind: str, folder: Path) -> list[Path]:
@@ -435,3 +425,51 @@ def earlier_files(kind: str, folder: Path) -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.suffix in (".png", ".txt"))
     return [path] if path.exists() else []
+
+
+class Outputs:
+    """All outputs of a video, side by side.
+
+    Args:
+        kinds: Keys of `WRITERS`.
+        folder: Where they are made; it exists.
+        facts: What is known of the video.
+    """
+
+    def __init__(self, kinds: Sequence[str], folder: Path, facts: VideoFacts) -> None:
+        self._writers: list[Writer] = []
+        try:
+            for kind in kinds:
+                self._writers.append(open_writer(kind, folder, facts))
+        except BaseException:
+            self.discard()
+            raise
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """File or folder of each output."""
+        return tuple(writer.path for writer in self._writers)
+
+    def write(self, tracked: Tracked) -> None:
+        """Write the next frame to each of them."""
+        for writer in self._writers:
+            with naming(writer.path):
+                writer.write(tracked)
+
+    def finish(self) -> None:
+        """Complete all of them; one that cannot be is discarded, and its error raised at the end."""
+        failure: Exception | None = None
+        for writer in self._writers:
+            try:
+                with naming(writer.path):
+                    writer.finish()
+            except (OSError, HQTrackError) as error:
+                writer.discard()
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def discard(self) -> None:
+        """Remove what is unfinished; never raises."""
+        for writer in self._writers:
+            writer.discard()

@@ -22,12 +22,8 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import images_in
-from hqtrack.masks import MAX_OBJECTS, rle_decode, rle_encode
-
-Image = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
-Size = tuple[int, int]
+from hqtrack.images import Image, Size, images_in
+from hqtrack.masks import MAX_OBJECTS, Masks, rle_decode, rle_encode
 
 MAX_GREY_VALUES = 32
 """More values in an image without a palette are soft edges or a photograph rather than objects."""

@@ -6,10 +6,9 @@ Run by the toolkit as `python -m hqtrack.vot.first_mask`.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
+from hqtrack.images import Image
+from hqtrack.masks import Masks
 
 
 class FirstMask:
@@ -18,9 +17,10 @@ class FirstMask:
     def __init__(self) -> None:
         self._masks: Masks = np.zeros((0, 0, 0), bool)
 
-    def initialize(self, image: Image, masks: Masks) -> None:
-        """Remember the first masks (N, H, W) of a sequence."""
+    def initialize(self, image: Image, masks: Masks) -> Masks:
+        """Remember the first masks (N, H, W) of a sequence, and give them back."""
         self._masks = masks
+        return masks
 
     def track(self, image: Image) -> Masks:
         """Give the first masks again, (N, H, W)."""

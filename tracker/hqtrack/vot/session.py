@@ -21,21 +21,18 @@ import numpy.typing as npt
 import trax
 
 from hqtrack.errors import HQTrackError, InputError
-from hqtrack.images import read_image
-from hqtrack.masks import box_of
+from hqtrack.images import Image, read_image
+from hqtrack.masks import Mask, Masks, box_of
 from hqtrack.vot.streams import forward_prints
 
 logger = logging.getLogger(__name__)
-
-Image = npt.NDArray[np.uint8]
-Masks = npt.NDArray[np.bool_]
 
 
 class MaskTracker(Protocol):
     """What a session drives: `hqtrack.HQTrack`, or a baseline."""
 
-    def initialize(self, image: Image, masks: Masks) -> None:
-        """Start a sequence with its first frame (H, W, 3) and masks (N, H, W)."""
+    def initialize(self, image: Image, masks: Masks) -> Masks:
+        """Start with the first frame (H, W, 3) and masks (N, H, W); gives these as they were taken."""
 
     def track(self, image: Image) -> Masks:
         """Give the masks (N, H, W) of the next frame."""
@@ -44,9 +41,7 @@ class MaskTracker(Protocol):
         """Track to the frame, then let new objects join; gives the masks of all (N + M, H, W)."""
 
 
-def place_mask(
-    region: npt.NDArray[Any], offset: tuple[int, int], size: tuple[int, int]
-) -> npt.NDArray[np.bool_]:
+def place_mask(region: npt.NDArray[Any], offset: tuple[int, int], size: tuple[int, int]) -> Mask:
     """Place a cropped mask into a frame.
 
     Args:
@@ -74,7 +69,7 @@ def place_mask(
     return mask
 
 
-def encode_mask(mask: npt.NDArray[np.bool_]) -> Any:
+def encode_mask(mask: Mask) -> Any:
     """Turn a mask (H, W) into a TraX region: cropped to its box, which halves the cost of the round trip."""
     box = box_of(mask)
     if box is None:
@@ -93,7 +88,7 @@ class TrackedSequence:
         self._tracked: list[bool] = []
         self._size: tuple[int, int] | None = None
 
-    def step(self, image: Image, announced: Sequence[npt.NDArray[np.bool_]]) -> list[npt.NDArray[np.bool_]]:
+    def step(self, image: Image, announced: Sequence[Mask]) -> list[Mask]:
         """Take the next frame and the masks of objects that begin in it; gives one mask per object so far.
 
         Raises:
@@ -110,8 +105,7 @@ class TrackedSequence:
                 self._tracker.add_objects(image, np.stack(present)) if present else self._tracker.track(image)
             )
         elif present:
-            self._tracker.initialize(image, np.stack(present))
-            masks = np.stack(present)
+            masks = self._tracker.initialize(image, np.stack(present))
         else:
             masks = np.zeros((0, *image.shape[:2]), bool)
         found = iter(masks)

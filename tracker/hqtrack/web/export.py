@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
@@ -14,8 +13,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from hqtrack.errors import InputError
-from hqtrack.video.outputs import facts_of, open_writer
+from hqtrack.video.outputs import Outputs, facts_of
 from hqtrack.video.sources import open_frames
+from hqtrack.video.tracked import Tracked
 from hqtrack.web.session import Region, Session
 
 EXPORT, MASKS, COMMAND = "export", "given", "command.txt"
@@ -100,19 +100,14 @@ def _write_outputs(
     session: Session, kinds: Sequence[str], folder: Path, count: int, progress: Callable[[float], None]
 ) -> None:
     source = open_frames(session.source, end=count)
-    facts = facts_of(source)
-    with ExitStack() as unfinished:
-        writers = [open_writer(kind, folder, facts) for kind in kinds]
-        for writer in writers:
-            unfinished.callback(writer.discard)
+    outputs = Outputs(kinds, folder, facts_of(source))
+    try:
         for frame in source:
-            masks = session.record.masks(frame.index)
-            for writer in writers:
-                writer.write(frame, masks)
+            outputs.write(Tracked(frame, session.record.masks(frame.index)))
             progress((frame.index + 1) / count)
-        for writer in writers:
-            writer.finish()
-        unfinished.pop_all()
+        outputs.finish()
+    finally:
+        outputs.discard()
 
 
 def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.errors import HQTrackError
+from hqtrack import errors
 from hqtrack.tracker import HQTrack
 from hqtrack.video.corrections import Correction, corrected
-from hqtrack.video.job import Course
+from hqtrack.video.course import Course
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
@@ -170,10 +170,4 @@ def corrections_of(session: Session, plan: Plan) -> list[Correction]:
 
 def told(error: Exception) -> str:
     """Say an error in a line, for people."""
-    if isinstance(error, HQTrackError):
-        return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error):
-        return "there is not enough memory; start with a smaller --max-long-edge, or with --device cpu"
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-    return f"{type(error).__name__}: {error}"
+    return errors.told(error) or f"{type(error).__name__}: {error}"

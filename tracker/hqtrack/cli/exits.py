@@ -1,0 +1,47 @@
+"""From an error to a line on standard error and an exit code: one rule for all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from hqtrack.errors import CardError, InputError, told
+
+FAILED, WRONG_USE, STOPPED = 1, 2, 128
+"""Exit codes; a run that a signal stopped ends with 128 and the signal's number, as in a shell."""
+
+
+class Commands(TyperGroup):
+    """Commands whose errors follow the rule."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def one_line_errors(advice: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what a user can mend into a line on standard error and an exit code; faults of ours pass.
+
+    What cannot be used as it was given (options, cards, images, masks) ends with `WRONG_USE`, all else with
+    `FAILED`.
+
+    Args:
+        advice: What there is of it by then is written after the error.
+    """
+    try:
+        yield
+    except Exception as error:
+        line = told(error)
+        if line is None:
+            raise
+        typer.echo(f"hqtrack: {line}", err=True)
+        raise typer.Exit(WRONG_USE if isinstance(error, InputError | CardError) else FAILED) from None
+    finally:
+        for line in advice:
+            typer.echo(line, err=True)

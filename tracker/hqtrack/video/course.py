@@ -1,0 +1,173 @@
+"""A tracker's way through a video: objects join when their frames come, masks are corrected or taken up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hqtrack.errors import DataError
+from hqtrack.images import Image
+from hqtrack.masks import Masks
+from hqtrack.video.corrections import Correction, corrected
+from hqtrack.video.journal import Journal
+from hqtrack.video.mask_maker import MaskMaker
+from hqtrack.video.prompts import Prompt
+from hqtrack.video.sources import Frame
+from hqtrack.video.tracked import Tracked
+
+if TYPE_CHECKING:
+    from hqtrack.tracker import HQTrack
+
+
+def track_frames(
+    tracker: HQTrack,
+    frames: Iterable[Frame],
+    prompts: Sequence[Prompt],
+    maker: MaskMaker,
+    journal: Journal | None = None,
+    corrections: Sequence[Correction] = (),
+) -> Iterator[Tracked]:
+    """Track the frames of a video.
+
+    Frames that the journal holds are not tracked again: their masks are given back, and the tracker is told
+    those of its references and of the last one.
+
+    Args:
+        tracker: What was tracked before is forgotten.
+        frames: All frames, those of the journal included.
+        prompts: The objects; those whose frame never comes do not join.
+        maker: Turns them into masks.
+        journal: Records every frame; None records nothing.
+        corrections: What is said of later frames.
+
+    Yields:
+        Each frame with the masks of all objects so far, in the order of `prompts` by frame. They grow in
+        number as objects join, and are none before the first.
+
+    Raises:
+        DataError: A frame has another size than the first, or is not the one that the journal has.
+    """
+    course = Course(tracker, prompts, maker, corrections)
+    size = None
+    for frame in frames:
+        size = frame.image.shape[:2] if size is None else size
+        if frame.image.shape[:2] != size:
+            raise DataError(
+                f"frame {frame.name}: has {frame.image.shape[1]} x {frame.image.shape[0]} pixels, but the "
+                f"first one {size[1]} x {size[0]}; make all frames the same size"
+            )
+        if journal is not None and journal.left:
+            tracked = journal.past(frame)
+            if course.is_reference(frame.index) or journal.left == 0:
+                course.know(frame.index, frame.image, tracked.masks)
+        else:
+            tracked = Tracked(frame, course.step(frame.index, frame.image))
+            if journal is not None:
+                journal.append(tracked)
+        yield tracked
+
+
+class Course:
+    """A tracker's way through a video: objects join, corrections apply, known frames are taken up.
+
+    Frames in which objects join or that are corrected are references. At a correction the tracker forgets
+    what it saw but its references, and goes on from them. What it remembered since the object went wrong
+    would mislead it; and so a video can be gone on with from a frame whose masks are known, and what follows
+    is the same as in one run.
+
+    Args:
+        tracker: What was tracked before is forgotten.
+        prompts: The objects.
+        maker: Turns them into masks.
+        corrections: What is said of later frames.
+    """
+
+    def __init__(
+        self,
+        tracker: HQTrack,
+        prompts: Sequence[Prompt],
+        maker: MaskMaker,
+        corrections: Sequence[Correction] = (),
+    ) -> None:
+        self._tracker, self._prompts, self._maker, self._corrections = tracker, prompts, maker, corrections
+        self._last_correction = max((each.frame for each in corrections), default=-1)
+        self._references: list[tuple[Image, Masks]] = []
+        tracker.reset()
+
+    def is_reference(self, index: int) -> bool:
+        """Whether objects join in a frame, or it is corrected."""
+        begins, corrections = self._prompts, self._corrections
+        return any(each.frame == index for each in begins) or any(each.frame == index for each in corrections)
+
+    def know(self, index: int, image: Image, masks: Masks) -> None:
+        """Take up a frame that was tracked before, as a reference; frames come in their order.
+
+        Args:
+            index: The frame's.
+            image: (H, W, 3) uint8 RGB.
+            masks: (N, H, W) bool, disjoint, of all objects so far.
+        """
+        if len(masks):
+            self._remember(index, image, masks)
+            _tell(self._tracker, image, masks)
+
+    def step(self, index: int, image: Image) -> Masks:
+        """Track to a frame, let objects join there, and correct it.
+
+        Args:
+            index: The frame's.
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            (N, H, W) bool, disjoint, of all objects so far.
+        """
+        joining = [prompt for prompt in self._prompts if prompt.frame == index]
+        masks = self._tracked(image, joining)
+        given = [each for each in self._corrections if each.frame == index]
+        if given:
+            masks = self._correct(image, masks, given)
+            self._remember(index, image, masks)
+            self._tracker.reset()
+            for reference in self._references:
+                _tell(self._tracker, *reference)
+        elif joining:
+            self._remember(index, image, masks)
+        if index >= self._last_correction:
+            self._references.clear()
+        return masks
+
+    def _tracked(self, image: Image, joining: Sequence[Prompt]) -> Masks:
+        if not joining:
+            tracking = self._tracker.object_count > 0
+            return self._tracker.track(image) if tracking else np.zeros((0, *image.shape[:2]), bool)
+        given = self._maker.masks(image, joining)
+        if self._tracker.object_count:
+            return self._tracker.add_objects(image, given)
+        return self._tracker.initialize(image, given)
+
+    def _correct(self, image: Image, masks: Masks, given: Sequence[Correction]) -> Masks:
+        named = [
+            (each.object, self._maker.masks(image, [each.prompt])[0])
+            for each in given
+            if each.object is not None and each.prompt is not None
+        ]
+        return corrected(masks, named)
+
+    def _remember(self, index: int, image: Image, masks: Masks) -> None:
+        """Keep a reference for the corrections to come."""
+        if index <= self._last_correction:
+            self._references.append((image, masks))
+
+
+def _tell(tracker: HQTrack, image: Image, masks: Masks) -> None:
+    """Tell the tracker the masks of a frame; those that it does not know yet join."""
+    earlier = tracker.object_count
+    if len(masks) == earlier:
+        tracker.add_reference(image, masks)
+    elif earlier == 0:
+        tracker.initialize(image, masks)
+    else:
+        tracker.add_reference(image, masks[:earlier])
+        tracker.add_objects(image, masks[earlier:])

@@ -1,0 +1,59 @@
+"""A tracked frame, and the forms of its masks that outputs and record share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from hqtrack.masks import LabelMap, Mask, Masks, Rle, box_of, label_map, rle_encode
+from hqtrack.video.sources import Frame
+
+Box = tuple[int, int, int, int, int]
+
+
+class Tracked:
+    """A frame with the masks of all objects so far. Every other form of the masks is made once at most.
+
+    Args:
+        frame: The frame.
+        masks: (N, H, W) bool, disjoint; that of an object that is not seen is empty.
+        run_lengths: The masks in this form, where it is known already.
+    """
+
+    def __init__(self, frame: Frame, masks: Masks, run_lengths: Sequence[Rle] | None = None) -> None:
+        self.frame = frame
+        self.masks = masks
+        self._known_run_lengths = run_lengths
+
+    @cached_property
+    def labels(self) -> LabelMap:
+        """(H, W) uint8: 0 background, i object i."""
+        return label_map(self.masks)
+
+    @cached_property
+    def run_lengths(self) -> Sequence[Rle]:
+        """COCO's run lengths of each mask."""
+        if self._known_run_lengths is not None:
+            return self._known_run_lengths
+        return [rle_encode(mask) for mask in self.masks]
+
+    @cached_property
+    def boxes(self) -> Sequence[Box | None]:
+        """Box and area of each mask in pixels: x, y, width, height, area; None for an empty one."""
+        return [box_and_area(mask) for mask in self.masks]
+
+
+def box_and_area(mask: Mask) -> Box | None:
+    """Give x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
+
+    Example:
+        >>> box_and_area(np.array([[0, 0, 0], [0, 1, 1]], bool))
+        (1, 1, 2, 1, 2)
+    """
+    corners = box_of(mask)
+    if corners is None:
+        return None
+    x0, y0, x1, y1 = corners
+    return x0, y0, x1 - x0 + 1, y1 - y0 + 1, int(np.count_nonzero(mask))
