@@ -21,7 +21,8 @@ from vot.region.io import read_trajectory
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of, rle_decode
 from hqtrack.video.outputs import BoxTable
-from hqtrack.video.sources import Frame, open_frames
+from hqtrack.video.sources import open_frames
+from hqtrack.video.tracked import Tracked
 
 HEIGHT, WIDTH = 64, 96
 ALL = ("--labels", "--rle", "--trajectories", "--csv")
@@ -448,9 +449,9 @@ def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
     """Let SIGINT come while the table gets this frame."""
     write = BoxTable.write
 
-    def signalled(self: BoxTable, current: Frame, masks: np.ndarray) -> None:
-        write(self, current, masks)
-        for _ in range(times if current.index == frame else 0):
+    def signalled(self: BoxTable, tracked: Tracked) -> None:
+        write(self, tracked)
+        for _ in range(times if tracked.frame.index == frame else 0):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(BoxTable, "write", signalled)
