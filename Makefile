@@ -1,6 +1,6 @@
 # make demo    environment, sample dataset, evaluation, report: `make -C path/to/checkout demo` works too
 # make setup   only the environment: .venv in the checkout, with uv where it is installed, else venv and pip
-# make test, make lint
+# make quick    tests without the slow ones, under a minute; make test: all of them; make lint
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 EXTRAS := .[dev,samples,web]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint
+.PHONY: help setup demo quick test lint
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
@@ -48,6 +48,9 @@ demo: setup
 # One process for each core with one thread each: many small networks run faster so than one after another.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+quick: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m 'not slow'
 
 lint: setup
 	$(BIN)/ruff check .

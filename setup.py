@@ -6,6 +6,7 @@ setup(
     packages=[*find_packages("tracker"), "hqtrack.models"],
     package_dir={"": "tracker", "hqtrack.models": "models"},
     package_data={
-        "hqtrack.models": ["*.toml", "weights/hqtrack-*.safetensors", "weights/vmos-light*.safetensors"]
+        "hqtrack": ["py.typed"],
+        "hqtrack.models": ["*.toml", "weights/hqtrack-*.safetensors", "weights/vmos-light*.safetensors"],
     },
 )

@@ -403,7 +403,7 @@ class LightDecoder(nn.Module):
 
 
 class VMOSLight(PropagationNetwork):
-    """The embedded default network: about 5 M parameters, for a CPU."""
+    """The embedded default network: about 4 M parameters, for a CPU."""
 
     align_corners = False
     # Its maps are wide and of few channels: a tenth faster on a CPU this way.

@@ -108,7 +108,10 @@ def command_line() -> str:
 
 
 def code_version() -> str:
-    """Give the checkout's commit, marked when files differ from it, or an installed copy's version."""
+    """Give the checkout's commit, marked when files differ from it, or an installed copy's version.
+
+    A copy that lies in somebody else's repository is an installed one.
+    """
     package = Path(hqtrack.__file__).parent
 
     def git(*arguments: str) -> str:
@@ -116,6 +119,7 @@ def code_version() -> str:
         return done.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", "__init__.py")  # fails where the repository is not ours
         changed = git("status", "--porcelain", "--untracked-files=no", "--", str(package))
         return git("rev-parse", "HEAD") + (" with changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):

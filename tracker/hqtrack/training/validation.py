@@ -49,7 +49,8 @@ def track(
         identity = network.embed_identity(identity_maps(labels, identities))
         short_term = network.memorize(propagation, identity)
         if t % gap == 0:
-            long_term = [long_term[0], *long_term[1:][-slots + 1 :], short_term]
+            entries = [*long_term[1:], short_term]
+            long_term = [long_term[0], *entries[max(0, len(entries) - slots) :]]
     return torch.stack(tracked)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hqtrack.errors import InputError
 from hqtrack.images import Image
-from hqtrack.masks import LabelMap, Mask, box_of, masks_of
+from hqtrack.masks import Mask, box_of
 
 STRENGTH = 0.45
 """Share of the object's colour in the pixels of its mask."""
@@ -88,11 +88,6 @@ def draw_masks(
         if mask.any():  # numbers last, so that no mask covers them
             write_text(drawn, str(label), _middle(mask), paint)
     return drawn
-
-
-def draw_labels(image: Image, labels: LabelMap) -> Image:
-    """Draw a label map (H, W) over an image; see `draw_masks`."""
-    return draw_masks(image, masks_of(labels, int(labels.max(initial=0))))
 
 
 def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[int, int, int]) -> None:

@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import hqtrack
 from hqtrack.cards import Card, Weights, read_card
 from hqtrack.errors import CardError
 
 
 def models_folder() -> Path:
     """Give the folder of cards and embedded weights: package data of a wheel, or the checkout's `models/`."""
-    package = Path(hqtrack.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "models"
     return installed if installed.is_dir() else package.parents[1] / "models"
 

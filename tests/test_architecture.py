@@ -1,0 +1,180 @@
+"""The rule of imports, held against the code's own imports (see docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tracker" / "hqtrack"
+
+FLOORS: tuple[frozenset[str], ...] = tuple(
+    frozenset(rooms.split())
+    for rooms in (
+        "errors",
+        "masks images",
+        "nets cards",
+        "zoo",
+        "propagation refinement",
+        "tracker",
+        "hqtrack",
+        "vot video scenes",
+        "evaluation training",
+        "web",
+        "cli",
+    )
+)
+"""Rooms from the ground up: a room knows those on lower floors, and `hqtrack` is the public API itself."""
+
+Imports = Mapping[str, frozenset[str]]
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Give the files of a package by the names of their modules."""
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = [package.name, *file.relative_to(package).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports_of(package: Path) -> Imports:
+    """Give for each module the modules of the package that it imports: anywhere in it, for types too."""
+    files = modules(package)
+    return {
+        name: frozenset(_imports(ast.parse(file.read_text("utf-8")), files)) for name, file in files.items()
+    }
+
+
+def _imports(tree: ast.Module, known: Mapping[str, Path]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from whole & set(known)
+            if whole - set(known):
+                yield node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and name.value in known:
+                yield str(name.value)
+
+
+def floor_of(module: str) -> int:
+    """Give a module's floor; a room that is on none is an error."""
+    room = [*module.split("."), "hqtrack"][1]
+    found = [number for number, rooms in enumerate(FLOORS) if room in rooms]
+    assert found, f"the room {room} is on no floor: say where it belongs in docs/architecture.md and here"
+    return found[0]
+
+
+def upward(imports: Imports) -> list[str]:
+    """Name the imports that go up, or to another room on the same floor."""
+    wrong = []
+    for module, others in imports.items():
+        for other in others:
+            same_room = module.split(".")[1:2] == other.split(".")[1:2]
+            if not same_room and floor_of(other) >= floor_of(module):
+                wrong.append(f"{module} imports {other}")
+    return sorted(wrong)
+
+
+def circle(imports: Imports) -> list[str]:
+    """Give the modules of a circle of imports; none if there is none."""
+    done: set[str] = set()
+
+    def search(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module not in done:
+            for other in sorted(imports[module]):
+                if found := search(other, [*path, module]):
+                    return found
+            done.add(module)
+        return []
+
+    return next((found for module in imports if (found := search(module, []))), [])
+
+
+def test_imports_go_down() -> None:
+    assert upward(imports_of(PACKAGE)) == []
+
+
+def test_there_is_no_circle() -> None:
+    assert circle(imports_of(PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "found"),
+    [
+        ("masks.py", "from hqtrack.tracker import HQTrack", "hqtrack.masks imports hqtrack.tracker"),
+        ("nets/vmos.py", "from hqtrack import masks, zoo", "hqtrack.nets.vmos imports hqtrack.zoo"),
+        ("video/job.py", "def f():\n    import hqtrack.cli", "hqtrack.video.job imports hqtrack.cli"),
+        (
+            "propagation/memory.py",
+            "if TYPE_CHECKING:\n    from hqtrack.refinement import MaskRefiner",
+            "hqtrack.propagation.memory imports hqtrack.refinement",
+        ),
+        (
+            "zoo/weights.py",
+            "importlib.import_module('hqtrack.web.page')",
+            "hqtrack.zoo.weights imports hqtrack.web.page",
+        ),
+    ],
+)
+def test_an_import_that_goes_up_is_found(tmp_path: Path, file: str, line: str, found: str) -> None:
+    package = copy_of_the_package(tmp_path)
+    with (package / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    assert upward(imports_of(package)) == [found]
+
+
+def test_a_circle_within_a_room_is_found(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    with (package / "video" / "sources.py").open("a") as source:
+        source.write("\nfrom hqtrack.video import tracked\n")
+    assert upward(imports_of(package)) == []
+    assert set(circle(imports_of(package))) == {"hqtrack.video.sources", "hqtrack.video.tracked"}
+
+
+def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    (package / "utils.py").write_text("import hqtrack.masks\n")
+    with pytest.raises(AssertionError, match="utils is on no floor"):
+        upward(imports_of(package))
+
+
+def copy_of_the_package(folder: Path) -> Path:
+    return Path(shutil.copytree(PACKAGE, folder / "hqtrack", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def test_networks_know_torch_and_timm_only() -> None:
+    allowed = {"torch", "timm", "triton", "hqtrack"} | sys.stdlib_module_names
+    for file in (PACKAGE / "nets").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= allowed, file
+
+
+def test_every_room_is_explained() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for path in PACKAGE.iterdir():
+        if path.suffix == ".py" or (path / "__init__.py").exists():
+            name = path.name if path.is_file() else f"{path.name}/"
+            assert f"    {name} " in page, f"docs/architecture.md does not explain {name}"
+
+
+def test_files_that_the_page_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:\w+/)+[a-z0-9_]+\.\w+)`", page))
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / name).exists() or (PACKAGE / name).exists(), f"docs/architecture.md names {name}"
