@@ -16,6 +16,7 @@ from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands
+from hqtrack.cli.experiments import experiments
 from hqtrack.cli.track import track
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
@@ -31,6 +32,7 @@ app.command()(cards)
 app.command()(doctor)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(experiments)
 app.command()(workspace)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")

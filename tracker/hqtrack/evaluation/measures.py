@@ -12,25 +12,41 @@ from hqtrack.errors import DataError
 
 @dataclass(frozen=True)
 class Measures:
-    """Measures of one tracker over a set of sequences, all in [0, 1].
+    """Measures of one tracker over a set of sequences, all in [0, 1]; None where one is not known.
 
     The toolkit counts the first frame, whose mask is given, as a failure: on a sequence of n frames a perfect
     tracker gets (n - 1) / n for Q and R, and 1 / n for NRE.
     """
 
     tracker: str
-    quality: float
+    quality: float | None
     """Q: area under the quality plot."""
-    accuracy: float
+    accuracy: float | None
     """A."""
-    robustness: float
+    robustness: float | None
     """R."""
-    not_reported_error: float
+    not_reported_error: float | None
     """NRE."""
-    drift_rate_error: float
+    drift_rate_error: float | None
     """DRE."""
     absence_detection_quality: float | None
     """ADQ; None where no object is absent for more than 10 frames."""
+    plot: tuple[tuple[float, float], ...] = ()
+    """The quality plot: overlap thresholds, and the share of frames above each."""
+
+    def values(self) -> dict[str, float | None]:
+        """Give the measures by their names in the paper's tables."""
+        return {
+            "AUC": self.quality,
+            "A": self.accuracy,
+            "R": self.robustness,
+            "NRE": self.not_reported_error,
+            "DRE": self.drift_rate_error,
+            "ADQ": self.absence_detection_quality,
+        }
+
+
+MEASURES = ("AUC", "A", "R", "NRE", "DRE", "ADQ")
 
 
 def read_measures(file: Path) -> list[Measures]:
@@ -51,7 +67,12 @@ def read_measures(file: Path) -> list[Measures]:
         return [
             _measures(name, *rows)
             for name, *rows in zip(
-                content["trackers"], by_name["Quality"], by_name["AR"], by_name["Auxiliary"], strict=True
+                content["trackers"],
+                by_name["Quality"],
+                by_name["AR"],
+                by_name["Auxiliary"],
+                by_name["Quality plot"],
+                strict=True,
             )
         ]
     except (OSError, KeyError, ValueError, TypeError) as error:
@@ -61,5 +82,8 @@ def read_measures(file: Path) -> list[Measures]:
         ) from error
 
 
-def _measures(tracker: str, quality: list[Any], ar: list[Any], auxiliary: list[Any]) -> Measures:
-    return Measures(tracker, quality[0], ar[0], ar[1], auxiliary[0], auxiliary[1], auxiliary[2])
+def _measures(
+    tracker: str, quality: list[Any], ar: list[Any], auxiliary: list[Any], plot: list[Any]
+) -> Measures:
+    curve = tuple((float(x), float(y)) for x, y in plot[0])
+    return Measures(tracker, quality[0], ar[0], ar[1], auxiliary[0], auxiliary[1], auxiliary[2], curve)

@@ -1,0 +1,78 @@
+"""`hqtrack experiments`: the paper's tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def experiments(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="table1 … table5, figure2 … figure4. Without: list them."),
+    ] = None,
+    workspace: Annotated[Path, typer.Option(metavar="DIR", help="Workspace of the VOT toolkit.")] = Path(),
+    light: Annotated[
+        bool, typer.Option("--light", help="Ask the same questions of the embedded model.")
+    ] = False,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="For table5: what the challenge's server answered, as CSV (tracker,AUC,A,…)."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|FILE", help="Dask scheduler of a cluster.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Workers on this machine.")] = None,
+) -> None:
+    """Run what is missing of the paper's tables and figures, and show it beside the paper's figures.
+
+    Tables come as CSV and Markdown, plots as PNG and SVG, and all together as one page, in output/experiments
+    of the workspace. A system whose weights are not here is a row that says so.
+
+    Examples:
+
+      hqtrack experiments table3 table4 --light --workspace vot_workspace
+
+      hqtrack experiments table5 --workspace vots2023 --scores answers.csv
+    """
+    from hqtrack.cli.tables import print_table
+    from hqtrack.cli.watching import watch
+    from hqtrack.errors import InputError
+    from hqtrack.evaluation.experiments import cells, columns, run_study
+    from hqtrack.evaluation.pages import FIRST_FRAME, write_page, write_result
+    from hqtrack.evaluation.paper import studies
+
+    known = studies()
+    if not names:
+        print_table(["name", "what"], [[study.name, study.title] for study in known.values()])
+        return
+    for name in names:
+        if name not in known:
+            raise InputError(f"no experiment {name!r}; there are {', '.join(known)}")
+    if scores is not None and "table5" not in names:
+        raise InputError(f"--scores {scores} is for table5, which is not asked for")
+
+    folder = workspace.resolve() / "output" / "experiments"
+    results = []
+    for name in dict.fromkeys(names):
+        with watch() as watcher:
+            result = run_study(
+                known[name],
+                workspace,
+                watcher,
+                light=light,
+                scores=scores if name == "table5" else None,
+                scheduler=scheduler,
+                workers=workers,
+            )
+        file = f"{name}-light" if light else name
+        results.append((file, result))
+        files = write_result(result, folder, file)
+        print_table(columns(result.rows), cells(result.rows), result.study.title)
+        typer.echo(f"written: {', '.join(str(path) for path in files)}", err=True)
+    typer.echo(FIRST_FRAME, err=True)
+    typer.echo(f"page: {write_page(results, folder)}", err=True)

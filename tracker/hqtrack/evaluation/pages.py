@@ -1,0 +1,149 @@
+"""Results of experiments as files: tables (CSV, Markdown), plots (PNG, SVG) and one page with all of them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from hqtrack.evaluation.experiments import Result, cells, columns
+from hqtrack.evaluation.measures import MEASURES
+from hqtrack.evaluation.workspaces import write_atomically
+
+FIRST_FRAME = (
+    "The toolkit counts the first frame, whose masks are given, as a failure: on n frames a perfect tracker "
+    "has AUC = (n - 1) / n."
+)
+PAPER = "The paper's figures are given where they could be checked against a source, and of other sequences."
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums}img,svg{max-width:100%;height:auto}"
+)
+
+
+def write_result(result: Result, folder: Path, name: str) -> list[Path]:
+    """Write a result's table, and its plot where it has one.
+
+    Args:
+        result: Of `run_study`.
+        folder: Where.
+        name: Of the files, without ending.
+
+    Returns:
+        The files.
+    """
+    written = []
+    if result.study.kind in ("measures", "submission", "plot"):
+        stream = io.StringIO()
+        writer = csv.writer(stream)
+        writer.writerow(columns(result.rows))
+        writer.writerows(cells(result.rows))
+        for ending, text in (("csv", stream.getvalue()), ("md", markdown(result))):
+            written.append(folder / f"{name}.{ending}")
+            write_atomically(written[-1], text)
+    figure = plot(result)
+    if figure is not None:
+        for ending in ("png", "svg"):
+            content = io.BytesIO()
+            figure.savefig(
+                content, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
+            )
+            written.append(folder / f"{name}.{ending}")
+            written[-1].write_bytes(content.getvalue())
+    if result.picture is not None:
+        written.append(result.picture)
+    return written
+
+
+def markdown(result: Result) -> str:
+    """Give a result as a Markdown table with what was measured."""
+    heading, lines = columns(result.rows), cells(result.rows)
+    text = [f"### {result.study.title}", "", f"{_measured_on(result)} {FIRST_FRAME} {PAPER}", ""]
+    text += [f"| {' | '.join(heading)} |", "|" + "---|" * len(heading)]
+    text += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+    return "\n".join(text) + "\n"
+
+
+def _measured_on(result: Result) -> str:
+    return f"{result.sequences} sequences, {result.objects} objects."
+
+
+def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplotlib, which has no types here
+    """Draw a result: quality plots, measures over a setting, or bars; None where there is nothing to draw."""
+    rows = [row for row in result.rows if row.measures is not None]
+    if not rows or result.study.kind == "sheet":
+        return None
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    if result.study.kind == "plot":
+        for row in rows:
+            assert row.measures is not None
+            x, y = zip(*row.measures.plot, strict=True)
+            axes.plot(x, y, label=f"{row.system.label} ({row.measures.quality:.3f})")
+        axes.set(xlabel="overlap threshold", ylabel="share of frames above it", xlim=(0, 1), ylim=(0, 1))
+    else:
+        names = [
+            row.system.name.rpartition("=")[2] if result.study.axis else row.system.label for row in rows
+        ]
+        for measure, marker in zip(MEASURES, "os^Dvx", strict=True):
+            values = [row.measures.values()[measure] for row in rows if row.measures is not None]
+            if any(value is not None for value in values):
+                style = "-" if result.study.axis else ""
+                numbers = [float("nan") if value is None else value for value in values]
+                axes.plot(names, numbers, linestyle=style or "none", marker=marker, label=measure)
+        axes.set(xlabel=result.study.axis, ylim=(0, 1))
+        if not result.study.axis:
+            axes.tick_params(axis="x", labelrotation=20)
+    axes.set_title(result.study.title, fontsize=11)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def write_page(results: Sequence[tuple[str, Result]], folder: Path) -> Path:
+    """Write one page, whole in itself, with the tables and pictures of several results.
+
+    Args:
+        results: Names of their files, and the results.
+        folder: Where those files are.
+    """
+    parts = [
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>HQTrack: experiments</title><style>{_STYLE}"
+        f"</style><h1>HQTrack: experiments</h1><p>{html.escape(FIRST_FRAME)} {html.escape(PAPER)}</p>"
+    ]
+    for name, result in results:
+        parts.append(f"<h2>{html.escape(result.study.title)}</h2><p>{_measured_on(result)}</p>")
+        parts.append(_table(result))
+        svg = folder / f"{name}.svg"
+        if svg.exists() and plot(result) is not None:
+            text = svg.read_text(encoding="utf-8")
+            parts.append(text[text.index("<svg") :])
+        if result.picture is not None:
+            data = base64.b64encode(result.picture.read_bytes()).decode()
+            parts.append(f'<img alt="{html.escape(result.study.title)}" src="data:image/jpeg;base64,{data}">')
+    page = folder / "index.html"
+    write_atomically(page, "\n".join(parts) + "</html>\n")
+    return page
+
+
+def _table(result: Result) -> str:
+    heading = "".join(f"<th>{html.escape(column)}" for column in columns(result.rows))
+    lines = [
+        "<tr>"
+        + "".join(
+            f"<td{' class=n' if 0 < place < len(line) - 1 else ''}>{html.escape(cell)}"
+            for place, cell in enumerate(line)
+        )
+        for line in cells(result.rows)
+    ]
+    return f"<table><tr>{heading}{''.join(lines)}</table>"
