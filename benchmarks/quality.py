@@ -79,7 +79,7 @@ def main() -> None:
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = contact_sheet(shown)
-            cv2.imwrite(str(options.sheets / f"{video.name}.jpg"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+            cv2.imwrite(str(options.sheets / f"{video.name}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     print(f"{'mean':20} {np.mean(means):.3f}")
 
 
