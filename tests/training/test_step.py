@@ -134,3 +134,20 @@ def test_a_single_object_may_be_lost_but_not_confused() -> None:
     labels = torch.ones(100, 4, 4, dtype=torch.long)
     sizes = exchange(labels, 1, torch.Generator().manual_seed(0)).sum((1, 2))
     assert set(sizes.tolist()) == {0, 16}
+
+
+def test_an_encoder_whose_rate_is_0_stays_as_it_is() -> None:
+    network = nets.build("vmos_light")
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = build_optimizer(network, replace(Recipe(), encoder_rate=0.0))
+    frames = torch.randint(0, 256, (1, 3, 3, 64, 64), dtype=torch.uint8)
+    labels = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    labels[..., 8:40, 8:40] = 1
+    training_step(network, optimizer, frames, labels, Recipe(), step=5, steps=10, second_given=False)
+    changed = {
+        name.split(".")[0]
+        for name, value in network.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert "encoder" not in changed
+    assert {"layer1", "layer2", "decoder"} <= changed

@@ -23,7 +23,7 @@ class Recipe:
     decay_start: float = 0.35
     """Fraction of the training after which the learning rate falls."""
     encoder_rate: float = 0.15
-    """The encoder's learning rate, as a fraction of the rest's."""
+    """The encoder's learning rate, as a fraction of the rest's; with 0 it stays as it is."""
     weight_decay: float = 0.03
     gradient_norm: float = 1.0
     ema_decay: float | None = 0.998
@@ -94,8 +94,8 @@ PUBLISHED_STAGE2 = Recipe(
 )
 """Stage 2 of AOT, DeAOT and VMOS."""
 
-LIGHT_STAGE2 = Recipe(learning_rate=4e-4, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01)
-"""Stage 2 of the light model."""
+LIGHT_STAGE2 = Recipe(learning_rate=4e-4, encoder_rate=0.0, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01)
+"""Stage 2 of the light model: the encoder rests."""
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -302,9 +302,13 @@ class Ema:
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """Build AdamW; vectors and scalars (norms, biases, temperatures) are not decayed.
 
+    An encoder whose rate is 0 rests: it gets no gradients, which are half of the light model's steps.
+
     A group's `rate` is its learning rate as a fraction of the others', its `identity` whether it is the
     identity bank, where that is to be frozen.
     """
+    if recipe.encoder_rate == 0:
+        network.get_submodule("encoder").requires_grad_(False)
     groups: dict[tuple[bool, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
