@@ -48,6 +48,7 @@ def write_sequence(folder: Path, length: int) -> None:
         "format": "default",
     }
     write_properties(str(folder / "sequence"), properties)
+    (folder / "evaluation.tag").write_text("1\n" * length)  # which frames some stacks measure
 
 
 def make_workspace(folder: Path, dataset: Path, stack: str = SAMPLE_STACK) -> Path:

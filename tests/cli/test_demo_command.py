@@ -33,7 +33,7 @@ def test_the_test_set_has_seeds_of_its_own(
     class Enough(Exception):
         """What follows is tested with the toolkit."""
 
-    def run(_: Path) -> None:
+    def run(_: Path, watcher: object) -> None:
         raise Enough
 
     monkeypatch.setattr(dataset, "write_dataset", lambda _, chosen: drawn.update(chosen))

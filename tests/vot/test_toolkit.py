@@ -14,7 +14,8 @@ from vot.workspace import Workspace
 
 from formula_weights import formula_state_dict
 from hqtrack import nets
-from hqtrack.evaluation.demo import _vot, run_demo
+from hqtrack.evaluation.demo import run_demo
+from hqtrack.evaluation.toolkit import run_toolkit
 from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
 from hqtrack.zoo import find_weights, load_card
@@ -88,7 +89,7 @@ def test_a_python_under_a_path_with_a_space_is_started(spaced_python: str, works
 @pytest.mark.usefixtures("spaced_python")
 def test_the_demo_starts_a_python_that_the_registry_does_not_name(workspace: Path) -> None:
     (workspace / "trackers.ini").write_text(registry_text())
-    _vot(workspace, "evaluate", "FirstMask")
+    run_toolkit(workspace, "evaluate", "FirstMask")
     assert len(result_files(workspace, "FirstMask")) == 2
 
 

@@ -21,6 +21,7 @@ def demo(
     What exists already is used again, so that a second run is short.
     """
     from hqtrack.cli.tables import print_table
+    from hqtrack.cli.watching import watch
     from hqtrack.evaluation.demo import CARD, run_demo, table
     from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
@@ -30,7 +31,8 @@ def demo(
     if not (folder / "config.yaml").exists():
         create_workspace(folder, SAMPLE_STACK)
     write_dataset(folder / "sequences", TEST_SEEDS if test else (SAMPLE_SEED,))
-    result = run_demo(folder)
+    with watch() as watcher:
+        result = run_demo(folder, watcher)
     heading, *rows = table(result.measures)
     print_table(heading, rows)
     typer.echo(

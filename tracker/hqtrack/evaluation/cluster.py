@@ -15,7 +15,7 @@ import psutil
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from hqtrack.errors import DataError
-from hqtrack.evaluation.tasks import PACKAGES, worker_facts
+from hqtrack.evaluation.tasks import PACKAGES, Need, worker_facts
 
 SECONDS_TO_ANSWER = 10
 """A scheduler that is there answers within this time."""
@@ -174,7 +174,7 @@ def scheduler_address(client: Client) -> str:
     return str(client.scheduler_info(n_workers=0)["address"])
 
 
-def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: str) -> int:
+def check_workers(client: Client, workspace: Path, needs: Sequence[Need], run: str) -> int:
     """See that every worker runs what this command runs and has what it needs; gives their number.
 
     Raises:
@@ -192,7 +192,7 @@ def check_workers(client: Client, workspace: Path, cards: Sequence[str], run: st
                 f"worker {address} runs {facts['nthreads']} tasks at a time, which would share its processor "
                 "or GPU; start workers with --nthreads 1, as many as there should be trackers at a time"
             )
-    answers = client.run(worker_facts, str(workspace), tuple(cards), run, on_error="return")
+    answers = client.run(worker_facts, str(workspace), tuple(needs), run, on_error="return")
     here = worker_facts(str(workspace), (), run)["versions"]
     for address, answer in answers.items():
         if isinstance(answer, BaseException):

@@ -28,11 +28,10 @@ from hqtrack.evaluation.cluster import (
     scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
-from hqtrack.evaluation.tasks import TOPIC, Outcome, Task, run_task
+from hqtrack.evaluation.tasks import TOPIC, Need, Outcome, Task, run_task
 from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
-from hqtrack.zoo import find_weights, load_card
 
-CARD_VARIABLE = "HQTRACK_CARD"
+CARD_VARIABLE, WEIGHTS_VARIABLE = "HQTRACK_CARD", "HQTRACK_WEIGHTS"
 
 
 class Watcher(Protocol):
@@ -49,6 +48,22 @@ class Watcher(Protocol):
 
     def ended(self, task: Task, outcome: Outcome) -> None:
         """Take how a task ended."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def plan(self, tasks: Sequence[Task], complete: int, broken: Sequence[str]) -> None:
+        """See `Watcher`."""
+
+    def cluster(self, workers: str, dashboard: str) -> None:
+        """See `Watcher`."""
+
+    def running(self, task: Task, done: int, seconds: float) -> None:
+        """See `Watcher`."""
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """See `Watcher`."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +118,9 @@ def evaluate(
     register(folder, named)
     workspace = open_workspace(folder)
     trackers = resolve(workspace, [one.identifier for one in named])
-    cards = [card for tracker in trackers if (card := card_of(tracker)) is not None]
-    for card in cards:  # what is missing is better known before hours of tracking
-        for weights in load_card(card).all_weights:
-            find_weights(weights)
+    needs = [need for tracker in trackers if (need := need_of(tracker)) is not None]
+    for need in needs:  # what is missing is better known before hours of tracking
+        need.files()
 
     tasks, complete, broken = plan(workspace, trackers, force=force)
     watcher.plan(tasks, complete, broken)
@@ -115,8 +129,8 @@ def evaluate(
     count = 0
     if tasks:
         _forget_analyses(workspace)
-        with _connected(workspace, tasks, cards, scheduler, workers) as (client, who):
-            count = check_workers(client, folder, cards, tasks[0].run)
+        with _connected(workspace, tasks, needs, scheduler, workers) as (client, who):
+            count = check_workers(client, folder, needs, tasks[0].run)
             watcher.cluster(who, client.dashboard_link)
             for task, outcome in _run(client, tasks, watcher):
                 outcomes[task] = outcome
@@ -124,16 +138,17 @@ def evaluate(
     return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, realtime, count)
 
 
-def card_of(tracker: Tracker) -> str | None:
-    """Give the card that a registry's entry runs, or None for somebody else's tracker."""
-    return tracker._envvars.get(CARD_VARIABLE)
+def need_of(tracker: Tracker) -> Need | None:
+    """Say what the tracker of a registry's entry needs, or None for somebody else's."""
+    card = tracker._envvars.get(CARD_VARIABLE)
+    return None if card is None else Need(tracker.identifier, card, tracker._envvars.get(WEIGHTS_VARIABLE))
 
 
 def _has_weights(workspace: Workspace, identifier: str) -> bool:
     (tracker,) = resolve(workspace, [identifier])
-    card = card_of(tracker)
+    need = need_of(tracker)
     try:
-        return card is None or all(find_weights(weights) for weights in load_card(card).all_weights)
+        return need is None or bool(need.files())
     except HQTrackError:
         return False
 
@@ -189,7 +204,7 @@ def _forget_analyses(workspace: Workspace) -> None:
 def _connected(
     workspace: Workspace,
     tasks: Sequence[Task],
-    cards: Sequence[str],
+    needs: Sequence[Need],
     scheduler: str | None,
     wanted: int | None,
 ) -> Iterator[tuple[Client, str]]:
@@ -200,24 +215,20 @@ def _connected(
         return
     devices = gpus()
     sequences = [workspace.dataset[name] for name in {task.sequence for task in tasks}]
-    need = memory_need(
+    memory = memory_need(
         max(len(sequence) for sequence in sequences),
         max(width * height for width, height in (sequence.size for sequence in sequences)),
         max(len(sequence.objects()) for sequence in sequences),
-        max((_weight_bytes(card) for card in cards), default=0),
+        max((sum(file.stat().st_size for file in need.files()) for need in needs), default=0),
     )
     division = divide(
-        len(tasks), cores=cores(), memory=free_memory(), gpus=len(devices), need=need, wanted=wanted
+        len(tasks), cores=cores(), memory=free_memory(), gpus=len(devices), need=memory, wanted=wanted
     )
     where = f"one of {len(devices)} GPUs" if devices else "the processor"
     workers = "1 worker" if division.count == 1 else f"{division.count} workers"
     threads = "1 thread" if division.threads == 1 else f"{division.threads} threads"
     with local_cluster(division, devices) as client:
         yield client, f"{workers} on this machine, each on {where} with {threads}"
-
-
-def _weight_bytes(card: str) -> int:
-    return sum(find_weights(weights).stat().st_size for weights in load_card(card).all_weights)
 
 
 def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tuple[Task, Outcome]]:

@@ -7,7 +7,9 @@ import errno
 import functools
 import importlib.metadata
 import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +33,33 @@ SECONDS_BETWEEN_REPORTS = 1.0
 
 PACKAGES = ("hqtrack", "vot-toolkit", "torch", "numpy")
 """Whose versions must agree between workers and the command, for results to be the same everywhere."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one of our trackers needs besides the project."""
+
+    tracker: str
+    """Its identifier, for messages."""
+    card: str
+    weights: str | None = None
+    """File with the network's weights, instead of the card's own."""
+
+    def files(self) -> list[Path]:
+        """Give the weight files.
+
+        Raises:
+            HQTrackError: The card is unknown, or a file is not here.
+        """
+        try:
+            card = load_card(self.card)
+            explicit = None if self.weights is None else Path(self.weights)
+            return [
+                find_weights(weights, explicit if weights is card.weights else None)
+                for weights in card.all_weights
+            ]
+        except HQTrackError as error:
+            raise type(error)(f"{self.tracker}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -91,7 +120,7 @@ def run_task(task: Task) -> Outcome:
 def _run(experiment: Experiment, tracker: Tracker, sequence: Sequence, name: str) -> str | None:
     """Run one experiment; gives the reason of a failure."""
     failure: str | None = None
-    with _observed(tracker) as runtimes:
+    with _quoted_python(), _observed(tracker) as runtimes:
         try:
             experiment.execute(tracker, sequence, force=True)
         except OSError as error:
@@ -152,6 +181,17 @@ def _observed(tracker: Tracker) -> Iterator[list[TrackerRuntime]]:
         del tracker.runtime
 
 
+@contextlib.contextmanager
+def _quoted_python() -> Iterator[None]:
+    """Let the toolkit, which splits the path of this Python at spaces, start a tracker with it."""
+    python = sys.executable
+    sys.executable = shlex.quote(python)
+    try:
+        yield
+    finally:
+        sys.executable = python
+
+
 def _output(runtimes: list[TrackerRuntime]) -> str | None:
     output = getattr(runtimes[-1], "_output", None) if runtimes else None
     return None if output is None else str(output)
@@ -209,12 +249,12 @@ class _Report:
         self._done += 1
 
 
-def worker_facts(workspace: str, cards: tuple[str, ...], run: str) -> dict[str, Any]:
+def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str, Any]:
     """Say what a worker has, as far as results depend on it.
 
     Args:
         workspace: Folder of the workspace.
-        cards: Names or paths of the cards that will be needed.
+        needs: What the trackers need.
         run: Of which run this is.
     """
     problems = []
@@ -222,10 +262,9 @@ def worker_facts(workspace: str, cards: tuple[str, ...], run: str) -> dict[str, 
         _workspace(workspace, run)
     except HQTrackError as error:
         problems.append(str(error))
-    for card in cards:
+    for need in needs:
         try:
-            for weights in load_card(card).all_weights:
-                find_weights(weights)
+            need.files()
         except HQTrackError as error:
             problems.append(str(error))
     return {

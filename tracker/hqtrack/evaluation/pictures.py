@@ -1,0 +1,70 @@
+"""Results as pictures: masks that a tracker reported, drawn over frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from vot.dataset import Sequence as VotSequence
+from vot.tracker import Tracker
+from vot.tracker.results import Trajectory
+from vot.workspace import Workspace
+
+from hqtrack.images import Image
+from hqtrack.masks import Masks
+from hqtrack.video.drawing import contact_sheet, draw_masks
+
+SHEET_FRAMES = 6
+
+
+def frame_of(sequence: VotSequence, index: int) -> Image:
+    """Give a frame (H, W, 3) uint8 RGB."""
+    return np.ascontiguousarray(sequence.frame(index).image())
+
+
+def masks_of(sequence: VotSequence, trajectories: Sequence[Trajectory], index: int) -> Masks:
+    """Give the masks (N, H, W) that a tracker reported for a frame; in the first frame, the given ones."""
+    width, height = sequence.size
+    bounds = (0, 0, width - 1, height - 1)
+    if index == 0:
+        regions = [sequence.object(name)[0] for name in sequence.objects()]
+    else:
+        regions = [trajectory.region(index) for trajectory in trajectories]
+    empty = np.zeros((height, width), np.uint8)
+    return np.stack([empty if r.is_empty() else r.rasterize(bounds) for r in regions]) > 0
+
+
+def picked(sequence: VotSequence) -> list[int]:
+    """Choose the frames of a sequence that a sheet shows, evenly from first to last."""
+    return sorted(set(np.linspace(0, len(sequence) - 1, SHEET_FRAMES).astype(int).tolist()))
+
+
+def sheet(workspace: Workspace, trackers: Sequence[Tracker]) -> Image:
+    """Lay out frames of every sequence, a row for each tracker, with its name; (H, W, 3) uint8 RGB."""
+    experiment = next(iter(workspace.stack))
+    images: list[Image] = []
+    for sequence in workspace.dataset:
+        for tracker in trackers:
+            trajectories = experiment.gather(tracker, sequence)
+            row = [
+                draw_masks(frame_of(sequence, index), masks_of(sequence, trajectories, index))
+                for index in picked(sequence)
+            ]
+            if len(trackers) > 1:
+                row[0] = _titled(row[0], tracker.identifier)
+            row += [np.zeros_like(row[0])] * (SHEET_FRAMES - len(row))
+            images += row
+    return contact_sheet(images, columns=SHEET_FRAMES)
+
+
+def _titled(image: Image, title: str) -> Image:
+    scale = image.shape[1] / 640
+    place = (round(8 * scale), round(28 * scale))
+    image = image.copy()
+    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+        thickness = max(1, round(width * scale))
+        cv2.putText(
+            image, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9 * scale, colour, thickness, cv2.LINE_AA
+        )
+    return image

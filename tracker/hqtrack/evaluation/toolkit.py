@@ -1,0 +1,73 @@
+"""The toolkit's own commands, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hqtrack.errors import DataError
+from hqtrack.evaluation.measures import Measures, read_measures
+
+_COMMAND = (
+    "import shlex, sys; sys.executable = shlex.quote(sys.executable); "
+    "from vot.utilities.cli import main; main()"
+)
+"""The toolkit splits the path of this Python at spaces when it starts a tracker with it."""
+
+
+def run_toolkit(folder: Path, command: str, *arguments: str) -> None:
+    """Run a command of the toolkit in a workspace, its messages on our standard error.
+
+    It exits with 0 whatever happened: look at what it should have written.
+    """
+    # The toolkit's cache of analyses does not notice that results have changed.
+    environment = {**os.environ, "VOT_PERSISTENT_CACHE": "0"}
+    subprocess.run(
+        [sys.executable, "-c", _COMMAND, command, "--workspace", str(folder), *arguments],
+        env=environment,
+        stdout=sys.stderr,
+        check=False,
+    )
+
+
+def expected(file: Path, command: str) -> Path:
+    """Give a file that a command of the toolkit should have written.
+
+    Raises:
+        DataError: It is not there.
+    """
+    if not file.exists():
+        raise DataError(f"`vot {command}` wrote no {file}; its messages above say why")
+    return file
+
+
+def analyse(folder: Path, trackers: Sequence[str], name: str) -> list[Measures]:
+    """Measure trackers with complete results in a workspace whose stack has all measures.
+
+    Args:
+        folder: The workspace.
+        trackers: Identifiers of its registry.
+        name: Of the analysis; one of the same name is replaced.
+
+    Raises:
+        DataError: The toolkit made no such analysis.
+    """
+    file = folder / "analysis" / f"{name}.json"
+    file.unlink(missing_ok=True)
+    run_toolkit(folder, "analysis", "--format", "json", "--name", name, *trackers)
+    return read_measures(expected(file, "analysis"))
+
+
+def pack(folder: Path, tracker: str) -> Path:
+    """Pack a tracker's complete results for a submission; older archives of it are removed.
+
+    Raises:
+        DataError: The toolkit made none.
+    """
+    for old in folder.glob(f"{tracker}_*.zip"):
+        old.unlink()
+    run_toolkit(folder, "pack", tracker)
+    return expected(next(folder.glob(f"{tracker}_*.zip"), folder / f"{tracker}.zip"), "pack")
