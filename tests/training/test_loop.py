@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,7 @@ from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.training import stage1, stage2
 from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state, save_atomically
 from hqtrack.training.datasets import Source, read_dataset
-from hqtrack.training.recipes import LIGHT_STAGE2
-from hqtrack.training.stage2 import Stage2
+from hqtrack.training.recipes import LIGHT_STAGE2, RECIPES
 from hqtrack.training.synthesis import RegionImages
 from training.test_datasets import write_davis
 from training.tiny import fresh, tiny
@@ -141,7 +141,9 @@ def test_stage_2_trains_on_videos_and_counts_what_it_could_not_read(
     for path in bad[0].images:
         path.write_bytes(path.read_bytes()[:60])
     sources = [Source(good, 1.0, 2), Source(bad, 1.0, 2)]
-    settings = Stage2(steps=2, size=48, short_edge=48, frames=3, batch=2, recipe=LIGHT_STAGE2)
+    settings = replace(
+        RECIPES["vmos", 2], steps=2, size=48, short_edge=48, frames=3, batch=2, recipe=LIGHT_STAGE2
+    )
     stage2.run(fresh(), sources, settings, tmp_path / "run", workers=0)
     assert read_state(tmp_path / "run/checkpoint.pt")["step"] == 2
     assert "could not be read and were replaced" in caplog.text

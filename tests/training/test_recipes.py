@@ -1,19 +1,27 @@
+"""The table of recipes, and how a training's numbers change."""
+
 from __future__ import annotations
 
 import pytest
 
+from hqtrack.errors import InputError
+from hqtrack.nets import network_names
 from hqtrack.training.recipes import (
+    LIGHT_STAGE1,
     PUBLISHED_STAGE1,
     PUBLISHED_STAGE2,
+    RECIPES,
     Recipe,
+    SynthesisTraining,
     auxiliary_weight,
     ema_decay,
     hard_pixel_share,
     learning_rate,
+    training_of,
 )
 
 
-@pytest.mark.parametrize("recipe", [PUBLISHED_STAGE1, PUBLISHED_STAGE2, Recipe()])
+@pytest.mark.parametrize("recipe", [PUBLISHED_STAGE1, PUBLISHED_STAGE2, LIGHT_STAGE1])
 def test_the_learning_rate_rises_stays_and_falls(recipe: Recipe) -> None:
     steps = 1000
     rates = [learning_rate(recipe, step, steps) for step in range(steps)]
@@ -44,3 +52,19 @@ def test_the_auxiliary_loss_decays_to_nothing() -> None:
 
 def test_the_published_average_runs_over_a_tenth_of_the_training() -> None:
     assert ema_decay(PUBLISHED_STAGE1, 100_000) == pytest.approx(0.9999)
+
+
+def test_every_network_has_a_recipe_for_both_stages() -> None:
+    assert {(name, stage) for name in network_names() for stage in (1, 2)} == set(RECIPES)
+
+
+def test_settings_are_the_recipes_where_nothing_else_is_said() -> None:
+    vmos = training_of("vmos", 2)
+    assert vmos == RECIPES["vmos", 2]
+    assert (vmos.steps, vmos.recipe.learning_rate) == (150_000, 2e-4)
+    shorter = training_of("vmos_light", 1, steps=10, batch=3, seed=5)
+    assert isinstance(shorter, SynthesisTraining)
+    assert (shorter.steps, shorter.seed, {phase.batch for phase in shorter.phases}) == (10, 5, {3})
+    assert shorter.recipe == training_of("vmos_light", 1).recipe
+    with pytest.raises(InputError, match="no recipe for stage 3 of vmos"):
+        training_of("vmos", 3)

@@ -7,7 +7,7 @@ import torch
 
 from hqtrack import nets
 from hqtrack.training import stage1
-from hqtrack.training.recipes import PUBLISHED_STAGE2, Recipe
+from hqtrack.training.recipes import LIGHT_STAGE1, PUBLISHED_STAGE2
 from hqtrack.training.step import build_optimizer, corrupt, exchange, sequence_loss, training_step
 from hqtrack.training.synthesis import RegionImages
 from training.tiny import fresh, tiny
@@ -21,10 +21,10 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
     before = {name: value.clone() for name, value in network.named_parameters()}
     training_step(
         network,
-        build_optimizer(network, Recipe()),
+        build_optimizer(network, LIGHT_STAGE1),
         batch.frames,
         batch.labels,
-        Recipe(),
+        LIGHT_STAGE1,
         step=0,
         steps=10,
         second_given=False,
@@ -34,7 +34,7 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
 
 def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None:
     batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
-    network, recipe = fresh(), Recipe(warmup=0.0, decay_start=1.0)
+    network, recipe = fresh(), replace(LIGHT_STAGE1, warmup=0.0, decay_start=1.0)
     optimizer = build_optimizer(network, recipe)
     losses = []
     for _ in range(14):
@@ -83,7 +83,7 @@ def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
         return real(one_hot)
 
     monkeypatch.setattr(network, "embed_identity", embed)
-    recipe = replace(Recipe(), own_masks_from=0.5, truth_fed_back=0.0, corrupted=False)
+    recipe = replace(LIGHT_STAGE1, own_masks_from=0.5, truth_fed_back=0.0, corrupted=False)
     agrees = []
     for progress in (0.4, 0.6):
         shown.clear()
@@ -113,7 +113,12 @@ def test_more_objects_than_identities_do_not_stop_the_training() -> None:
     labels = torch.arange(16, dtype=torch.uint8).repeat_interleave(16).view(1, 1, 4, 64)
     labels = labels.repeat_interleave(16, dim=2).expand(1, 2, 64, 64).contiguous()
     loss, _ = sequence_loss(
-        fresh().train(), frames, labels, Recipe(), progress=0.5, generator=torch.Generator().manual_seed(0)
+        fresh().train(),
+        frames,
+        labels,
+        LIGHT_STAGE1,
+        progress=0.5,
+        generator=torch.Generator().manual_seed(0),
     )
     assert torch.isfinite(loss)
 
@@ -139,11 +144,11 @@ def test_a_single_object_may_be_lost_but_not_confused() -> None:
 def test_an_encoder_whose_rate_is_0_stays_as_it_is() -> None:
     network = nets.build("vmos_light")
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    optimizer = build_optimizer(network, replace(Recipe(), encoder_rate=0.0))
+    optimizer = build_optimizer(network, replace(LIGHT_STAGE1, encoder_rate=0.0))
     frames = torch.randint(0, 256, (1, 3, 3, 64, 64), dtype=torch.uint8)
     labels = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     labels[..., 8:40, 8:40] = 1
-    training_step(network, optimizer, frames, labels, Recipe(), step=5, steps=10, second_given=False)
+    training_step(network, optimizer, frames, labels, LIGHT_STAGE1, step=5, steps=10, second_given=False)
     changed = {
         name.split(".")[0]
         for name, value in network.state_dict().items()

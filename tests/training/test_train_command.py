@@ -173,11 +173,13 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from hqtrack.nets.vmos_light import VMOSLight
+from dataclasses import replace
 from hqtrack.training import stage1
+from hqtrack.training.recipes import RECIPES, Phase
 from hqtrack.training.synthesis import RegionImages
 dist.init_process_group("gloo")
 torch.manual_seed(dist.get_rank())
-settings = stage1.Stage1(steps=2, phases=(stage1.Phase(0.0, 64, 3, 2),))
+settings = replace(RECIPES["vmos_light", 1], steps=2, phases=(Phase(0.0, 64, 3, 2),))
 network = VMOSLight()
 stage1.run(network, RegionImages.from_folder(Path(sys.argv[1])), [], settings, Path(sys.argv[2]), workers=0)
 torch.save(dict(network.named_parameters()), Path(sys.argv[2]) / f"rank{dist.get_rank()}.pt")

@@ -78,20 +78,14 @@ def stage1(
     Example:
         hqtrack train stage1 --card hqtrack-light --data ./static --list train.txt --validation-list val.txt
     """
-    from dataclasses import replace
-
     from hqtrack.training import stage1 as stage
+    from hqtrack.training.recipes import SynthesisTraining, training_of
     from hqtrack.training.synthesis import RegionImages
 
     network, name = _network(card, start, encoder)
     with _processes(device) as (target, rank):
-        if name == "vmos_light":
-            settings = stage.Stage1(steps=steps or 20_000, seed=seed)
-            if batch is not None:
-                phases = tuple(replace(phase, batch=batch) for phase in settings.phases)
-                settings = replace(settings, phases=phases)
-        else:
-            settings = stage.published_stage1(steps or 100_000, batch=batch or 16, seed=seed)
+        settings = training_of(name, 1, steps=steps, batch=batch, seed=seed)
+        assert isinstance(settings, SynthesisTraining), "there is no other stage 1"
         images = RegionImages.from_lists(data, lists)
         sequences = []
         if validation is not None and rank == 0:
@@ -117,7 +111,7 @@ def stage2(
     photographs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder as of stage 1's --data: the light model's videos are mixed with drawn ones."
+            help="Folder as of stage 1's --data, for networks whose recipe mixes videos with drawn sequences."
         ),
     ] = None,
     lists: Annotated[
@@ -143,32 +137,36 @@ def stage2(
             --data davis2017=./DAVIS --data youtube-vos=./YouTubeVOS@3
     """
     from hqtrack.training import stage1 as drawn
-    from hqtrack.training import stage2 as stage
+    from hqtrack.training import stage2 as real
+    from hqtrack.training.recipes import VideoTraining, training_of
     from hqtrack.training.synthesis import RegionImages
 
     network, name = _network(card, start)
     with _processes(device) as (target, rank):
         sources = [_source(text) for text in data]
         folder = run or Path("runs") / f"{Path(card).stem}-stage2"
-        if name == "vmos_light":
+        settings = training_of(name, 2, steps=steps, batch=batch, seed=seed)
+        if isinstance(settings, VideoTraining):
+            if photographs is not None or lists or validation is not None:
+                raise InputError(
+                    f"stage 2 of {name} trains on videos alone; leave out --photographs and lists"
+                )
+            _record(rank, folder, 2, card, name, _names(data))
+            real.run(network, sources, settings, folder, workers=workers, device=target)
+        else:
             if photographs is None:
                 raise InputError(
-                    "stage 2 of the light model mixes videos with drawn sequences: give --photographs, a "
-                    "folder as of stage 1's --data"
+                    f"stage 2 of {name} mixes videos with drawn sequences: give --photographs, a folder as "
+                    "of stage 1's --data"
                 )
-            mixed = drawn.light_stage2(steps or 6000, batch=batch or 4, seed=seed)
             images = RegionImages.from_lists(photographs, lists)
             sequences = []
             if validation is not None and rank == 0:
                 sequences = drawn.validation_sequences(RegionImages.from_folder(photographs, validation))
             _record(rank, folder, 2, card, name, (*_names(data), *(lists or ["all photographs"])))
             drawn.run(
-                network, images, sequences, mixed, folder, videos=sources, workers=workers, device=target
+                network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
             )
-            return
-        settings = stage.Stage2(steps=steps or 150_000, batch=batch or 16, seed=seed)
-        _record(rank, folder, 2, card, name, _names(data))
-        stage.run(network, sources, settings, folder, workers=workers, device=target)
     if rank == 0:
         _say_what_next(settings.steps, folder, card)
 

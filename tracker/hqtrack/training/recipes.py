@@ -1,56 +1,130 @@
-"""Numbers of the optimisation, and how they change during a training."""
+"""How each network is trained in each stage: the table of settings, and how numbers change on the way."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hqtrack.errors import InputError
 
 POWER = 0.9
 """Exponent of the learning rate's polynomial decay."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Numbers of the optimisation. The defaults train the light model from scratch.
+    """Numbers of the optimisation. Fractions of the training are fractions of its steps."""
 
-    Fractions of the training are fractions of its steps.
-    """
-
-    learning_rate: float = 1.5e-3
-    final_rate: float = 0.01
+    learning_rate: float
+    final_rate: float
     """The learning rate before the warm-up and at the end, as a fraction of `learning_rate`."""
-    warmup: float = 0.07
+    warmup: float
     """Fraction of the training in which the learning rate rises."""
-    decay_start: float = 0.35
+    decay_start: float
     """Fraction of the training after which the learning rate falls."""
-    encoder_rate: float = 0.15
+    encoder_rate: float
     """The encoder's learning rate, as a fraction of the rest's; with 0 it stays as it is."""
-    weight_decay: float = 0.03
-    gradient_norm: float = 1.0
-    ema_decay: float | None = 0.998
+    weight_decay: float
+    gradient_norm: float
+    ema_decay: float | None
     """None: averages over about a tenth of the training."""
-    own_masks_from: float = 0.0
+    own_masks_from: float
     """Fraction of the training from which the network's own masks are fed back (sequential training)."""
-    truth_fed_back: float = 0.1
+    truth_fed_back: float
     """Share of frames whose true masks are fed back nevertheless."""
-    corrupted: bool = True
+    corrupted: bool
     """Whether masks that are fed back are made worse at random."""
-    identities_frozen: bool = False
+    identities_frozen: bool
     """Whether the identity bank stays as it is once own masks are fed back."""
-    long_term_write: float = 0.5
+    long_term_write: float
     """Probability that a tracked frame is added to the long-term memory."""
-    hard_pixels: float = 0.25
+    hard_pixels: float
     """Final share of pixels that the bootstrapped cross-entropy keeps."""
-    hard_pixels_at: float = 0.35
+    hard_pixels_at: float
     """Fraction of the training at which that share is reached."""
-    matching_weight: float = 0.25
+    matching_weight: float
     """Weight of the loss on masks that attention alone found; halved in the second half."""
-    auxiliary_weight: float = 0.0
+    auxiliary_weight: float
     """Weight, at first, of the loss on the first frame as found from its own memory."""
-    auxiliary_until: float = 1.0
+    auxiliary_until: float
     """Fraction of the training at which that weight has fallen to 0."""
-    loss_stride: int = 2
+    loss_stride: int
     """The loss looks at every so manieth row and column, from a random one on."""
 
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the training with sequences of one kind."""
+
+    start: float
+    """Fraction of the steps at which the phase begins."""
+    size: int
+    """Side of the square frames, in pixels."""
+    frames: int
+    """Frames of a sequence."""
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisTraining:
+    """Settings of a training on synthesised sequences, mixed with videos where there are any."""
+
+    steps: int
+    phases: tuple[Phase, ...]
+    max_objects: int
+    video_share: float
+    """Share of the sequences that come out of videos, where there are any."""
+    scales: tuple[float, float]
+    """Factors of the size at which videos are seen; with 1.0 a frame's shorter side is the phase's."""
+    merge: float
+    """Share of the videos' sequences onto which the objects of a second one are pasted."""
+    long_gap: float
+    """Share of batches whose further frames are far from the first one."""
+    first_difficulty: float
+    last_difficulty_at: float
+    """Fraction of the steps at which the difficulty of the motion reaches 1."""
+    checkpoint_every: int
+    validate_every: int
+    recipe: Recipe
+    seed: int = 0
+
+    def phase_at(self, step: int) -> Phase:
+        """Give the phase that a step belongs to."""
+        return next(p for p in reversed(self.phases) if step >= p.start * self.steps)
+
+    def difficulty_at(self, step: int) -> float:
+        """Give the difficulty of the motion at a step, rising linearly to 1."""
+        rise = (1 - self.first_difficulty) * step / (self.last_difficulty_at * self.steps)
+        return min(1.0, self.first_difficulty + rise)
+
+    def with_batch(self, batch: int) -> SynthesisTraining:
+        """Give the same with so many sequences in every batch."""
+        return replace(self, phases=tuple(replace(phase, batch=batch) for phase in self.phases))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoTraining:
+    """Settings of a training on annotated videos alone."""
+
+    steps: int
+    size: int
+    """Side of the square crops, in pixels."""
+    short_edge: int
+    frames: int
+    batch: int
+    max_objects: int
+    merge: float
+    """Share of sequences onto which the objects of a second one are pasted."""
+    checkpoint_every: int
+    recipe: Recipe
+    seed: int = 0
+
+    def with_batch(self, batch: int) -> VideoTraining:
+        """Give the same with so many sequences in every batch."""
+        return replace(self, batch=batch)
+
+
+Training = SynthesisTraining | VideoTraining
 
 PUBLISHED_STAGE1 = Recipe(
     learning_rate=4e-4,
@@ -65,37 +139,137 @@ PUBLISHED_STAGE1 = Recipe(
     truth_fed_back=0.0,
     corrupted=False,
     identities_frozen=True,
+    long_term_write=0.5,
     hard_pixels=0.15,
     hard_pixels_at=0.5,
+    matching_weight=0.25,
     auxiliary_weight=1.0,
     auxiliary_until=0.1,
     loss_stride=1,
 )
 """Stage 1 of AOT, DeAOT and VMOS."""
 
-PUBLISHED_STAGE2 = Recipe(
-    learning_rate=2e-4,
-    final_rate=0.05,
-    warmup=0.05,
-    decay_start=0.05,
-    encoder_rate=0.1,
-    weight_decay=0.07,
-    gradient_norm=10.0,
-    ema_decay=None,
-    own_masks_from=0.5,
-    truth_fed_back=0.0,
-    corrupted=False,
-    identities_frozen=True,
-    hard_pixels=0.15,
-    hard_pixels_at=0.5,
-    auxiliary_weight=1.0,
-    auxiliary_until=1.0,
-    loss_stride=1,
+PUBLISHED_STAGE2 = replace(
+    PUBLISHED_STAGE1, learning_rate=2e-4, weight_decay=0.07, own_masks_from=0.5, auxiliary_until=1.0
 )
 """Stage 2 of AOT, DeAOT and VMOS."""
 
-LIGHT_STAGE2 = Recipe(learning_rate=4e-4, encoder_rate=0.0, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01)
+LIGHT_STAGE1 = Recipe(
+    learning_rate=1.5e-3,
+    final_rate=0.01,
+    warmup=0.07,
+    decay_start=0.35,
+    encoder_rate=0.15,
+    weight_decay=0.03,
+    gradient_norm=1.0,
+    ema_decay=0.998,
+    own_masks_from=0.0,
+    truth_fed_back=0.1,
+    corrupted=True,
+    identities_frozen=False,
+    long_term_write=0.5,
+    hard_pixels=0.25,
+    hard_pixels_at=0.35,
+    matching_weight=0.25,
+    auxiliary_weight=0.0,
+    auxiliary_until=1.0,
+    loss_stride=2,
+)
+"""Stage 1 of the light model, on an encoder that knows ImageNet."""
+
+LIGHT_STAGE2 = replace(
+    LIGHT_STAGE1, learning_rate=4e-4, encoder_rate=0.0, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01
+)
 """Stage 2 of the light model: the encoder rests."""
+
+_ON_IMAGES = SynthesisTraining(
+    steps=100_000,
+    phases=(Phase(0.0, 465, 5, 16),),
+    max_objects=10,
+    video_share=0.25,
+    scales=(1.0, 2.0),
+    merge=0.1,
+    long_gap=0.0,
+    first_difficulty=0.4,
+    last_difficulty_at=0.45,
+    checkpoint_every=1000,
+    validate_every=5000,
+    recipe=PUBLISHED_STAGE1,
+)
+
+_ON_VIDEOS = VideoTraining(
+    steps=150_000,
+    size=465,
+    short_edge=480,
+    frames=5,
+    batch=16,
+    max_objects=10,
+    merge=0.3,
+    checkpoint_every=1000,
+    recipe=PUBLISHED_STAGE2,
+)
+
+_LIGHT_ON_IMAGES = SynthesisTraining(
+    steps=20_000,
+    phases=(Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.77, 320, 4, 4)),
+    max_objects=7,
+    video_share=0.25,
+    scales=(1.0, 2.0),
+    merge=0.1,
+    long_gap=0.45,
+    first_difficulty=0.4,
+    last_difficulty_at=0.45,
+    checkpoint_every=100,
+    validate_every=400,
+    recipe=LIGHT_STAGE1,
+)
+
+_LIGHT_ON_VIDEOS = replace(
+    _LIGHT_ON_IMAGES,
+    steps=6000,
+    phases=(Phase(0.0, 320, 5, 4),),
+    max_objects=10,
+    video_share=0.6,
+    scales=(0.9, 1.7),
+    merge=0.4,
+    first_difficulty=1.0,
+    recipe=LIGHT_STAGE2,
+)
+"""Mostly real videos, wider views, longer sequences."""
+
+_PUBLISHED = ("deaot_internimage_t", "deaott", "ms_aot", "r50_aotl", "r50_deaotl", "vmos", "vmos_r50")
+
+RECIPES: Mapping[tuple[str, int], Training] = {
+    **{(network, 1): _ON_IMAGES for network in _PUBLISHED},
+    **{(network, 2): _ON_VIDEOS for network in _PUBLISHED},
+    ("vmos_light", 1): _LIGHT_ON_IMAGES,
+    ("vmos_light", 2): _LIGHT_ON_VIDEOS,
+}
+"""How a network is trained in a stage."""
+
+
+def training_of(
+    network: str, stage: int, *, steps: int | None = None, batch: int | None = None, seed: int = 0
+) -> Training:
+    """Give the settings of a training.
+
+    Args:
+        network: A name that `hqtrack.nets.build` knows.
+        stage: 1 or 2.
+        steps: Instead of the recipe's.
+        batch: Sequences in a step, instead of the recipe's.
+        seed: Of everything random.
+
+    Raises:
+        InputError: There is no recipe for this network and stage.
+    """
+    if (network, stage) not in RECIPES:
+        known = ", ".join(f"stage {number} of {name}" for name, number in sorted(RECIPES))
+        raise InputError(f"there is no recipe for stage {stage} of {network}; there are {known}")
+    training = RECIPES[network, stage]
+    if batch is not None:
+        training = training.with_batch(batch)
+    return replace(training, steps=training.steps if steps is None else steps, seed=seed)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,84 +13,9 @@ from torch import Tensor
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
 from hqtrack.training.loop import Batch, Batches, processes, share_of, train
-from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE1, Recipe
+from hqtrack.training.recipes import Phase, SynthesisTraining
 from hqtrack.training.step import Ema
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of the training with sequences of one kind."""
-
-    start: float
-    """Fraction of the steps at which the phase begins."""
-    size: int
-    """Side of the square frames, in pixels."""
-    frames: int
-    """Frames of a sequence."""
-    batch: int
-
-
-@dataclass(frozen=True)
-class Stage1:
-    """Settings of a stage-1 run; the defaults are the light model's."""
-
-    steps: int
-    phases: tuple[Phase, ...] = (Phase(0.0, 160, 4, 8), Phase(0.4, 208, 4, 8), Phase(0.77, 320, 4, 4))
-    max_objects: int = 7
-    video_share: float = 0.25
-    """Share of the sequences that come out of videos, where there are any."""
-    scales: tuple[float, float] = (1.0, 2.0)
-    """Factors of the size at which videos are seen; with 1.0 a frame's shorter side is the phase's."""
-    merge: float = 0.1
-    """Share of the videos' sequences onto which the objects of a second one are pasted."""
-    long_gap: float = 0.45
-    """Share of batches whose further frames are far from the first one."""
-    first_difficulty: float = 0.4
-    last_difficulty_at: float = 0.45
-    """Fraction of the steps at which the difficulty of the motion reaches 1."""
-    seed: int = 0
-    checkpoint_every: int = 100
-    validate_every: int = 400
-    recipe: Recipe = field(default_factory=Recipe)
-
-    def phase_at(self, step: int) -> Phase:
-        """Give the phase that a step belongs to."""
-        return next(p for p in reversed(self.phases) if step >= p.start * self.steps)
-
-    def difficulty_at(self, step: int) -> float:
-        """Give the difficulty of the motion at a step, rising linearly to 1."""
-        rise = (1 - self.first_difficulty) * step / (self.last_difficulty_at * self.steps)
-        return min(1.0, self.first_difficulty + rise)
-
-
-def published_stage1(steps: int = 100_000, *, batch: int = 16, seed: int = 0) -> Stage1:
-    """Give stage 1 of AOT, DeAOT and VMOS: sequences of five frames, 465 pixels a side."""
-    return Stage1(
-        steps=steps,
-        phases=(Phase(0.0, 465, 5, batch),),
-        max_objects=10,
-        long_gap=0.0,
-        seed=seed,
-        checkpoint_every=1000,
-        validate_every=5000,
-        recipe=PUBLISHED_STAGE1,
-    )
-
-
-def light_stage2(steps: int = 6000, *, batch: int = 4, seed: int = 0) -> Stage1:
-    """Give stage 2 of the light model: mostly real videos, wider views, longer sequences."""
-    return Stage1(
-        steps=steps,
-        phases=(Phase(0.0, 320, 5, batch),),
-        max_objects=10,
-        video_share=0.6,
-        scales=(0.9, 1.7),
-        merge=0.4,
-        first_difficulty=1.0,
-        seed=seed,
-        recipe=LIGHT_STAGE2,
-    )
 
 
 class SyntheticBatches(Batches):
@@ -102,7 +27,7 @@ class SyntheticBatches(Batches):
     def __init__(
         self,
         images: RegionImages,
-        settings: Stage1,
+        settings: SynthesisTraining,
         device: torch.device | str = "cpu",
         videos: Sequence[Source] = (),
     ) -> None:
@@ -177,7 +102,7 @@ def run(
     network: PropagationNetwork,
     images: RegionImages,
     validation: list[tuple[Tensor, Tensor]],
-    settings: Stage1,
+    settings: SynthesisTraining,
     folder: Path,
     *,
     videos: Sequence[Source] = (),

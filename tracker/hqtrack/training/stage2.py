@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +12,14 @@ import torch
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
 from hqtrack.training.loop import Batch, Batches, processes, share_of, train
-from hqtrack.training.recipes import LIGHT_STAGE2, PUBLISHED_STAGE2, Recipe
+from hqtrack.training.recipes import VideoTraining
 from hqtrack.training.step import Ema
-
-
-@dataclass(frozen=True)
-class Stage2:
-    """Settings of a stage-2 run; the defaults are the published ones."""
-
-    steps: int = 150_000
-    size: int = 465
-    """Side of the square crops, in pixels."""
-    short_edge: int = 480
-    frames: int = 5
-    batch: int = 16
-    max_objects: int = 10
-    merge: float = 0.3
-    """Share of sequences onto which the objects of a second one are pasted."""
-    seed: int = 0
-    checkpoint_every: int = 1000
-    recipe: Recipe = field(default_factory=lambda: PUBLISHED_STAGE2)
-
-
-def light_stage2(steps: int = 20_000, *, batch: int = 8, seed: int = 0) -> Stage2:
-    """Give stage 2 of the light model: smaller frames."""
-    return Stage2(steps=steps, size=224, short_edge=256, batch=batch, seed=seed, recipe=LIGHT_STAGE2)
 
 
 class VideoBatches(Batches):
     """Batches of sequences out of annotated videos."""
 
-    def __init__(self, sources: Sequence[Source], settings: Stage2) -> None:
+    def __init__(self, sources: Sequence[Source], settings: VideoTraining) -> None:
         super().__init__(settings.steps)
         self.sampler = ClipSampler(
             sources,
@@ -70,7 +47,7 @@ class VideoBatches(Batches):
 def run(
     network: PropagationNetwork,
     sources: Sequence[Source],
-    settings: Stage2,
+    settings: VideoTraining,
     folder: Path,
     *,
     workers: int = 1,
