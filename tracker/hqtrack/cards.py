@@ -25,6 +25,7 @@ else:
 _STRICT = ConfigDict(extra="forbid")
 
 Paradigm = Literal["joint", "separate"]
+Overlap = Literal["lower-index", "higher-quality"]
 RefinerKind = Literal[
     "hq-sam-vit-h", "hq-sam-vit-l", "hq-sam-vit-b", "hq-sam-vit-tiny", "sam-vit-h", "sam-vit-l", "sam-vit-b"
 ]
@@ -107,7 +108,7 @@ class Refiner:
     weights: Weights
     iou_threshold: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Threshold tau: a refined mask is kept only where its IoU with VMOS's exceeds this."""
-    overlap: Literal["lower-index", "higher-quality"] = "lower-index"
+    overlap: Overlap = "lower-index"
     """Who owns a pixel that two kept masks claim."""
 
 

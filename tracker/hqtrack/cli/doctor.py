@@ -164,6 +164,7 @@ def check_weights() -> Iterator[Finding]:
 def check_cache() -> Iterator[Finding]:
     """See whether downloads can be written, and how much room there is."""
     from hqtrack.zoo import cache_folder
+    from hqtrack.zoo.weights import CACHE_VARIABLE
 
     folder = cache_folder()
     try:
@@ -172,7 +173,7 @@ def check_cache() -> Iterator[Finding]:
             free = shutil.disk_usage(folder).free / 1e9
     except OSError as error:
         yield Finding(
-            "cache", "note", f"{folder}: {error}", "set HQTRACK_CACHE to a folder that can be written"
+            "cache", "note", f"{folder}: {error}", f"set {CACHE_VARIABLE} to a folder that can be written"
         )
         return
     remedy = "" if free > 4 else "the weights of the card hqtrack need about 3 GB"

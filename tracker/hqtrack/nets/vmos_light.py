@@ -28,7 +28,7 @@ from hqtrack.nets.interface import (
     PropagationNetwork,
     channels_of,
 )
-from hqtrack.nets.layers import DepthwiseConv2d
+from hqtrack.nets.layers import DepthwiseConv2d, grid_of, to_map, to_tokens
 
 KEY_CHANNELS = 64
 WINDOW_RADIUS = 7
@@ -40,16 +40,6 @@ REFERENCE_TOKENS = 640
 """Tokens of the references at stride 8 that objects are matched with, and as many of the background."""
 QUERY_CHUNK = 192
 """Queries that attend to the long-term memory at a time: their scores stay in the processor's cache."""
-
-
-def to_tokens(x: Tensor) -> Tensor:
-    """Turn a map (B, C, h, w) into tokens (B, h * w, C)."""
-    return x.flatten(2).transpose(1, 2)
-
-
-def to_map(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Turn tokens (B, h * w, C) into a map (B, C, h, w)."""
-    return x.transpose(1, 2).unflatten(2, size)
 
 
 def upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -458,7 +448,7 @@ class VMOSLight(PropagationNetwork):
     def reference(self, features: Features, identity: Identity) -> Memory:
         """See `PropagationNetwork.reference`."""
         x = to_tokens(features[2])
-        size = _size(features[2])
+        size = grid_of(features[2])
         entry = self._first_entry(self.layer1.key(x), identity)
         x, z, _, _ = self.layer1(x, None, entry.key, entry, entry, size)
         pending = ((entry.key,), (self.layer2.key(x), z), (to_tokens(features[3])[:, None],))
@@ -469,7 +459,7 @@ class VMOSLight(PropagationNetwork):
     ) -> Propagation:
         """See `PropagationNetwork.propagate`."""
         x = to_tokens(features[2])
-        size, size8 = _size(features[2]), _size(features[3])
+        size, size8 = grid_of(features[2]), grid_of(features[3])
         dim = x.shape[-1]
         key1 = self.layer1.key(x)
         key8 = to_tokens(features[3])[:, None]
@@ -542,10 +532,6 @@ class VMOSLight(PropagationNetwork):
         value = self.layer1.value(None, identity16)
         patches = to_tokens(F.pixel_unshuffle(F.avg_pool2d(masks, 2), 2)).to(value.dtype)
         return MemoryEntry(key, torch.cat([value, patches], dim=-1)[:, None])
-
-
-def _size(x: Tensor) -> tuple[int, int]:
-    return x.shape[-2], x.shape[-1]
 
 
 def _masks(patches: Tensor, size: tuple[int, int]) -> Tensor:

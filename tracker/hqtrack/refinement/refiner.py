@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Refiner
+from hqtrack.cards import Overlap, Refiner
 from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
 from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam
 from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
 from hqtrack.zoo import checked_weights
-
-Overlap = Literal["lower-index", "higher-quality"]
 
 
 class MaskRefiner:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
 PREFIX = "HQTRACK_"
-CACHE_VARIABLE = "HQTRACK_CACHE"
-"""Not a setting of the tracker: where weights are kept (see `hqtrack.zoo`)."""
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -38,6 +36,7 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """
     from hqtrack.cards import OVERRIDES
     from hqtrack.errors import CardError
+    from hqtrack.zoo.weights import CACHE_VARIABLE  # not a setting of the tracker
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
     settings: dict[str, Any] = {"card": "hqtrack-light"}
