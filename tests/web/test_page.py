@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of
-from web_server import COUNT, HEIGHT, WIDTH, Rectangle, Server, filled, green, orange
+from web_server import COUNT, HEIGHT, WIDTH, Rectangle, Server, filled, green, orange, picture, write_video
 
 SHOTS = os.environ.get("HQTRACK_SCREENSHOTS")
 """Folder for the pictures of the documentation; unset, none are taken."""
@@ -57,6 +58,18 @@ def wait_until_tracked(tab: Any) -> None:
     tab.get_by_text(f"{COUNT} of {COUNT} frames tracked", exact=True).wait_for()
 
 
+def repeated(tab: Any, sessions: Path, again: Path) -> list[tuple[Path, Path]]:
+    """Export, run the printed command, and give the label images of both."""
+    press(tab, "Export")
+    tab.get_by_text("Exported.").wait_for()
+    words = shlex.split(tab.locator("pre", has_text="hqtrack track").inner_text())
+    words[words.index("-o") + 1] = str(again)
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output
+    ours = sorted(next(sessions.glob("*/export")).glob("labels/*"))
+    return list(zip(ours, sorted((again / "labels").iterdir()), strict=True))
+
+
 def shoot(tab: Any, name: str) -> None:
     if SHOTS:
         tab.wait_for_timeout(600)
@@ -98,25 +111,116 @@ def test_a_whole_session(tab: Any, clip: Path, start: Start, tmp_path: Path) -> 
     press(tab, "Go on from frame 30")
     wait_until_tracked(tab)
 
-    press(tab, "Export")
-    command = tab.locator("pre", has_text="hqtrack track")
-    command.wait_for()
+    pairs = repeated(tab, tmp_path / "sessions", tmp_path / "again")
     shoot(tab, "exported")
-    words = shlex.split(command.inner_text())
-    exported = next((tmp_path / "sessions").glob("*/export"))
-    assert words[:2] == ["hqtrack", "track"]
-    assert f"frame=30,object=1,mask={exported / 'given' / 'object1-frame30.png'}" in words
-    words[words.index("-o") + 1] = str(tmp_path / "again")
-    result = CliRunner().invoke(app, words[1:])
-    assert result.exit_code == 0, result.output
-    ours, theirs = (sorted((folder / "labels").iterdir()) for folder in (exported, tmp_path / "again"))
-    assert [path.name for path in ours] == [path.name for path in theirs]
-    assert len(ours) == COUNT
-    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(ours, theirs, strict=True))
+    assert len(pairs) == COUNT
+    assert all(a.name == b.name and a.read_bytes() == b.read_bytes() for a, b in pairs)
     for index in (0, 10, 30):
-        first, second = masks_of(np.array(Pillow.open(ours[index])), 2)
+        first, second = masks_of(np.array(Pillow.open(pairs[index][0])), 2)
         assert iou(first, filled(orange(index))) > 0.6
         assert iou(second, filled(green())) > 0.6
     with tab.expect_download() as download:
         tab.get_by_text("Download all").click()
     assert Path(download.value.path()).stat().st_size > 1000
+
+
+def recorded(sessions: Path) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in sessions.glob("*/record.jsonl"))
+
+
+def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
+    tab: Any, clip: Path, start: Start, tmp_path: Path
+) -> None:
+    server = start(clip)
+    tab.goto(server.address)
+    drag_around(tab, orange(0))
+    tab.get_by_label("Choose object 1").wait_for()
+    press(tab, "Track")
+    tab.get_by_role("button", name="Stop", exact=True).wait_for()
+    address = tab.url
+    tab.goto("about:blank")
+    before = recorded(tmp_path / "sessions")
+    while recorded(tmp_path / "sessions") < max(before + 3, 8):
+        tab.wait_for_timeout(50)  # it goes on, though nobody looks
+    tab.goto(address)
+    tab.get_by_role("button", name="Stop", exact=True).wait_for()
+    second = tab.context.new_page()
+    second.goto(address)
+    server.kill()
+    done = recorded(tmp_path / "sessions")
+    assert 8 <= done < COUNT
+
+    after = start(clip)
+    for page in (tab, second):
+        page.goto(after.address)
+        page.get_by_text(f"{done} of {COUNT} frames tracked").wait_for()
+    # What one tab says, the other shows.
+    second.get_by_label("Name of object 1").fill("sun")
+    second.get_by_label("Name of object 1").press("Enter")
+    tab.get_by_label("Choose object 1").click()
+    tab.get_by_text("Drag a box around sun.").wait_for()
+    press(second, f"Go on from frame {done}")
+    wait_until_tracked(tab)
+    tab.get_by_text(f"frame {done - 1}: went on from here").wait_for()
+    for ours, theirs in repeated(tab, tmp_path / "sessions", tmp_path / "again"):
+        assert ours.read_bytes() == theirs.read_bytes(), ours.name
+
+
+def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
+    tab: Any, start: Start, tmp_path: Path
+) -> None:
+    videos = tmp_path / "videos"
+    (videos / "shots").mkdir(parents=True)
+    for index in range(9):
+        cv2.imwrite(str(videos / "shots" / f"{index}.png"), picture(index)[..., ::-1])
+    (videos / "shots" / "6.png").write_bytes(b"damaged")
+    (videos / "text.mp4").write_text("not a video")
+    write_video(videos / "one.mp4", 1)
+    server = start(videos, "--max-upload", 1)
+    tab.goto(server.address)
+    press(tab, "text.mp4")
+    tab.get_by_text("text.mp4: not a readable video").wait_for()
+    tab.get_by_label("Video or folder, relative to this folder").fill("../clip.mp4")
+    press(tab, "Open")
+    tab.get_by_text("../clip.mp4: there is no such video").wait_for()
+    shoot(tab, "start")
+
+    press(tab, "one.mp4")
+    tab.get_by_text("0 / 0").wait_for()
+    drag_around(tab, orange(0))
+    tab.get_by_label("Choose object 1").wait_for()
+    press(tab, "Track")
+    tab.get_by_text("1 of 1 frames tracked").wait_for()
+
+    tab.goto(f"{server.address}/videos")
+    press(tab, "shots")
+    tab.get_by_text("0 / 8").wait_for()
+    drag_around(tab, orange(0))
+    tab.get_by_label("Choose object 1").wait_for()
+    press(tab, "Track")
+    tab.get_by_text("6 of 9 frames tracked").wait_for()
+    tab.get_by_text("6.png: ").wait_for()
+    cv2.imwrite(str(videos / "shots" / "6.png"), picture(6)[..., ::-1])
+    press(tab, "Go on from frame 6")
+    tab.get_by_text("9 of 9 frames tracked").wait_for()
+
+    # An object without a pixel is refused where it begins.
+    tab.keyboard.press("Home")
+    tab.get_by_text("0 / 8").wait_for()
+    tab.keyboard.press("1")
+    tab.keyboard.press("e")
+    tab.get_by_text("Erase what is not object 1.").wait_for()
+    for row in range(14, 72, 4):
+        drag(tab, (2, row), (70, row))
+    tab.get_by_text("object 1 needs a pixel in the frame in which it begins").first.wait_for()
+
+    tab.goto(f"{server.address}/videos")
+    (tmp_path / "large.mp4").write_bytes(bytes(2 << 20))
+    tab.get_by_label("Files to upload").set_input_files(tmp_path / "large.mp4")
+    press(tab, "Upload and open")
+    tab.get_by_text("large.mp4: uploads may have 1 MB together").wait_for()
+    tab.get_by_label("Files to upload").set_input_files(write_video(tmp_path / "mine.mp4", 5))
+    press(tab, "Upload and open")
+    tab.get_by_text("0 / 4").wait_for()
+    tab.goto(f"{server.address}/videos")
+    tab.get_by_text("mine.mp4: 5 frames, 0 objects").wait_for()

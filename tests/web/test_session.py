@@ -1,0 +1,204 @@
+"""What a person said and what was tracked: numbers, undoing, what is stale, and how tracking goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hqtrack import DataError, InputError
+from hqtrack.masks import masks_of
+from hqtrack.web.session import SETTINGS, Session
+from web_server import COUNT, HEIGHT, WIDTH, filled
+
+LEFT, RIGHT = filled((10, 10, 20, 20)), filled((100, 10, 20, 20))
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(tmp_path, owner="me", source="/clip.mp4", title="clip", size=(HEIGHT, WIDTH), count=COUNT)
+
+
+def track(session: Session, frames: int) -> None:
+    """Record frames as a tracker would that sees nothing move."""
+    plan = session.plan()
+    session.begin(plan, None)
+    for index in range(plan.start, plan.start + frames):
+        begun = [thing for thing in session.things if thing.first.frame <= index]
+        masks = [thing.first.mask(session.size) for thing in begun]
+        session.record.append(f"{index:08d}", np.array(masks, bool).reshape(-1, HEIGHT, WIDTH))
+
+
+def test_objects_are_numbered_by_the_frame_in_which_they_begin(session: Session) -> None:
+    late, early = session.add(5, LEFT), session.add(2, RIGHT)
+    assert (session.number(early.key), session.number(late.key)) == (1, 2)
+    assert session.name_of(late.key) == "object 2"
+    session.rename(late.key, " ball ")
+    assert session.name_of(late.key) == "ball"
+
+
+def test_an_object_is_shown_from_where_it_begins_with_what_was_said_or_else_tracked(session: Session) -> None:
+    thing = session.add(2, LEFT)
+    assert [len(session.shown(frame)) for frame in (1, 2, 3)] == [0, 1, 0]
+    track(session, 10)
+    assert [len(session.shown(frame)) for frame in (1, 2, 3, 9, 10)] == [0, 1, 1, 1, 0]
+    session.say(thing.key, 6, RIGHT)
+    np.testing.assert_array_equal(session.mask(thing.key, 6), RIGHT)
+    np.testing.assert_array_equal(session.mask(thing.key, 7), LEFT)
+
+
+def test_every_change_is_undone_and_done_again(session: Session) -> None:
+    states = [session.things]
+    thing = session.add(0, LEFT)
+    states.append(session.things)
+    session.say(thing.key, 0, RIGHT)
+    states.append(session.things)
+    session.rename(thing.key, "ball")
+    states.append(session.things)
+    session.recolour(thing.key, (1, 2, 3))
+    states.append(session.things)
+    session.delete(thing.key)
+    for state in reversed(states):
+        assert session.undo()
+        assert session.things == state
+    assert not session.undo()
+    for state in states[1:]:
+        assert session.redo()
+        assert session.things == state
+    session.add(0, RIGHT)
+    assert session.redo() is False, "who says something new goes on from there"
+
+
+def test_what_makes_no_sense_is_refused_and_changes_nothing(session: Session) -> None:
+    nothing = np.zeros((HEIGHT, WIDTH), bool)
+    with pytest.raises(InputError, match="the mask is empty"):
+        session.add(0, nothing)
+    thing = session.add(4, LEFT)
+    before = session.things
+    with pytest.raises(InputError, match="needs a pixel in the frame in which it begins"):
+        session.say(thing.key, 4, nothing)
+    with pytest.raises(InputError, match="begins in frame 4"):
+        session.say(thing.key, 3, RIGHT)
+    with pytest.raises(InputError, match="was not tracked to frame 5"):
+        session.say(thing.key, 5, RIGHT)
+    assert session.things == before
+    session.delete(thing.key)
+    with pytest.raises(InputError, match="was deleted"):
+        session.say(thing.key, 4, LEFT)
+    with pytest.raises(InputError, match="no object yet"):
+        session.plan()
+
+
+def test_an_object_may_be_erased_where_it_is_not_seen(session: Session) -> None:
+    thing = session.add(0, LEFT)
+    track(session, 8)
+    session.say(thing.key, 5, np.zeros((HEIGHT, WIDTH), bool))
+    assert session.stale() == 5
+    assert not session.mask(thing.key, 5).any()
+
+
+def test_a_stop_is_gone_on_with_by_a_reference(session: Session) -> None:
+    session.add(2, LEFT)
+    track(session, 10)
+    plan = session.plan()
+    assert (plan.start, plan.corrected, plan.tracked.gone_on) == (10, False, (9,))
+    assert session.references(plan) == [2, 9]
+
+
+def test_a_correction_makes_later_frames_stale_and_stays_a_reference(session: Session) -> None:
+    thing = session.add(0, LEFT)
+    track(session, COUNT)
+    assert session.next_frame() is None
+    session.say(thing.key, 30, RIGHT)
+    assert session.stale() == session.next_frame() == 30
+    plan = session.plan()
+    assert (plan.start, plan.corrected, plan.tracked.gone_on) == (31, True, ())
+    assert session.references(plan) == [0, 30]
+    session.begin(plan, RIGHT[None])
+    assert session.stale() is None
+    assert len(session.record) == 31
+    np.testing.assert_array_equal(session.record.masks(30), RIGHT[None])
+    np.testing.assert_array_equal(session.record.masks(29), LEFT[None])
+
+
+def test_undoing_a_correction_before_going_on_makes_nothing_stale(session: Session) -> None:
+    thing = session.add(0, LEFT)
+    track(session, COUNT)
+    session.say(thing.key, 30, RIGHT)
+    session.rename(thing.key, "ball")
+    session.undo()
+    session.undo()
+    assert session.stale() is None
+
+
+def test_a_correction_that_changes_again_is_tracked_again_from_the_frame_before(session: Session) -> None:
+    thing = session.add(0, LEFT)
+    track(session, 20)
+    session.say(thing.key, 10, RIGHT)
+    session.begin(session.plan(), RIGHT[None])
+    session.withdraw(thing.key, 10)
+    plan = session.plan()
+    assert (plan.start, plan.corrected, plan.tracked.gone_on) == (10, False, (9,))
+
+
+def test_an_earlier_correction_keeps_later_ones(session: Session) -> None:
+    thing = session.add(0, LEFT)
+    track(session, COUNT)
+    session.say(thing.key, 30, RIGHT)
+    session.begin(session.plan(), RIGHT[None])
+    session.say(thing.key, 20, RIGHT)
+    plan = session.plan()
+    assert plan.start == 21
+    assert [region.frame for region in plan.tracked.things[0].corrections] == [20, 30]
+
+
+def test_an_object_that_joins_or_goes_later_is_tracked_from_its_first_frame(session: Session) -> None:
+    session.add(0, LEFT)
+    track(session, 20)
+    other = session.add(8, RIGHT)
+    plan = session.plan()
+    assert (plan.start, plan.corrected, plan.tracked.gone_on) == (8, False, (7,))
+    track(session, 12)
+    assert masks_of(np.zeros((HEIGHT, WIDTH), int), 2).shape == session.record.masks(12).shape
+    session.delete(other.key)
+    assert session.stale() == 8
+    assert [shown.number for shown in session.shown(12)] == [1]
+
+
+def test_a_session_is_taken_up_as_it_was(session: Session, tmp_path: Path) -> None:
+    thing = session.add(1, LEFT)
+    session.recolour(thing.key, (9, 8, 7))
+    track(session, 5)
+    session.say(thing.key, 3, RIGHT)
+    with (tmp_path / "record.jsonl").open("a") as file:
+        file.write('{"frame": "cut off by a power c')
+    again = Session.load(tmp_path)
+    assert again.things == session.things
+    assert again.tracked == session.tracked
+    assert len(again.record) == 5
+    assert again.stale() == 3
+    assert again.add(0, LEFT).key != thing.key
+
+
+def test_a_damaged_session_is_told(session: Session, tmp_path: Path) -> None:
+    session.save()
+    (tmp_path / SETTINGS).write_text("{")
+    with pytest.raises(DataError, match=r"session\.json: cannot be read"):
+        Session.load(tmp_path)
+
+
+def test_a_full_disk_loses_nothing_that_was_said(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.add(0, LEFT)
+    before, content = session.things, (tmp_path / SETTINGS).read_bytes()
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(OSError, match="No space"):
+        session.add(0, RIGHT)
+    with pytest.raises(OSError, match="No space"):
+        session.undo()
+    assert session.things == before
+    assert (tmp_path / SETTINGS).read_bytes() == content

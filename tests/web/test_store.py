@@ -1,0 +1,172 @@
+"""Which videos may be opened, uploads, and whose session is whose."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hqtrack import DataError, InputError
+from hqtrack.web.pictures import jpeg
+from hqtrack.web.store import Store
+from web_server import picture, write_video
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give a folder with a video and a folder of images in it, and a secret beside it."""
+    root = tmp_path / "videos"
+    (root / "shots").mkdir(parents=True)
+    write_video(root / "clip.mp4", 8)
+    for index in range(3):
+        cv2.imwrite(str(root / "shots" / f"{index}.png"), picture(index)[..., ::-1])
+    write_video(tmp_path / "secret.mp4", 2)
+    cv2.imwrite(str(tmp_path / "secret.png"), picture(0))
+    return root
+
+
+@pytest.fixture
+def store(root: Path, tmp_path: Path) -> Store:
+    return Store(tmp_path / "sessions", root, upload_limit=300_000)
+
+
+def test_videos_and_folders_of_images_are_offered_and_opened(store: Store) -> None:
+    assert store.videos() == ["clip.mp4", "shots"]
+    for name, count in (("clip.mp4", 8), ("shots", 3)):
+        opened = store.create("me", store.path(name), name)
+        assert opened.session.count == len(opened.frames) == count
+        shown = cv2.imdecode(np.frombuffer(jpeg(opened, 1, masks=True), np.uint8), cv2.IMREAD_COLOR)
+        assert np.abs(shown[..., ::-1].astype(int) - picture(1)).mean() < 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["../secret.mp4", "shots/../../secret.mp4", "link.mp4", "folder", "nothing.mp4", "a\0b", "~root", "0"],
+)
+def test_nothing_outside_the_folder_is_read(store: Store, root: Path, text: str) -> None:
+    (root / "link.mp4").symlink_to(root.parent / "secret.mp4")
+    (root / "folder").symlink_to(root.parent)
+    with pytest.raises(InputError):
+        store.path(text)
+
+
+def test_an_absolute_path_outside_the_folder_is_refused(store: Store, root: Path) -> None:
+    assert store.path(str(root / "clip.mp4")) == root / "clip.mp4"
+    with pytest.raises(InputError, match="lies outside"):
+        store.path(str(root.parent / "secret.mp4"))
+
+
+def test_an_image_that_links_outside_is_refused(store: Store, root: Path) -> None:
+    (root / "shots" / "3.png").symlink_to(root.parent / "secret.png")
+    with pytest.raises(InputError, match="lies outside"):
+        store.create("me", store.path("shots"), "shots")
+
+
+def test_with_a_video_only_that_is_opened(root: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "sessions", root / "clip.mp4", upload_limit=1)
+    assert store.videos() == ["clip.mp4"]
+    assert store.path("clip.mp4") == root / "clip.mp4"
+    with pytest.raises(InputError, match="lies outside"):
+        store.path("shots")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.mp4", b"not a video"),
+        ("empty.mp4", b""),
+        ("list.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n../secret.mp4\n#EXT-X-ENDLIST\n"),
+        ("concat.avi", b"ffconcat version 1.0\nfile ../secret.mp4\n"),
+    ],
+)
+def test_what_is_no_video_is_told_and_leaves_nothing(
+    store: Store, root: Path, name: str, content: bytes
+) -> None:
+    (root / name).write_bytes(content)
+    with pytest.raises(DataError, match=name):
+        store.create("me", store.path(name), name)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_session_is_its_owners_alone(store: Store, root: Path, tmp_path: Path) -> None:
+    mine = store.create("me", root / "clip.mp4", "clip").session.folder.name
+    again = Store(store.folder, root, upload_limit=1)
+    for each in (store, again):
+        assert each.get("me", mine).session.title == "clip"
+        with pytest.raises(InputError, match="no such session"):
+            each.get("you", mine)
+        for name in ("..", "../videos", "", "nothing"):
+            with pytest.raises(InputError, match="no such session"):
+                each.get("me", name)
+        assert [name for name, _ in each.of("me")] == [mine]
+        assert each.of("you") == []
+
+
+def test_a_session_whose_video_changed_is_told(store: Store, root: Path) -> None:
+    name = store.create("me", root / "clip.mp4", "clip").session.folder.name
+    write_video(root / "clip.mp4", 5)
+    again = Store(store.folder, root, upload_limit=1)
+    with pytest.raises(DataError, match="another video"):
+        again.get("me", name)
+    os.remove(root / "clip.mp4")
+    with pytest.raises(DataError, match=r"clip\.mp4"):
+        again.get("me", name)
+
+
+async def chunks(content: bytes) -> AsyncIterator[bytes]:
+    for place in range(0, len(content), 1000):
+        yield content[place : place + 1000]
+
+
+def upload(store: Store, name: str, file_name: str, content: bytes, owner: str = "me") -> None:
+    asyncio.run(store.upload(owner, name, file_name, chunks(content)))
+
+
+def test_a_video_is_uploaded_and_opened(store: Store, root: Path) -> None:
+    name = store.expect_upload("me")
+    upload(store, name, "../../My clip!.MP4", (root / "clip.mp4").read_bytes())
+    opened = store.create("me", store.uploaded("me", name), "My clip!")
+    assert opened.session.count == 8
+    assert Path(opened.session.source) == opened.session.folder / "upload" / "My_clip_.mp4"
+    again = Store(store.folder, root, upload_limit=1)
+    assert again.get("me", opened.session.folder.name).session.count == 8
+
+
+def test_images_are_uploaded_as_frames(store: Store, root: Path) -> None:
+    name = store.expect_upload("me")
+    for file in sorted((root / "shots").iterdir()):
+        upload(store, name, file.name, file.read_bytes())
+    assert store.create("me", store.uploaded("me", name), "shots").session.count == 3
+
+
+def test_uploads_are_bounded_and_no_half_file_stays(store: Store, root: Path) -> None:
+    name = store.expect_upload("me")
+    upload(store, name, "0.png", bytes(200_000))
+    with pytest.raises(InputError, match="MB together"):
+        upload(store, name, "1.png", bytes(200_000))
+    assert [file.name for file in store.folder.rglob("*") if file.is_file()] == ["0.png"]
+
+
+@pytest.mark.parametrize("file_name", ["run.sh", "page.html", "..", "", "list.m3u8", ".mp4.txt"])
+def test_only_videos_and_images_are_uploaded(store: Store, file_name: str) -> None:
+    with pytest.raises(InputError, match="neither a video nor an image"):
+        upload(store, store.expect_upload("me"), file_name, b"x")
+
+
+def test_an_upload_is_its_owners_and_goes_when_it_is_not_opened(store: Store, root: Path) -> None:
+    name = store.expect_upload("me")
+    upload(store, name, "0.png", b"x")
+    with pytest.raises(InputError, match="no such upload"):
+        upload(store, name, "0.png", b"x", owner="you")
+    with pytest.raises(InputError, match="no such upload"):
+        store.uploaded("you", name)
+    store.forget_upload(name)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_video_of_one_frame_is_opened(store: Store, root: Path) -> None:
+    write_video(root / "one.mp4", 1)
+    assert store.create("me", store.path("one.mp4"), "one").session.count == 1
