@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of other tests
 def browser() -> Iterator[Any]:
     driven = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser with Playwright")
     if CHROMIUM is None:

@@ -78,6 +78,7 @@ def web(
         raise InputError(f"{source}: no such video or folder")
     from hqtrack.web.export import Settings
     from hqtrack.web.server import Options, serve
+    from hqtrack.zoo import load_card
 
     settings = Settings(
         card=str(Path(card).resolve()) if card.endswith(".toml") else card,
@@ -86,6 +87,8 @@ def web(
         precision=precision,
         max_long_edge=max_long_edge,
     )
+
+    load_card(settings.card)  # a wrong one is better known before the page is there
 
     def build() -> tuple[HQTrack, MaskMaker]:
         from hqtrack.tracker import HQTrack

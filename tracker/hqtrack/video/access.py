@@ -11,13 +11,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.images import read_image
+from hqtrack.images import Image, read_image
 from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames, image_of_picture
-
-Image = npt.NDArray[np.uint8]
 
 KEPT_BYTES = 192 << 20
 """Memory for reduced frames that were shown before."""

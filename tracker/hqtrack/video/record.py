@@ -7,12 +7,9 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.masks import rle_decode, rle_encode
-
-Masks = npt.NDArray[np.bool_]
+from hqtrack.masks import Masks, rle_decode, rle_encode
 
 
 class Record:

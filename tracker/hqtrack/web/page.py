@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from nicegui import events, run, ui
 
 from hqtrack.errors import InputError
+from hqtrack.masks import Mask
 from hqtrack.video.outputs import WRITERS
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.desk import Desk
@@ -21,7 +21,6 @@ from hqtrack.web.session import Session
 from hqtrack.web.store import Open
 from hqtrack.web.tracking import told
 
-Mask = npt.NDArray[np.bool_]
 Tool = Literal["box", "point", "paint", "erase"]
 
 TOOLS: dict[Tool, tuple[str, str, str]] = {
@@ -419,7 +418,7 @@ class SessionPage:
         try:
             say()
         except Exception as error:
-            ui.notify(told(error), type="negative", close_button="Close", timeout=8000)
+            tell(error)
             return False
         self._tick()
         return True
@@ -498,7 +497,7 @@ class SessionPage:
             if mask is None:  # the server is being ended
                 return
         except Exception as error:
-            ui.notify(told(error), type="negative", close_button="Close", timeout=8000)
+            tell(error)
             return
         finally:
             self._busy = False
@@ -556,7 +555,7 @@ class SessionPage:
         try:
             await run.io_bound(export, self._session, kinds, self._desk.settings, self._show_exported)
         except Exception as error:
-            ui.notify(told(error), type="negative", close_button="Close", timeout=8000)
+            tell(error)
         else:
             ui.notify("Exported.", type="positive")
         finally:
@@ -598,6 +597,12 @@ class SessionPage:
             self.toggle_track()
         elif name == "m":
             self._mask_switch.value = not self._mask_switch.value
+
+
+def tell(error: Exception) -> None:
+    """Show an error until it is closed, or long enough to be read."""
+    close = {"label": "Close", "color": "white"}
+    ui.notify(told(error), type="negative", actions=[close], timeout=8000)
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

@@ -14,16 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.masks import MAX_OBJECTS, rle_decode, rle_encode
+from hqtrack.masks import MAX_OBJECTS, Mask, Masks, rle_decode, rle_encode
 from hqtrack.video.drawing import colour_of
 from hqtrack.video.record import Record
 
-Mask = npt.NDArray[np.bool_]
 Size = tuple[int, int]
 Colour = tuple[int, int, int]
 
@@ -423,7 +420,7 @@ class Session:
         corrected = [region.frame for thing in plan.tracked.things for region in thing.corrections]
         return sorted({each for each in (*begun, *corrected, *plan.tracked.gone_on) if each < plan.start})
 
-    def begin(self, plan: Plan, corrected: Mask | None) -> None:
+    def begin(self, plan: Plan, corrected: Masks | None) -> None:
         """Cut the record to the frames that stay, before tracking goes on.
 
         Args:

@@ -7,10 +7,10 @@ from functools import partial
 
 from nicegui import events, run, ui
 
+from hqtrack.errors import InputError
 from hqtrack.web.desk import Desk
-from hqtrack.web.page import PRIMARY
+from hqtrack.web.page import PRIMARY, tell
 from hqtrack.web.store import VIDEO_SUFFIXES, Open
-from hqtrack.web.tracking import told
 
 UPLOAD = """
 const files = getHtmlElement(%(input)d).querySelector('input').files;
@@ -90,7 +90,7 @@ class StartPage:
 
             def refused(event: events.GenericEventArguments) -> None:
                 button.enable()
-                ui.notify(str(event.args), type="negative", close_button="Close", timeout=8000)
+                tell(InputError(str(event.args)))
 
             button.on_click(send)
             ui.on("uploaded", arrived)
@@ -123,7 +123,7 @@ class StartPage:
         try:
             opened = await run.io_bound(opening)
         except Exception as error:
-            ui.notify(told(error), type="negative", close_button="Close", timeout=8000)
+            tell(error)
             return
         finally:
             waiting.dismiss()

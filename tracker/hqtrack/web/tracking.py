@@ -7,10 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from hqtrack import errors
+from hqtrack.images import Image
+from hqtrack.masks import Mask, Masks
 from hqtrack.tracker import HQTrack
 from hqtrack.video.corrections import Correction, corrected
 from hqtrack.video.course import Course
@@ -19,8 +18,6 @@ from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
 from hqtrack.web.session import Plan, Session, Things
 from hqtrack.web.store import Open
-
-Masks = npt.NDArray[np.bool_]
 
 RATE_FRAMES = 30
 """Frames over which the speed is averaged."""
@@ -52,7 +49,7 @@ class Engine:
                 self._built = self._build()
             return self._built
 
-    def mask(self, image: npt.NDArray[np.uint8], prompt: Prompt) -> npt.NDArray[np.bool_]:
+    def mask(self, image: Image, prompt: Prompt) -> Mask:
         """Turn a box or point into a mask (H, W), also while a video is tracked."""
         _, maker = self.load()
         with self._making:
