@@ -22,6 +22,7 @@ SYSTEMS = [
     "ms-aot-joint",
     "ms-aot-separate",
     "vmos",
+    "vmos-light",
     "vmos-r50",
     "vmos-sam-h",
 ]

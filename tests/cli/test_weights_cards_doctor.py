@@ -181,7 +181,7 @@ def test_doctor_reports_every_part_and_fails_only_for_what_is_essential() -> Non
     status = {row[0]: row[1] for row in findings}
     for essential in ("python", "hqtrack", "torch", "vot-toolkit", "cpu", "vot toolkit", "trax"):
         assert status[essential] == "good", findings
-    assert {"weights hqtrack-light", "cache", "video", "display"} <= status.keys()
+    assert {"weights vmos-light", "weights light-refiner", "cache", "video", "display"} <= status.keys()
     assert result.exit_code == int("broken" in status.values())
     assert all(row[3] for row in findings if row[1] != "good")
 

@@ -8,7 +8,15 @@ import torch
 from hqtrack import nets
 from hqtrack.training import stage1
 from hqtrack.training.recipes import LIGHT_STAGE1, PUBLISHED_STAGE2
-from hqtrack.training.step import build_optimizer, corrupt, exchange, sequence_loss, training_step
+from hqtrack.training.step import (
+    Batch,
+    batch_loss,
+    build_optimizer,
+    corrupt,
+    exchange,
+    sequence_loss,
+    training_step,
+)
 from hqtrack.training.synthesis import RegionImages
 from training.tiny import fresh, tiny
 
@@ -22,12 +30,11 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
     training_step(
         network,
         build_optimizer(network, LIGHT_STAGE1),
-        batch.frames,
-        batch.labels,
+        batch,
         LIGHT_STAGE1,
+        batch_loss,
         step=0,
         steps=10,
-        second_given=False,
     )
     assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
 
@@ -38,9 +45,7 @@ def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None
     optimizer = build_optimizer(network, recipe)
     losses = []
     for _ in range(14):
-        record = training_step(
-            network, optimizer, batch.frames, batch.labels, recipe, step=0, steps=1000, second_given=False
-        )
+        record = training_step(network, optimizer, batch, recipe, batch_loss, step=0, steps=1000)
         losses.append(record["loss"])
     assert sum(losses[-3:]) < 0.75 * sum(losses[:3])
 
@@ -61,7 +66,7 @@ def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_ha
     changed = []
     for step in (1, 6):
         before = {name: value.detach().clone() for name, value in network.named_parameters()}
-        training_step(network, optimizer, frames, labels, recipe, step=step, steps=10, second_given=False)
+        training_step(network, optimizer, Batch(frames, labels), recipe, batch_loss, step=step, steps=10)
         changed.append({n for n, value in network.named_parameters() if not torch.equal(value, before[n])})
     names = [name for name, _ in network.named_parameters()]
     bank = {name for name in names if "id_bank" in name or name.startswith("id_norm")}
@@ -148,7 +153,7 @@ def test_an_encoder_whose_rate_is_0_stays_as_it_is() -> None:
     frames = torch.randint(0, 256, (1, 3, 3, 64, 64), dtype=torch.uint8)
     labels = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     labels[..., 8:40, 8:40] = 1
-    training_step(network, optimizer, frames, labels, LIGHT_STAGE1, step=5, steps=10, second_given=False)
+    training_step(network, optimizer, Batch(frames, labels), LIGHT_STAGE1, batch_loss, step=5, steps=10)
     changed = {
         name.split(".")[0]
         for name, value in network.state_dict().items()

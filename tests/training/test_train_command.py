@@ -14,6 +14,7 @@ from hqtrack.cards import read_card
 from hqtrack.cli.train import app
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.nets.vmos_light import VMOSLight
+from hqtrack.refinement import build_refiner
 from hqtrack.scenes import dataset
 from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state, starts_of
 from hqtrack.zoo import load_card, load_network
@@ -135,9 +136,17 @@ def test_stage_2_starts_with_the_weights_of_stage_1(
     assert starts_of(tmp_path / "run")[0].data == ("davis2017", "all photographs")
 
 
-@pytest.mark.parametrize("value", ["davis2017", "davis2017=", "davis2017=/x@0", "davis2017=/x@much"])
-def test_a_dataset_that_is_not_understood_is_named(value: str, tmp_path: Path) -> None:
-    with pytest.raises(HQTrackError, match="DATASET=FOLDER"):
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("davis2017", "DATASET=FOLDER"),
+        ("davis2017=", "DATASET=FOLDER"),
+        ("davis2017=/x@0", "weight above 0"),
+        ("davis2017=/x@much", "weight above 0"),
+    ],
+)
+def test_a_dataset_that_is_not_understood_is_named(value: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(HQTrackError, match=said):
         invoke("stage2", "--card", "hqtrack-light", "--data", value, "--folder", tmp_path / "run")
 
 
@@ -200,3 +209,33 @@ def test_processes_started_by_torchrun_train_the_same_weights(tmp_path: Path) ->
     state = read_state(run / CHECKPOINT)
     assert state["step"] == 2
     assert all(torch.equal(state["network"][name], first[name]) for name in first)
+
+
+def test_the_light_refiner_trains_resumes_and_is_exported_into_its_section(
+    static_folder: Path, tmp_path: Path
+) -> None:
+    card, run = tmp_path / "mine.toml", tmp_path / "run"
+    refiner = (
+        '\n[refiner]\nkind = "light"\n\n[refiner.weights]\nfile = "fine.safetensors"\norigin = "embedded"\n'
+    )
+    card.write_text(CARD + refiner)
+    (static_folder / "all.txt").write_text("\n".join(p.stem for p in (static_folder / "images").iterdir()))
+    for steps in ("1", "2"):
+        arguments = ("--steps", steps, "--batch", "1", "--workers", "0", "--device", "cpu", "--folder", run)
+        few = ("--list", "all.txt@2", "--validation-crops", "1")
+        invoke("refiner", "--card", card, "--data", static_folder, *few, *arguments)
+    assert read_state(run / CHECKPOINT)["step"] == 2
+    assert [start.stage for start in starts_of(run)] == ["refiner", "refiner"]
+    invoke("export", run, "--card", card)
+    settings = read_card(card)
+    assert settings.refiner is not None
+    weights = settings.refiner.weights
+    assert weights.sha256 == sha256_of(tmp_path / "fine.safetensors")
+    assert settings.weights.sha256 is None
+    build_refiner(settings.refiner, weights=tmp_path / "fine.safetensors")
+
+
+def test_a_card_without_light_refiner_cannot_train_one(static_folder: Path, tmp_path: Path) -> None:
+    arguments = ("--data", static_folder, "--list", "all.txt", "--folder", tmp_path / "run")
+    with pytest.raises(HQTrackError, match="has no light refiner"):
+        invoke("refiner", "--card", "vmos-light", *arguments)

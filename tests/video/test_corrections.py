@@ -80,15 +80,15 @@ def test_what_cannot_be_understood_is_refused_with_its_text(text: str, message: 
 @pytest.mark.parametrize(
     ("correction", "message"),
     [
-        (Correction(4, 3, Prompt(4, point=(1, 1))), "there are only 2 objects"),
-        (Correction(12, 1, Prompt(12, point=(1, 1))), "frame 12, which is not among"),
-        (Correction(5, 1, Prompt(5, point=(1, 1))), "frame 5, which is not among"),
-        (Correction(4, 2, Prompt(4, point=(1, 1))), "object 2, which begins in frame 6"),
-        (Correction(0, 1, Prompt(0, point=(1, 1))), "begins in frame 0"),
+        (Correction(4, 3, Prompt(4, points=((1, 1),))), "there are only 2 objects"),
+        (Correction(12, 1, Prompt(12, points=((1, 1),))), "frame 12, which is not among"),
+        (Correction(5, 1, Prompt(5, points=((1, 1),))), "frame 5, which is not among"),
+        (Correction(4, 2, Prompt(4, points=((1, 1),))), "object 2, which begins in frame 6"),
+        (Correction(0, 1, Prompt(0, points=((1, 1),))), "begins in frame 0"),
     ],
 )
 def test_a_correction_must_be_of_an_object_that_is_there(correction: Correction, message: str) -> None:
-    prompts = [Prompt(0, point=(1, 1)), Prompt(6, point=(1, 1))]
+    prompts = [Prompt(0, points=((1, 1),)), Prompt(6, points=((1, 1),))]
     with pytest.raises(InputError, match=message):
         check_corrections([correction], prompts, 0, 12, 2)
 

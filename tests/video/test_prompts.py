@@ -80,7 +80,7 @@ def test_mask_files_boxes_and_points_number_objects_in_this_order(tmp_path: Path
     )
     assert [prompt.frame for prompt in prompts] == [4, 4, 4, 4, 4, 4, 8, 9]
     assert [prompt.box for prompt in prompts[3:6]] == [(1, 2, 30, 40), None, (0, 0, 64, 48)]
-    assert prompts[4].point == (5, 6.5)
+    assert prompts[4].points == ((5, 6.5),)
     masks = [prompt.masks for prompt in prompts[:3]]
     np.testing.assert_array_equal(
         np.concatenate([mask for mask in masks if mask is not None]),
@@ -109,7 +109,11 @@ def test_a_mask_file_may_have_commas_in_its_name(tmp_path: Path) -> None:
         ("objects", "", "write it as"),
         ("objects", "frame=3", "write it as"),
         ("objects", "10,20,30,40", "write it as"),
-        ("objects", "frame=3,box=1,2,3,4,point=1,2", "write it as"),
+        ("objects", "frame=3,mask=a.png,point=1,2", "write it as"),
+        ("objects", "frame=3,not=1,2", "write it as"),
+        ("objects", "mask=a.png,not=1,2", "write it as"),
+        ("objects", "box=1,2,3,4,box=1,2,3,4", "write it as"),
+        ("objects", "point=1,2,not=64,3", "not within the frame"),
         ("objects", "frame=3,frame=4,point=1,2", "write it as"),
         ("objects", "colour=3,point=1,2", "write it as"),
         ("objects", "frame=three,box=1,2,3,4", "frame=three is not a number"),
@@ -182,8 +186,8 @@ def test_more_than_255_objects_are_refused_before_anything_is_tracked() -> None:
 )
 def test_an_object_must_begin_in_a_frame_that_is_read(frame: int, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        check_frames([Prompt(frame, point=(1, 1))], start=10, end=30, stride=3)
-    check_frames([Prompt(28, point=(1, 1))], start=10, end=30, stride=3)
+        check_frames([Prompt(frame, points=((1, 1),))], start=10, end=30, stride=3)
+    check_frames([Prompt(28, points=((1, 1),))], start=10, end=30, stride=3)
     with pytest.raises(InputError, match="no object"):
         check_frames([], start=10, end=30, stride=3)
 
@@ -192,11 +196,13 @@ def test_prompts_come_back_from_json() -> None:
     prompts = [
         Prompt(3, masks=np.stack([label_image() == 1, label_image() == 2])),
         Prompt(4, box=(1, 2, 3.5, 4)),
-        Prompt(5, point=(0, 0)),
+        Prompt(5, points=((0, 0), (2, 3)), beside=((4, 5),)),
+        Prompt(6, box=(1, 2, 3, 4), points=((0, 0),)),
     ]
     back = [Prompt.from_json(json.loads(json.dumps(prompt.as_json()))) for prompt in prompts]
     np.testing.assert_array_equal(back[0].masks, prompts[0].masks)
-    assert [(p.frame, p.box, p.point) for p in back] == [(p.frame, p.box, p.point) for p in prompts]
+    facts = [[(p.frame, p.box, p.points, p.beside) for p in each] for each in (back, prompts)]
+    assert facts[0] == facts[1]
 
 
 def test_without_a_screen_select_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,14 @@ _STRICT = ConfigDict(extra="forbid")
 Paradigm = Literal["joint", "separate"]
 Overlap = Literal["lower-index", "higher-quality"]
 RefinerKind = Literal[
-    "hq-sam-vit-h", "hq-sam-vit-l", "hq-sam-vit-b", "hq-sam-vit-tiny", "sam-vit-h", "sam-vit-l", "sam-vit-b"
+    "light",
+    "hq-sam-vit-h",
+    "hq-sam-vit-l",
+    "hq-sam-vit-b",
+    "hq-sam-vit-tiny",
+    "sam-vit-h",
+    "sam-vit-l",
+    "sam-vit-b",
 ]
 
 
@@ -102,7 +109,7 @@ class Memory:
 
 @dataclass(frozen=True, config=_STRICT)
 class Refiner:
-    """Which SAM refines the masks, and when its result is kept."""
+    """What refines the masks (the light refiner or a SAM), and when its result is kept."""
 
     kind: RefinerKind
     weights: Weights
@@ -110,6 +117,12 @@ class Refiner:
     """Threshold tau: a refined mask is kept only where its IoU with VMOS's exceeds this."""
     overlap: Overlap = "lower-index"
     """Who owns a pixel that two kept masks claim."""
+    mask_prompt: bool = False
+    """Whether the refiner is shown VMOS's mask besides its box; only the light one takes masks."""
+
+    def __post_init__(self) -> None:
+        if self.mask_prompt and self.kind != "light":
+            raise ValueError(f"mask_prompt is for the light refiner; {self.kind} takes boxes alone")
 
 
 @dataclass(frozen=True, config=_STRICT)

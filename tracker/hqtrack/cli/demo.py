@@ -16,9 +16,9 @@ def demo(
         bool, typer.Option("--test", help="The test set instead: the same scenes, drawn with other seeds.")
     ] = False,
 ) -> None:
-    """Evaluate the light tracker and a baseline on generated sequences with the VOT toolkit.
+    """Evaluate the light system, with and without its refiner, and a baseline with the VOT toolkit.
 
-    What exists already is used again, so that a second run is short.
+    The sequences are generated. What exists already is used again, so that a second run is short.
     """
     from hqtrack.cli.tables import print_table
     from hqtrack.cli.watching import watch
@@ -27,7 +27,8 @@ def demo(
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
     from hqtrack.zoo import find_weights, load_card
 
-    find_weights(load_card(CARD).weights)  # what is missing is better known before minutes of drawing
+    for weights in load_card(CARD).all_weights:
+        find_weights(weights)  # what is missing is better known before minutes of drawing
     if not (folder / "config.yaml").exists():
         create_workspace(folder, SAMPLE_STACK)
     write_dataset(folder / "sequences", TEST_SEEDS if test else (SAMPLE_SEED,))

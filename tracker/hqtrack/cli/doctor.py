@@ -13,14 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from hqtrack.cli.tables import print_table
 from hqtrack.errors import HQTrackError
+
+if TYPE_CHECKING:
+    from hqtrack.cards import Weights
 
 TRAX_SECONDS = 60.0
 """Time for a TraX round trip; starting Python and importing trax take a second or two of it."""
@@ -125,6 +129,7 @@ def check_devices() -> Iterator[Finding]:
 
 def check_weights() -> Iterator[Finding]:
     """Load the embedded weights, and say which of the others are here."""
+    from hqtrack.refinement import build_refiner
     from hqtrack.zoo import (
         card_names,
         find_weights,
@@ -135,16 +140,22 @@ def check_weights() -> Iterator[Finding]:
         verify,
     )
 
+    embedded: dict[Weights, tuple[str, Callable[[], object]]] = {}
     for card in (load_card(name) for name in card_names()):
-        if card.weights.origin != "embedded":
+        embedded[card.weights] = card.network, partial(load_network, card)
+        if card.refiner is not None:
+            network = f"the refiner {card.refiner.kind}"
+            embedded[card.refiner.weights] = network, partial(build_refiner, card.refiner)
+    for weights, (network, load) in embedded.items():
+        if weights.origin != "embedded":
             continue
         try:
-            verdict = verify(card.weights, find_weights(card.weights))
-            load_network(card)
+            verdict = verify(weights, find_weights(weights))
+            load()
         except HQTrackError as error:
-            yield Finding(f"weights {card.weights.label}", "broken", str(error), "reinstall hqtrack")
+            yield Finding(f"weights {weights.label}", "broken", str(error), "reinstall hqtrack")
         else:
-            yield Finding(f"weights {card.weights.label}", "good", f"loaded into {card.network}; {verdict}")
+            yield Finding(f"weights {weights.label}", "good", f"loaded into {network}; {verdict}")
     for weights in known_weights():
         path = locate(weights)
         if weights.origin == "embedded":

@@ -67,7 +67,7 @@ def track(
         list[str] | None,
         typer.Option(
             metavar="X,Y",
-            help="Pixel on an object; needs HQ-SAM's weights. May be repeated.",
+            help="Pixel on an object. May be repeated, for one object each.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -76,8 +76,8 @@ def track(
         typer.Option(
             "--object",
             metavar="TEXT",
-            help="An object that begins later: frame=120,box=X,Y,W,H or with point=X,Y or mask=FILE. "
-            "May be repeated.",
+            help="An object that begins later, or of which more is known: frame=120,box=X,Y,W,H, "
+            "or with point=X,Y (repeatable), not=X,Y (beside it), or mask=FILE. May be repeated.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -164,7 +164,8 @@ def track(
 ) -> None:
     """Track objects through a video: a first mask, box or point of each in, their masks in every frame out.
 
-    Boxes and points become masks by HQ-SAM where its weights are here; else a box by GrabCut, which is rough.
+    Boxes and points become masks by the card's refiner; for a card without one, by HQ-SAM where its weights
+    are here, else by the light refiner.
     Objects count from 1: masks, then boxes, then points, then those of --object, by the frame they begin in.
 
     Ctrl+C completes the files with the frames so far, and says how to go on. The exit code is 0 when the
@@ -181,6 +182,8 @@ def track(
       hqtrack track clip.mp4 -o out --mask first.png --object frame=120,box=10,20,60,40
 
       hqtrack track clip.mp4 -o out --point 320,200 --card hqtrack --device cuda
+
+      hqtrack track clip.mp4 -o out --object point=320,200,point=340,260,not=400,210
 
       hqtrack track clip.mp4 -o out --resume
     """

@@ -13,12 +13,15 @@ import typer
 from hqtrack.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hqtrack.nets.interface import PropagationNetwork
     from hqtrack.training.datasets import Source
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Train a card's network: stage 1 on static images, stage 2 on videos, then export the weights.
+    help="""Train a card's network: stage 1 on static images, stage 2 on videos, its refiner on
+    both; then export the weights.
 
     Given the same command again, a training goes on after its last checkpoint. Several GPUs or machines:
     put `torchrun --nproc-per-node N --no-python` before the command.
@@ -172,6 +175,93 @@ def stage2(
 
 
 @app.command()
+def refiner(
+    card: CardOption,
+    data: Annotated[
+        Path, typer.Option(help="Folder with images/ and labels/ (PNG index maps of the same names).")
+    ],
+    lists: Annotated[
+        list[str],
+        typer.Option("--list", help="FILE[@WEIGHT] in DATA that names images to use; repeatable."),
+    ],
+    videos: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--video", help="DATASET=FOLDER[@WEIGHT] to take a share of the crops from; repeatable."
+        ),
+    ] = None,
+    validation_videos: Annotated[
+        list[str] | None,
+        typer.Option("--validation-video", help="DATASET=FOLDER to validate on; repeatable."),
+    ] = None,
+    validation_crops: Annotated[
+        int | None, typer.Option(min=1, help="Crops to validate on, for each kind of prompts.")
+    ] = None,
+    run: RunOption = None,
+    steps: StepsOption = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops in a step, over all processes.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make crops.")] = 1,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    start: StartOption = None,
+    encoder: EncoderOption = None,
+) -> None:
+    """Train the light refiner on crops of photographs and videos; a tenth of them is kept for validation.
+
+    Example:
+        hqtrack train refiner --card hqtrack-light --encoder efficientnet-lite0.pth --data ./static \\
+            --list duts.txt@5 --list coco.txt@2 --video davis2017=./DAVIS
+    """
+    from dataclasses import replace
+
+    import cv2
+    import torch
+
+    from hqtrack.nets.light_segmenter import LightSegmenter
+    from hqtrack.training import refiner as stage
+    from hqtrack.training.checkpoints import load_encoder
+    from hqtrack.training.crops import CropSampler, Photographs
+    from hqtrack.training.recipes import REFINER
+    from hqtrack.zoo import load_card
+
+    settings = load_card(card).refiner
+    if settings is None or settings.kind != stage.NAME:
+        raise InputError(f"--card {card}: has no light refiner to train; choose one whose refiner is light")
+    # Threads of OpenCV would not live on in the workers, which would wait for them for ever.
+    cv2.setNumThreads(0)
+    torch.manual_seed(0)
+    network = LightSegmenter()
+    if encoder is not None:
+        load_encoder(network, encoder)
+    if start is not None:
+        _start(network, stage.NAME, start)
+    training = replace(
+        REFINER,
+        steps=steps or REFINER.steps,
+        batch=batch or REFINER.batch,
+        validation_crops=validation_crops or REFINER.validation_crops,
+        seed=seed,
+    )
+    with _processes(device) as (target, rank):
+        chosen = [_weighted(text, "--list") for text in lists]
+        photographs = [(Photographs.from_lists(data, [name]).split(), share) for name, share in chosen]
+        samplers = [
+            CropSampler(
+                [(halves[part], share) for halves, share in photographs],
+                [_source(text) for text in given or []],
+                side=training.side,
+            )
+            for part, given in enumerate((videos, validation_videos))
+        ]
+        folder = run or Path("runs") / f"{Path(card).stem}-refiner"
+        origins = (f"{data.absolute().name} ({', '.join(lists)})", *_names(videos or []))
+        _record(rank, folder, "refiner", card, stage.NAME, origins, encoder)
+        stage.run(network, samplers[0], samplers[1], training, folder, workers=workers, device=target)
+    if rank == 0:
+        _say_what_next(training.steps, folder, card)
+
+
+@app.command()
 def scenes(
     folder: Annotated[Path, typer.Argument(help="Made where there is none; what it holds stays as it is.")],
     count: Annotated[int, typer.Option(min=1, help="Variants of each of the five scenes.")] = 24,
@@ -198,19 +288,28 @@ def export(
 ) -> None:
     """Write a training's averaged weights (safetensors, float16), and enter them into the card.
 
-    The card's [weights] then says their SHA-256, data, command and commit.
+    The card's [weights], or [refiner.weights] for a refiner, then says their SHA-256, data, command and
+    commit; so does that of cards beside it that use the same file.
     """
+    from hqtrack import nets
     from hqtrack.cards import read_card
     from hqtrack.errors import CardError
+    from hqtrack.nets.light_segmenter import LightSegmenter
     from hqtrack.training.checkpoints import code_version, starts_of, with_entry
     from hqtrack.training.checkpoints import export as write
+    from hqtrack.training.refiner import NAME as REFINER
     from hqtrack.zoo import load_card, models_folder
 
     settings = load_card(card)
     path = Path(card) if card.endswith(".toml") else models_folder() / f"{card}.toml"
     beside = models_folder() / "weights" if path.parent == models_folder() else path.parent
-    file = out or beside / Path(settings.weights.file).name
     starts = starts_of(run)
+    name, section, weights = settings.network, "weights", settings.weights
+    if starts and starts[-1].network == REFINER:
+        if settings.refiner is None:
+            raise InputError(f"{run} trained a refiner, but the card {card} has none; choose one that has")
+        name, section, weights = REFINER, "refiner.weights", settings.refiner.weights
+    file = out or beside / Path(weights.file).name
     if not starts and not (data and command):
         raise InputError(f"{run} does not say how it was trained; give --data and --command")
     provenance = {
@@ -218,18 +317,21 @@ def export(
         "command": command or starts[-1].command,
         "commit": starts[-1].commit if starts else code_version(),
     }
-    digest = write(run, settings.network, file, provenance)
-    text = with_entry(path.read_text(encoding="utf-8"), digest, provenance, str(path))
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    try:
-        read_card(partial)
-    except CardError:
-        partial.unlink()
-        raise
-    partial.replace(path)
+    network = LightSegmenter() if name == REFINER else nets.build(name)
+    digest = write(run, name, network, file, provenance)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
-    typer.echo(f"{path}: updated")
+    others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != path)
+    for each in (path, *(each for each in others if weights.file in _files_of(each))):
+        text = with_entry(each.read_text(encoding="utf-8"), digest, provenance, str(each), section)
+        partial = each.with_name(each.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        try:
+            read_card(partial)
+        except CardError:
+            partial.unlink()
+            raise
+        partial.replace(each)
+        typer.echo(f"{each}: updated")
 
 
 @app.command()
@@ -244,13 +346,24 @@ def curve(
     typer.echo(f"{out}: written")
 
 
+def _files_of(card: Path) -> set[str]:
+    """Give the weight files that a card names; none if it is no valid card."""
+    from hqtrack.cards import read_card
+    from hqtrack.errors import CardError
+
+    try:
+        return {weights.file for weights in read_card(card).all_weights}
+    except CardError:
+        return set()
+
+
 def _network(card: str, start: Path | None, encoder: Path | None = None) -> tuple[PropagationNetwork, str]:
     """Build a card's network, with fresh weights or given ones, and its name."""
     import torch
 
     from hqtrack import nets
-    from hqtrack.training.checkpoints import CHECKPOINT, load_encoder, read_state
-    from hqtrack.zoo import load_card, load_into, read_checkpoint
+    from hqtrack.training.checkpoints import load_encoder
+    from hqtrack.zoo import load_card
 
     name = load_card(card).network
     torch.manual_seed(0)
@@ -258,10 +371,18 @@ def _network(card: str, start: Path | None, encoder: Path | None = None) -> tupl
     if encoder is not None:
         load_encoder(network, encoder)
     if start is not None:
-        path = start / CHECKPOINT if start.is_dir() else start
-        state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)
-        load_into(network, name, state, path)
+        _start(network, name, start)
     return network, name
+
+
+def _start(network: nn.Module, name: str, start: Path) -> None:
+    """Start with the weights of a file, or of a training's folder."""
+    from hqtrack.training.checkpoints import CHECKPOINT, read_state
+    from hqtrack.zoo import load_into, read_checkpoint
+
+    path = start / CHECKPOINT if start.is_dir() else start
+    state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)
+    load_into(network, name, state, path)
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
@@ -274,20 +395,28 @@ def _source(text: str) -> Source:
     from hqtrack.training.datasets import MAX_GAP, Source, read_dataset
 
     name, equals, rest = text.partition("=")
-    folder, _, weight = rest.rpartition("@") if "@" in rest else (rest, "", "1")
+    folder, share = _weighted(rest, "--data")
+    if not equals or not folder:
+        raise InputError(f"--data {text}: expected DATASET=FOLDER or DATASET=FOLDER@WEIGHT")
+    return Source(read_dataset(name, Path(folder)), share, MAX_GAP[name])
+
+
+def _weighted(text: str, option: str) -> tuple[str, float]:
+    """Read `NAME@WEIGHT`; the weight is 1 if there is none."""
+    name, at, weight = text.rpartition("@")
     try:
-        share = float(weight)
+        share = float(weight) if at else 1.0
     except ValueError:
         share = -1.0
-    if not equals or not folder or share <= 0:
-        raise InputError(f"--data {text}: expected DATASET=FOLDER or DATASET=FOLDER@WEIGHT, weight above 0")
-    return Source(read_dataset(name, Path(folder)), share, MAX_GAP[name])
+    if share <= 0:
+        raise InputError(f"{option} {text}: what follows @ is a weight above 0")
+    return (name if at else text), share
 
 
 def _record(
     rank: int,
     folder: Path,
-    stage: int,
+    stage: int | str,
     card: str,
     network: str,
     data: tuple[str, ...],

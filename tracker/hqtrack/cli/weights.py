@@ -111,7 +111,7 @@ def verify(
 
     Examples:
         hqtrack weights verify
-        hqtrack weights verify hqtrack-light
+        hqtrack weights verify vmos-light
     """
     from hqtrack.zoo import known_weights, locate, weights_of
 
@@ -132,7 +132,7 @@ def path(
     """Print the path of a weight file, for scripts.
 
     Examples:
-        hqtrack weights path hqtrack-light
+        hqtrack weights path vmos-light
         cp my-download.pth "$(hqtrack weights path)"
     """
     from hqtrack.zoo import cache_folder, find_weights, weights_of

@@ -1,7 +1,7 @@
-"""The demo: the VOT toolkit on our light tracker and a baseline, from sample sequences to a submission.
+"""The demo: the VOT toolkit on our light system, with and without its refiner, and on a baseline.
 
-The toolkit's own commands do the work. They exit with 0 even when a tracker failed, so what they should have
-written is checked after each.
+From sample sequences to a submission: the toolkit's own commands do the work. They exit with 0 even when a
+tracker failed, so what they should have written is checked after each.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import numpy as np
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
@@ -27,7 +28,9 @@ from hqtrack.video.sources import Frame
 from hqtrack.video.tracked import Tracked
 
 CARD = "hqtrack-light"
-TRACKERS = ("HQTrackLight", "FirstMask")
+TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
+"""The whole system, the same without its refiner, and the baseline."""
+
 NAME = "demo"
 
 
@@ -43,9 +46,9 @@ class DemoResult:
     submission: Path
     """The archive that `vot pack` made."""
     overlay: Path
-    """A video of all sequences with the tracker's masks drawn over them."""
+    """A video of all sequences: propagated masks on the left, refined ones on the right."""
     sheet: Path
-    """A picture: frames of every sequence with the tracker's masks."""
+    """A picture: frames of every sequence, propagated masks below refined ones."""
 
 
 def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
@@ -78,9 +81,9 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     workspace = open_workspace(folder)
     overlay, sheet_file = folder / "output" / OverlayVideo.name, folder / "output" / "contact-sheet.png"
     overlay.parent.mkdir(parents=True, exist_ok=True)
-    first = resolve(workspace, TRACKERS[:1])
-    _draw(workspace, first[0], overlay)
-    cv2.imwrite(str(sheet_file), sheet(workspace, first)[..., ::-1])
+    refined, propagated = resolve(workspace, TRACKERS[:2])
+    _draw(workspace, (propagated, refined), overlay)
+    cv2.imwrite(str(sheet_file), sheet(workspace, (refined, propagated))[..., ::-1])
     return DemoResult(
         measures,
         expected(report, "report"),
@@ -91,17 +94,18 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     )
 
 
-def _draw(workspace: Workspace, tracker: Tracker, overlay: Path) -> None:
-    """Draw a tracker's masks over all sequences, which are of one size, as a video."""
+def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> None:
+    """Draw trackers' masks over all sequences, which are of one size, side by side as a video."""
     (experiment,) = workspace.stack
     rate = Fraction(FRAMES_PER_SECOND)
     writer = OverlayVideo(overlay.parent, VideoFacts(rate))
     count = 0
     for sequence in workspace.dataset:
-        trajectories = experiment.gather(tracker, sequence)
+        results = [experiment.gather(tracker, sequence) for tracker in trackers]
         for index in range(len(sequence)):
-            frame = Frame(frame_of(sequence, index), count, count / rate, f"{count:08d}")
-            writer.write(Tracked(frame, masks_of(sequence, trajectories, index)))
+            wide = np.concatenate([frame_of(sequence, index)] * len(trackers), axis=1)
+            masks = np.concatenate([masks_of(sequence, each, index) for each in results], axis=2)
+            writer.write(Tracked(Frame(wide, count, count / rate, f"{count:08d}"), masks))
             count += 1
     writer.finish()
 

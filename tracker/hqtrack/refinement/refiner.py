@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from torch import Tensor
 from hqtrack.cards import Overlap, Refiner
 from hqtrack.errors import InputError
 from hqtrack.images import Image
+from hqtrack.refinement.prompts import Clues, Prompted, Prompts
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
-from hqtrack.refinement.sam import PromptedSam, Prompts, load_sam
 from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
 from hqtrack.zoo import checked_weights
 
@@ -27,17 +28,24 @@ class MaskRefiner:
         tau 0.1; 1: IoU 0.910, quality 0.950, kept; 2: not visible
 
     Args:
-        sam: Predicts masks from boxes and points.
+        network: Predicts masks from boxes and points.
         iou_threshold: Threshold tau: a refined mask is kept only where its IoU with the given one exceeds it.
         overlap: Who owns a pixel that two masks claim after selection. "lower-index": the lower object, as
             published. "higher-quality": the kept mask with the higher predicted IoU; masks that were not
             refined come after all that were.
+        mask_prompt: Whether the network is shown the propagated masks, besides their boxes.
     """
 
     def __init__(
-        self, sam: PromptedSam, *, iou_threshold: float = 0.1, overlap: Overlap = "lower-index"
+        self,
+        network: Prompted,
+        *,
+        iou_threshold: float = 0.1,
+        overlap: Overlap = "lower-index",
+        mask_prompt: bool = False,
     ) -> None:
-        self._sam = sam
+        self._network = network
+        self._mask_prompt = mask_prompt
         self._iou_threshold = iou_threshold
         self._overlap = overlap
 
@@ -67,7 +75,8 @@ class MaskRefiner:
             return masks, RefinementReport(self._iou_threshold, tuple(objects))
 
         given = masks[visible]
-        refined, quality = self._sam.decode(self._sam.encode(image), Prompts(boxes=boxes_of(given)))
+        prompts = Prompts(boxes=boxes_of(given), masks=given if self._mask_prompt else None)
+        refined, quality = self._network.decode(self._network.encode(image), prompts)
         selected, ious, kept = select(given, refined.to(masks.device), self._iou_threshold)
         qualities: list[float] = quality.tolist()
         owners = list(range(len(visible))) if self._overlap == "lower-index" else by_quality(qualities, kept)
@@ -91,12 +100,7 @@ class MaskRefiner:
             InputError: A box is not within the image, or its corners are in the wrong order.
         """
         corners = _coordinates(boxes, "boxes", "x0, y0, x1, y1", image)
-        for x0, y0, x1, y1 in corners.tolist():
-            if x0 > x1 or y0 > y1:
-                raise InputError(
-                    f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is empty; "
-                    "give x0, y0 (top left), x1, y1 (bottom right), not a width and height"
-                )
+        _check_corners(corners)
         return self._masks(image, Prompts(boxes=corners))
 
     def masks_from_points(self, image: Image, points: npt.ArrayLike) -> Tensor:
@@ -112,10 +116,47 @@ class MaskRefiner:
         Raises:
             InputError: A point is not within the image.
         """
-        return self._masks(image, Prompts(points=_coordinates(points, "points", "x, y", image)))
+        return self._masks(image, Prompts(points=_coordinates(points, "points", "x, y", image)[:, None]))
+
+    def masks_from_clues(self, image: Image, clues: Sequence[Clues]) -> Tensor:
+        """Give a mask for each object of which boxes and points are known, any number of each object's.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            clues: Of at least one object; each with a box or a point on it.
+
+        Returns:
+            (N, H, W) bool; the masks may overlap.
+
+        Raises:
+            InputError: A box or point is not within the image, or an object has neither box nor point.
+        """
+        alike: dict[tuple[bool, int], list[int]] = {}
+        for index, clue in enumerate(clues):
+            if clue.box is None and not clue.points:
+                raise InputError("an object needs a box, or a point on it; points beside it are not enough")
+            kind = clue.box is not None, len(clue.points) + len(clue.beside)
+            alike.setdefault(kind, []).append(index)
+        embedding = self._network.encode(image)
+        masks = torch.zeros(len(clues), *image.shape[:2], dtype=torch.bool)
+        for (has_box, count), indices in alike.items():
+            group = [clues[index] for index in indices]
+            boxes = points = on_object = None
+            if has_box:
+                given = [clue.box for clue in group if clue.box is not None]
+                boxes = _coordinates(given, "boxes", "x0, y0, x1, y1", image)
+                _check_corners(boxes)
+            if count:
+                every = [[*clue.points, *clue.beside] for clue in group]
+                flat = _coordinates([point for one in every for point in one], "points", "x, y", image)
+                points = flat.view(len(group), count, 2)
+                on_object = torch.tensor([[i < len(clue.points) for i in range(count)] for clue in group])
+            found = self._network.decode(embedding, Prompts(boxes, points, on_object)).masks
+            masks[indices] = found.to(masks.device)
+        return masks
 
     def _masks(self, image: Image, prompts: Prompts) -> Tensor:
-        return self._sam.decode(self._sam.encode(image), prompts).masks
+        return self._network.decode(self._network.encode(image), prompts).masks
 
 
 def build_refiner(
@@ -134,11 +175,34 @@ def build_refiner(
         dtype: float32, or bfloat16 or float16 for mixed precision in the image encoder.
 
     Raises:
-        WeightsError: The weights are missing, damaged, or of another kind of SAM.
+        WeightsError: The weights are missing, damaged, or of another kind.
     """
     path = checked_weights(settings.weights, weights)
-    sam = load_sam(settings.kind, path, device=torch.device(device), dtype=dtype)
-    return MaskRefiner(sam, iou_threshold=settings.iou_threshold, overlap=settings.overlap)
+    place = torch.device(device)
+    network: Prompted
+    if settings.kind == "light":
+        from hqtrack.refinement.light import load_light
+
+        network = load_light(path, device=place, dtype=dtype)
+    else:
+        from hqtrack.refinement.sam import load_sam
+
+        network = load_sam(settings.kind, path, device=place, dtype=dtype)
+    return MaskRefiner(
+        network,
+        iou_threshold=settings.iou_threshold,
+        overlap=settings.overlap,
+        mask_prompt=settings.mask_prompt,
+    )
+
+
+def _check_corners(corners: Tensor) -> None:
+    for x0, y0, x1, y1 in corners.tolist():
+        if x0 > x1 or y0 > y1:
+            raise InputError(
+                f"the box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is empty; "
+                "give x0, y0 (top left), x1, y1 (bottom right), not a width and height"
+            )
 
 
 def _coordinates(values: npt.ArrayLike, what: str, order: str, image: Image) -> Tensor:

@@ -8,7 +8,6 @@ only lacks TinyViT, and leaves `eval` to the caller, which changes nothing in a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hqtrack.cards import RefinerKind
-from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.refinement.attention import fuse_attention
+from hqtrack.refinement.prompts import Prediction, Prompts, check_image
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 
 with warnings.catch_warnings():
@@ -47,24 +46,6 @@ class Embedding(NamedTuple):
     """Height and width of the frame."""
     input_size: tuple[int, int]
     """Height and width of the frame within the network's square input."""
-
-
-class Prompts(NamedTuple):
-    """Boxes or points, one for each mask; exactly one of them is given."""
-
-    boxes: Tensor | None = None
-    """(N, 4): x0, y0, x1, y1 in pixels of the frame."""
-    points: Tensor | None = None
-    """(N, 2): x, y in pixels of the frame."""
-
-
-class Prediction(NamedTuple):
-    """Masks for N prompts."""
-
-    masks: Tensor
-    """(N, H, W) bool, at the frame's size."""
-    quality: Tensor
-    """(N,) float32: IoU with the true mask that the network predicts."""
 
 
 class PromptedSam:
@@ -96,10 +77,7 @@ class PromptedSam:
         Raises:
             InputError: The image has another shape or dtype.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise InputError(
-                f"an image must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}; convert it first"
-            )
+        check_image(image)
         frame_size = (image.shape[0], image.shape[1])
         input_size = self._input_size(frame_size)
         frame = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
@@ -117,19 +95,20 @@ class PromptedSam:
 
         Args:
             embedding: From `encode`.
-            prompts: At least one box or point; on any device.
+            prompts: Of at least one object; on any device. Masks are not looked at.
         """
-        parts = [self._decode_chunk(embedding, chunk) for chunk in _chunks(prompts)]
+        starts = range(0, prompts.count, PROMPTS_AT_ONCE)
+        parts = [self._decode_chunk(embedding, prompts.part(s, s + PROMPTS_AT_ONCE)) for s in starts]
         return Prediction(
             torch.cat([part.masks for part in parts]), torch.cat([part.quality for part in parts])
         )
 
     def _decode_chunk(self, embedding: Embedding, prompts: Prompts) -> Prediction:
-        boxes, points = (self._scaled(prompt, embedding) for prompt in prompts)
+        boxes, points = (self._scaled(prompt, embedding) for prompt in (prompts.boxes, prompts.points))
         labelled = None
         if points is not None:
-            foreground = torch.ones(len(points), 1, dtype=torch.int, device=self.device)
-            labelled = (points[:, None], foreground)
+            on_object = torch.ones(points.shape[:2]) if prompts.on_object is None else prompts.on_object
+            labelled = (points, on_object.to(self.device, torch.int))
         sparse, dense = self.network.prompt_encoder(points=labelled, boxes=boxes, masks=None)
         logits, qualities = self.network.mask_decoder(
             image_embeddings=embedding.image,
@@ -155,12 +134,12 @@ class PromptedSam:
         return resized[:, 0]
 
     def _scaled(self, prompt: Tensor | None, embedding: Embedding) -> Tensor | None:
-        """Scale coordinates (N, 2 or 4) of the frame to those of the network's input."""
+        """Scale coordinates (…, 2 or 4) of the frame to those of the network's input."""
         if prompt is None:
             return None
         (height, width), (new_height, new_width) = embedding.frame_size, embedding.input_size
         scale = torch.tensor([new_width / width, new_height / height], device=self.device)
-        return prompt.to(self.device, torch.float32) * scale.repeat(prompt.shape[1] // 2)
+        return prompt.to(self.device, torch.float32) * scale.repeat(prompt.shape[-1] // 2)
 
     def _input_size(self, frame_size: tuple[int, int]) -> tuple[int, int]:
         """Give the size at which a frame's long edge fills the input; no side vanishes."""
@@ -222,11 +201,3 @@ def resize_as_pillow(image: Tensor, size: tuple[int, int]) -> Tensor:
             )
             resized = (exact + 0.5).floor_()
     return resized
-
-
-def _chunks(prompts: Prompts) -> Iterator[Prompts]:
-    """Cut prompts into batches of bounded size."""
-    count = len(next(prompt for prompt in prompts if prompt is not None))
-    for start in range(0, count, PROMPTS_AT_ONCE):
-        stop = start + PROMPTS_AT_ONCE
-        yield Prompts(*(None if prompt is None else prompt[start:stop] for prompt in prompts))

@@ -15,13 +15,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import hqtrack
-from hqtrack import nets
 from hqtrack.errors import HQTrackError, WeightsError
 from hqtrack.nets.encoders import Encoder
-from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo.checkpoints import check_family, load_into, read_checkpoint, read_content
 from hqtrack.zoo.weights import sha256_of
 
@@ -71,7 +69,7 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def load_encoder(network: PropagationNetwork, path: Path) -> None:
+def load_encoder(network: nn.Module, path: Path) -> None:
     """Start a network's encoder with weights of the encoder alone; what else the file holds is left out.
 
     Raises:
@@ -91,7 +89,8 @@ def load_encoder(network: PropagationNetwork, path: Path) -> None:
 class Start:
     """How a training was started or resumed."""
 
-    stage: int
+    stage: int | str
+    """1, 2 or "refiner"."""
     card: str
     network: str
     data: tuple[str, ...]
@@ -168,12 +167,13 @@ def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def export(run: Path, network: str, file: Path, provenance: Mapping[str, str]) -> str:
+def export(run: Path, name: str, network: nn.Module, file: Path, provenance: Mapping[str, str]) -> str:
     """Write the averaged weights of a run as safetensors, float16.
 
     Args:
         run: Folder of a training.
-        network: Name of its network.
+        name: Of its network.
+        network: Such a network.
         file: What to write; it appears only once complete.
         provenance: Goes into the file's header.
 
@@ -187,7 +187,7 @@ def export(run: Path, network: str, file: Path, provenance: Mapping[str, str]) -
     state = read_state(checkpoint)
     if "ema" not in state or "step" not in state:
         raise WeightsError(f"{checkpoint} is not a training's checkpoint: it has no averaged weights")
-    check_family(network, nets.build(network).state_dict(), state["ema"], checkpoint)
+    check_family(name, network.state_dict(), state["ema"], checkpoint)
     weights = compact(state["ema"])
     bad = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
     if bad:
@@ -204,22 +204,25 @@ def export(run: Path, network: str, file: Path, provenance: Mapping[str, str]) -
     return sha256_of(file)
 
 
-def with_entry(card: str, sha256: str, provenance: Mapping[str, str], source: str) -> str:
-    """Put a SHA-256 and, as comments, where weights come from into a card's `[weights]`.
+def with_entry(
+    card: str, sha256: str, provenance: Mapping[str, str], source: str, section: str = "weights"
+) -> str:
+    """Put a SHA-256 and, as comments, where weights come from into a card's section of weights.
 
     Args:
         card: The card's text.
         sha256: Of the weight file.
         provenance: What to say, by a short name; an earlier export's lines are replaced.
         source: Where the card comes from, for messages.
+        section: "weights" of the propagation network, or "refiner.weights".
 
     Raises:
-        WeightsError: The text has no `[weights]`.
+        WeightsError: The text has no such section.
     """
     lines = card.splitlines()
-    if "[weights]" not in lines:
-        raise WeightsError(f"{source} has no [weights]; is it a model card?")
-    first = lines.index("[weights]") + 1
+    if f"[{section}]" not in lines:
+        raise WeightsError(f"{source} has no [{section}]; is it the right model card?")
+    first = lines.index(f"[{section}]") + 1
     last = next((i for i in range(first, len(lines)) if lines[i].startswith("[")), len(lines))
     old = ("sha256", *(f"# {name}:" for name in provenance))
     kept = [line for line in lines[first:last] if line.strip() and not line.startswith(old)]

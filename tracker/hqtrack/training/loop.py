@@ -7,25 +7,23 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from hqtrack.errors import InputError
-from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.checkpoints import CHECKPOINT, read_state, save_atomically
 from hqtrack.training.recipes import Recipe, ema_decay
-from hqtrack.training.step import Ema, build_optimizer, training_step
-from hqtrack.training.validation import mean_iou, track
+from hqtrack.training.step import Ema, Loss, build_optimizer, training_step
 from hqtrack.zoo.checkpoints import check_family
 
 logger = logging.getLogger(__name__)
@@ -33,20 +31,7 @@ logger = logging.getLogger(__name__)
 LOG_EVERY = 50
 
 
-class Batch(NamedTuple):
-    """What one step trains on."""
-
-    frames: Tensor
-    """(B, T, 3, H, W) uint8 RGB."""
-    labels: Tensor
-    """(B, T, H, W) uint8; 0 background."""
-    second_given: bool = False
-    """Whether the second frame is far from the first and comes with its masks."""
-    skipped: Sequence[str] = ()
-    """What could not be read."""
-
-
-class Batches(Dataset[Batch], ABC):
+class Batches(Dataset[Any], ABC):
     """Batch number `step` of a training: a function of its settings and the step alone."""
 
     def __init__(self, steps: int) -> None:
@@ -56,8 +41,8 @@ class Batches(Dataset[Batch], ABC):
         return self.steps
 
     @abstractmethod
-    def __getitem__(self, step: int) -> Batch:
-        """Make this process's share of a step's batch."""
+    def __getitem__(self, step: int) -> Any:
+        """Make this process's share of a step's batch, with what could not be read as `skipped`."""
 
 
 def processes() -> tuple[int, int]:
@@ -78,13 +63,14 @@ def share_of(batch: int) -> int:
 
 
 def train(
-    network: PropagationNetwork,
+    network: nn.Module,
     batches: Batches,
     recipe: Recipe,
     folder: Path,
     *,
+    loss: Loss,
     settings: Mapping[str, Any],
-    validation: Sequence[tuple[Tensor, Tensor]] = (),
+    validate: Callable[[Any], Mapping[str, float]] | None = None,
     workers: int = 1,
     device: torch.device | str = "cpu",
     checkpoint_every: int = 100,
@@ -101,8 +87,9 @@ def train(
         batches: What to train on; their number is the number of steps.
         recipe: Numbers of the optimisation.
         folder: Receives `checkpoint.pt`, `log.jsonl` and TensorBoard's event files.
+        loss: See `hqtrack.training.step.Loss`.
         settings: Of the run, for the log.
-        validation: Sequences as (T, 3, H, W) uint8 frames and (T, H, W) uint8 labels.
+        validate: Gives figures of the averaged network: "validation_iou", and more.
         workers: Processes that make batches on the CPU; with 0 they are made in this process.
         device: Where the network trains.
         checkpoint_every: Steps between checkpoints.
@@ -144,12 +131,11 @@ def train(
             record = training_step(
                 network,
                 optimizer,
-                batch.frames.to(device, non_blocking=True),
-                batch.labels.to(device, non_blocking=True),
+                batch.to(device),
                 recipe,
+                loss,
                 step=step,
                 steps=steps,
-                second_given=batch.second_given,
             )
             records.append({**record, "waited": waited, "seconds": time.monotonic() - clock})
             done = step + 1
@@ -160,26 +146,15 @@ def train(
                     log.write(done, {"lr": optimizer.param_groups[-1]["lr"], **_means(records)})
                 if done % checkpoint_every == 0 or done == steps:
                     save_atomically(_state(network, optimizer, ema, done), folder / CHECKPOINT)
-                if validation and (done % validate_every == 0 or done == steps):
-                    log.write(done, {"validation_iou": validate(ema.network, validation, device)})
+                if validate is not None and (done % validate_every == 0 or done == steps):
+                    log.write(done, validate(ema.network))
             clock = time.monotonic()
     if skipped:
         logger.warning("%d sequences could not be read and were replaced", len(skipped))
     return ema
 
 
-def validate(
-    network: PropagationNetwork, sequences: Sequence[tuple[Tensor, Tensor]], device: torch.device
-) -> float:
-    """Give the mean IoU over sequences that a network tracks."""
-    with torch.autocast(device.type, torch.bfloat16):
-        scores = [
-            mean_iou(track(network, f.to(device), m[0].to(device)).cpu(), m.cpu()) for f, m in sequences
-        ]
-    return float(np.nanmean(scores))
-
-
-def _resume(network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: Ema, checkpoint: Path) -> int:
+def _resume(network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, checkpoint: Path) -> int:
     """Load a checkpoint if there is one; give the number of steps that are done."""
     if not checkpoint.exists():
         return 0
@@ -191,9 +166,7 @@ def _resume(network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: 
     return int(state["step"])
 
 
-def _state(
-    network: PropagationNetwork, optimizer: torch.optim.Optimizer, ema: Ema, step: int
-) -> dict[str, Any]:
+def _state(network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, step: int) -> dict[str, Any]:
     return {
         "network": network.state_dict(),
         "ema": ema.network.state_dict(),

@@ -124,6 +124,22 @@ class VideoTraining:
         return replace(self, batch=batch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefinerTraining:
+    """Settings of a training of the light refiner."""
+
+    steps: int
+    batch: int
+    side: int
+    """Of the crops, in pixels."""
+    validation_crops: int
+    """For each kind of prompts."""
+    checkpoint_every: int
+    validate_every: int
+    recipe: Recipe
+    seed: int = 0
+
+
 Training = SynthesisTraining | VideoTraining
 
 PUBLISHED_STAGE1 = Recipe(
@@ -236,6 +252,25 @@ _LIGHT_ON_VIDEOS = replace(
     recipe=LIGHT_STAGE2,
 )
 """Mostly real videos, wider views, longer sequences."""
+
+REFINER = RefinerTraining(
+    steps=4000,
+    batch=16,
+    side=256,
+    validation_crops=48,
+    checkpoint_every=100,
+    validate_every=200,
+    recipe=replace(
+        LIGHT_STAGE1,
+        learning_rate=2e-3,
+        encoder_rate=0.25,
+        warmup=0.04,
+        decay_start=0.3,
+        ema_decay=0.99,
+        gradient_norm=5.0,
+    ),
+)
+"""The light refiner."""
 
 _PUBLISHED = ("deaot_internimage_t", "deaott", "ms_aot", "r50_aotl", "r50_deaotl", "vmos", "vmos_r50")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batch, Batches, processes, share_of, train
+from hqtrack.training.loop import Batches, processes, share_of, train
 from hqtrack.training.recipes import Phase, SynthesisTraining
-from hqtrack.training.step import Ema
+from hqtrack.training.step import Batch, Ema, batch_loss
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
+from hqtrack.training.validation import validate
 
 
 class SyntheticBatches(Batches):
@@ -126,8 +128,9 @@ def run(
         SyntheticBatches(images, settings, device, videos),
         settings.recipe,
         folder,
+        loss=batch_loss,
         settings=asdict(settings),
-        validation=validation,
+        validate=partial(validate, sequences=validation, device=torch.device(device)) if validation else None,
         workers=workers,
         device=device,
         checkpoint_every=settings.checkpoint_every,

@@ -11,9 +11,9 @@ import torch
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batch, Batches, processes, share_of, train
+from hqtrack.training.loop import Batches, processes, share_of, train
 from hqtrack.training.recipes import VideoTraining
-from hqtrack.training.step import Ema
+from hqtrack.training.step import Batch, Ema, batch_loss
 
 
 class VideoBatches(Batches):
@@ -68,6 +68,7 @@ def run(
         VideoBatches(sources, settings),
         settings.recipe,
         folder,
+        loss=batch_loss,
         settings=asdict(settings),
         workers=workers,
         device=device,

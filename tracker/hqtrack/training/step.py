@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +31,24 @@ from hqtrack.training.recipes import (
 
 SMALLEST_OBJECT = 30
 """Pixels that an object must show in the first frame to be tracked."""
+
+
+class Batch(NamedTuple):
+    """What one step trains on."""
+
+    frames: Tensor
+    """(B, T, 3, H, W) uint8 RGB."""
+    labels: Tensor
+    """(B, T, H, W) uint8; 0 background."""
+    second_given: bool = False
+    """Whether the second frame is far from the first and comes with its masks."""
+    skipped: Sequence[str] = ()
+    """What could not be read."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Move it to a device."""
+        frames, labels = (t.to(device, non_blocking=True) for t in (self.frames, self.labels))
+        return self._replace(frames=frames, labels=labels)
 
 
 def normalise(frames: Tensor) -> Tensor:
@@ -231,6 +250,22 @@ def sequence_loss(
     return loss, {name: value.detach() for name, value in record.items()}
 
 
+def batch_loss(
+    network: PropagationNetwork, batch: Batch, recipe: Recipe, progress: float, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Give `sequence_loss` of a batch, in mixed precision."""
+    with torch.autocast(batch.frames.device.type, torch.bfloat16):
+        return sequence_loss(
+            network,
+            batch.frames,
+            batch.labels,
+            recipe,
+            progress=progress,
+            generator=generator,
+            second_given=batch.second_given,
+        )
+
+
 class FrameLoss(NamedTuple):
     """What comparing a frame with the truth gives."""
 
@@ -286,9 +321,9 @@ def frame_loss(
 class Ema:
     """Exponential moving average of a network's parameters and buffers (used for evaluation and export)."""
 
-    def __init__(self, network: PropagationNetwork, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.network: PropagationNetwork = copy.deepcopy(network).eval().requires_grad_(False)
+        self.network: Any = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
@@ -351,16 +386,23 @@ def average_gradients(network: nn.Module) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
+Loss = Callable[[Any, Any, Recipe, float, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
+"""Gives a network's loss on a batch, and scalars worth logging.
+
+Takes the network, the batch, the recipe, the fraction of the training that is over, and a CPU source of
+randomness.
+"""
+
+
 def training_step(
-    network: PropagationNetwork,
+    network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    frames: Tensor,
-    labels: Tensor,
+    batch: Any,
     recipe: Recipe,
+    loss_of: Loss,
     *,
     step: int,
     steps: int,
-    second_given: bool,
 ) -> dict[str, float]:
     """Do one optimisation step; a step whose gradient is not finite changes nothing."""
     rank = dist.get_rank() if dist.is_initialized() else 0
@@ -369,16 +411,7 @@ def training_step(
     generator = torch.Generator().manual_seed(step * 1024 + rank)
     torch.manual_seed(step * 1024 + rank)  # layers that drop paths at random
     network.train()
-    with torch.autocast(frames.device.type, torch.bfloat16):
-        loss, record = sequence_loss(
-            network,
-            frames,
-            labels,
-            recipe,
-            progress=step / steps,
-            generator=generator,
-            second_given=second_given,
-        )
+    loss, record = loss_of(network, batch, recipe, step / steps, generator)
     loss.backward()
     if dist.is_initialized():
         average_gradients(network)

@@ -131,7 +131,8 @@ def _largest_component(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tupl
     return parts == best, (x, y, w, h)
 
 
-def _looks_like_object(mask: NDArray[np.bool_]) -> bool:
+def looks_like_object(mask: NDArray[np.bool_]) -> bool:
+    """Tell whether a region (H, W) is compact, of a middling size, and not cut by more than one border."""
     area = int(mask.sum())
     height, width = mask.shape
     if not 500 <= area <= 0.4 * mask.size:
@@ -149,7 +150,7 @@ def _object_regions(labels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
         pairs = np.stack([a[a != b], b[a != b]], axis=1)
         neighbours |= {(min(p), max(p)) for p in map(tuple, np.unique(pairs, axis=0).tolist())}
     candidates = [(n,) for n in numbers] + sorted(neighbours)
-    return [c for c in candidates if _looks_like_object(np.isin(labels, c))]
+    return [c for c in candidates if looks_like_object(np.isin(labels, c))]
 
 
 @dataclass(frozen=True)

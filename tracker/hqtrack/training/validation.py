@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,6 +12,23 @@ from torch import Tensor
 from hqtrack.nets.interface import Memory, PropagationNetwork
 from hqtrack.propagation.groups import most_likely
 from hqtrack.training.step import identity_maps, join, normalise
+
+
+def validate(
+    network: PropagationNetwork, sequences: Sequence[tuple[Tensor, Tensor]], device: torch.device
+) -> dict[str, float]:
+    """Give the mean IoU over sequences that a network tracks: `validation_iou`.
+
+    Args:
+        network: In evaluation mode.
+        sequences: (T, 3, H, W) uint8 frames and (T, H, W) uint8 labels.
+        device: Where the network is.
+    """
+    with torch.autocast(device.type, torch.bfloat16):
+        scores = [
+            mean_iou(track(network, f.to(device), m[0].to(device)).cpu(), m.cpu()) for f, m in sequences
+        ]
+    return {"validation_iou": float(np.nanmean(scores))}
 
 
 @torch.inference_mode()

@@ -100,8 +100,6 @@ class VideoRun:
             )
         self.tracker = tracker
         self.maker = MaskMaker.beside(tracker)
-        said = (each.prompt for each in job.corrections)
-        self.maker.check([*job.prompts, *(prompt for prompt in said if prompt is not None)])
         self.recorded = 0
         """Frames in the record that was left for another run; 0 where none was."""
 

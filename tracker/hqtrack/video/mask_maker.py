@@ -1,4 +1,4 @@
-"""From boxes and points to masks: by HQ-SAM where its weights are here, else a box by GrabCut."""
+"""From boxes and points to masks, by a refiner: the tracker's own, or another one that is here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from hqtrack import cards
-from hqtrack.errors import InputError, WeightsError
+from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.masks import Mask, Masks
 from hqtrack.video.prompts import Prompt
@@ -21,148 +20,80 @@ if TYPE_CHECKING:
     from hqtrack.refinement import MaskRefiner
     from hqtrack.tracker import HQTrack
 
-
 logger = logging.getLogger(__name__)
 
 
-PULL = "hqtrack weights pull hq-sam-vit-h"
-
-
-def find_refiner() -> cards.Refiner | None:
-    """Give an HQ-SAM of one of the cards whose weights are here; None where there is none."""
+def find_refiner() -> cards.Refiner:
+    """Give a refiner for cards without one: an HQ-SAM whose weights are here, else the embedded light one."""
     from hqtrack.zoo import card_names, load_card, locate
 
-    refiners = (load_card(name).refiner for name in card_names())
-    usable = [each for each in refiners if each is not None and locate(each.weights) is not None]
-    return next((each for each in usable if each.kind.startswith("hq-sam")), None)
+    refiners = [refiner for name in card_names() if (refiner := load_card(name).refiner) is not None]
+    here = [each for each in refiners if locate(each.weights) is not None]
+    large = [each for each in here if each.kind.startswith("hq-sam")]
+    return next(iter(large), None) or load_card("hqtrack-light").refiner or refiners[0]
 
 
 class MaskMaker:
     """Turns prompts into masks.
 
     Args:
-        refiner: Builds HQ-SAM when it is first needed; None if it is not here, and boxes are left to GrabCut.
+        refiner: Builds what makes them when it is first needed.
     """
 
-    def __init__(self, refiner: Callable[[], MaskRefiner] | None) -> None:
+    def __init__(self, refiner: Callable[[], MaskRefiner]) -> None:
         self._build = refiner
         self._refiner: MaskRefiner | None = None
 
     @classmethod
     def beside(cls, tracker: HQTrack) -> MaskMaker:
-        """Give what makes masks for a tracker: by its own refiner, or by an HQ-SAM whose weights are here."""
+        """Give what makes masks for a tracker: by its own refiner, or by that of `find_refiner`."""
         own = tracker.refiner
         if own is not None:
             return cls(lambda: own)
-        settings = find_refiner()
-        if settings is None:
-            return cls(None)
         from hqtrack.refinement import build_refiner
 
-        return cls(partial(build_refiner, settings, device=tracker.device, dtype=tracker.dtype))
-
-    def check(self, prompts: Sequence[Prompt]) -> None:
-        """See whether these prompts can become masks; logs a notice where only GrabCut is here.
-
-        Raises:
-            WeightsError: A point needs HQ-SAM.
-        """
-        if self._build is not None:
-            return
-        if any(prompt.point is not None for prompt in prompts):
-            raise WeightsError(f"a point needs the weights of HQ-SAM: {PULL}; or give a --box instead")
-        if any(prompt.box is not None for prompt in prompts):
-            logger.warning("boxes become masks by GrabCut, which is rough; for HQ-SAM: %s", PULL)
+        return cls(partial(build_refiner, find_refiner(), device=tracker.device, dtype=tracker.dtype))
 
     def masks(self, image: Image, prompts: Sequence[Prompt]) -> Masks:
         """Give the masks (N, H, W) of all objects that prompts name in a frame (H, W, 3); they may overlap.
 
         Raises:
-            InputError: HQ-SAM finds nothing at a point.
+            InputError: Nothing is found at a point.
+            WeightsError: The refiner's weights are missing or damaged.
         """
-        boxes = [prompt.box for prompt in prompts if prompt.box is not None]
-        points = [prompt.point for prompt in prompts if prompt.point is not None]
-        if self._refiner is None and self._build is not None and (boxes or points):
-            self._refiner = self._build()
-        from_boxes, from_points = iter(self._in_boxes(image, boxes)), iter(self._at_points(image, points))
-        found = [
-            prompt.masks
-            if prompt.masks is not None
-            else next(from_boxes if prompt.box is not None else from_points)[None]
-            for prompt in prompts
-        ]
-        return np.concatenate(found)
+        described = [prompt for prompt in prompts if prompt.masks is None]
+        made = iter(self._made(image, described) if described else ())
+        return np.concatenate([next(made)[None] if p.masks is None else p.masks for p in prompts])
 
-    def _in_boxes(self, image: Image, boxes: Sequence[tuple[float, ...]]) -> list[Mask]:
-        if not boxes:
-            return []
+    def _made(self, image: Image, prompts: Sequence[Prompt]) -> list[Mask]:
+        """Give the mask (H, W) of each prompt that is a box, points, or both."""
+        from hqtrack.refinement import Clues
+
         if self._refiner is None:
-            found = [grab_cut(image, box) for box in boxes]
-        else:
-            corners = [(x, y, x + width - 1, y + height - 1) for x, y, width, height in boxes]
-            found = list(self._refiner.masks_from_boxes(image, corners).cpu().numpy())
-        for index, box in enumerate(boxes):
-            if not found[index].any():
-                logger.warning("nothing stands out in the box %g,%g,%g,%g: all of it is taken", *box)
-                found[index] = _filled(image, box)
+            self._refiner = self._build()
+        clues = []
+        for prompt in prompts:
+            corners = None
+            if prompt.box is not None:
+                x, y, width, height = prompt.box
+                corners = (x, y, x + width - 1, y + height - 1)
+            clues.append(Clues(corners, prompt.points, prompt.beside))
+        found: list[Mask] = list(self._refiner.masks_from_clues(image, clues).cpu().numpy())
+        for index, prompt in enumerate(prompts):
+            if found[index].any():
+                continue
+            if prompt.box is None:
+                point = ",".join(f"{value:g}" for value in prompt.points[0])
+                raise InputError(f"point {point}: nothing stands out there; give a --box instead")
+            box = ",".join(f"{value:g}" for value in prompt.box)
+            logger.warning("nothing stands out in the box %s: all of it is taken", box)
+            found[index] = filled(image, prompt.box)
         return found
 
-    def _at_points(self, image: Image, points: Sequence[tuple[float, ...]]) -> list[Mask]:
-        if not points:
-            return []
-        assert self._refiner is not None, "check() refuses points without a refiner"
-        found: list[Mask] = list(self._refiner.masks_from_points(image, points).cpu().numpy())
-        for mask, (x, y) in zip(found, points, strict=True):
-            if not mask.any():
-                raise InputError(f"point {x:g},{y:g}: HQ-SAM finds nothing there; give a --box instead")
-        return found
 
-
-GRABCUT_EDGE = 320
-"""GrabCut sees the surroundings of a box reduced to this longer side, which bounds its time."""
-
-
-def grab_cut(image: Image, box: Sequence[float]) -> Mask:
-    """Separate what is in a box from what surrounds it, by colour.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        box: x, y, width, height, within the image.
-
-    Returns:
-        (H, W) bool; empty where nothing stands out, or the box leaves nothing of the image around it.
-    """
-    inside = _filled(image, box)
-    left, top, right, bottom = _pixels_of(box)
-    margin_x, margin_y = max(8, (right - left) // 4), max(8, (bottom - top) // 4)
-    window = np.s_[
-        max(0, top - margin_y) : bottom + margin_y,
-        max(0, left - margin_x) : right + margin_x,
-    ]
-    crop, seeds = image[window], inside[window].astype(np.uint8) * cv2.GC_PR_FGD
-    scale = min(1.0, GRABCUT_EDGE / max(crop.shape[:2]))
-    size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
-    small = cv2.resize(crop[..., ::-1], size, interpolation=cv2.INTER_AREA)
-    labels = cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST)
-    found = np.zeros_like(inside)
-    if labels.all() or not labels.any():
-        return found
-    cv2.setRNGSeed(0)
-    cv2.grabCut(small, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    object_pixels = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found[window] = cv2.resize(object_pixels, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return found & inside
-
-
-def _filled(image: Image, box: Sequence[float]) -> Mask:
-    """Give the mask of all pixels that a box touches."""
-    left, top, right, bottom = _pixels_of(box)
-    mask = np.zeros(image.shape[:2], bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
-def _pixels_of(box: Sequence[float]) -> tuple[int, int, int, int]:
-    """Give the pixels that a box touches: first column and row, and those after the last."""
+def filled(image: Image, box: Sequence[float]) -> Mask:
+    """Give the mask (H, W) of all pixels that a box x, y, width, height touches."""
     x, y, width, height = box
-    return math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height)
+    mask = np.zeros(image.shape[:2], bool)
+    mask[math.floor(y) : math.ceil(y + height), math.floor(x) : math.ceil(x + width)] = True
+    return mask

@@ -31,7 +31,7 @@ MAX_GREY_VALUES = 32
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """Where one object, or several of one mask file, are in the frame in which they begin: one of three."""
+    """Where an object is in the frame in which it begins: masks of one or more, or a box, points, or both."""
 
     frame: int
     """Index in the whole source."""
@@ -39,13 +39,16 @@ class Prompt:
     """(N, H, W)."""
     box: tuple[float, ...] | None = None
     """x, y, width, height in pixels."""
-    point: tuple[float, ...] | None = None
-    """x, y: a pixel on the object."""
+    points: tuple[tuple[float, ...], ...] = ()
+    """x, y each: pixels on the object."""
+    beside: tuple[tuple[float, ...], ...] = ()
+    """x, y each: pixels that are not of the object."""
 
     def as_json(self) -> dict[str, Any]:
         """Give what `from_json` reads."""
         masks = None if self.masks is None else [rle_encode(mask) for mask in self.masks]
-        return {"frame": self.frame, "masks": masks, "box": self.box, "point": self.point}
+        places = {"box": self.box, "points": self.points, "beside": self.beside}
+        return {"frame": self.frame, "masks": masks, **places}
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Prompt:
@@ -55,7 +58,8 @@ class Prompt:
             entry["frame"],
             None if masks is None else np.stack([rle_decode(rle) for rle in masks]),
             entry["box"] and tuple(entry["box"]),
-            entry["point"] and tuple(entry["point"]),
+            tuple(tuple(point) for point in entry["points"]),
+            tuple(tuple(point) for point in entry["beside"]),
         )
 
 
@@ -74,7 +78,7 @@ def read_prompts(
         masks: Images or folders of them; every value but 0 in one of them is an object.
         boxes: "x,y,width,height" each.
         points: "x,y" each.
-        objects: "frame=N,box=…", or with "point=…" or "mask=FILE"; without a frame, in the first.
+        objects: See `read_object`.
         start: The first frame.
         size: Height and width of the frames.
 
@@ -87,7 +91,7 @@ def read_prompts(
     """
     prompts = [Prompt(start, masks=read_masks(file, size)) for name in masks for file in _files(Path(name))]
     prompts += [Prompt(start, box=read_box(text, size)) for text in boxes]
-    prompts += [Prompt(start, point=read_point(text, size)) for text in points]
+    prompts += [Prompt(start, points=(read_point(text, size),)) for text in points]
     prompts += [prompt for text in objects for prompt in read_object(text, start, size)]
     count = sum(1 if prompt.masks is None else len(prompt.masks) for prompt in prompts)
     if count > MAX_OBJECTS:
@@ -96,28 +100,43 @@ def read_prompts(
 
 
 def read_object(text: str, start: int, size: Size) -> list[Prompt]:
-    """Read "frame=N,box=x,y,width,height", or the same with "point=x,y" or "mask=FILE".
+    """Read "frame=N,mask=FILE", or "frame=N" with "box=x,y,width,height", "point=x,y" and "not=x,y".
+
+    Points may be repeated; those of "not" lie beside the object. Without a frame it begins in the first.
 
     Example:
-        >>> read_object("frame=120,box=4,5,20,30", 0, (480, 854))
-        [Prompt(frame=120, masks=None, box=(4.0, 5.0, 20.0, 30.0), point=None)]
+        >>> (prompt,) = read_object("frame=120,point=4,5,point=9,9,not=30,5", 0, (480, 854))
+        >>> prompt.frame, prompt.points, prompt.beside
+        (120, ((4.0, 5.0), (9.0, 9.0)), ((30.0, 5.0),))
     """
-    known = re.compile(r"(?:^|,)\s*(frame|box|point|mask)=")
-    found = list(known.finditer(text))
+    found = list(re.finditer(r"(?:^|,)\s*(frame|box|point|not|mask)=", text))
     ends = [match.start() for match in found[1:]] + [None]
-    parts = {match[1]: text[match.end() : end] for match, end in zip(found, ends, strict=False)}
-    places = [key for key in parts if key != "frame"]
-    if not found or found[0].start() or len(parts) != len(found) or len(places) != 1:
-        raise InputError(f"object {text!r}: write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE")
-    frame = parts.get("frame", str(start)).strip()
+    parts: dict[str, list[str]] = {}
+    for match, end in zip(found, ends, strict=False):
+        parts.setdefault(match[1], []).append(text[match.end() : end])
+    repeated = [key for key, values in parts.items() if len(values) > 1 and key not in ("point", "not")]
+    described = "box" in parts or "point" in parts
+    if (
+        not found
+        or found[0].start()
+        or repeated
+        or ("mask" in parts) == described
+        or {"mask", "not"} <= {*parts}
+    ):
+        raise InputError(
+            f"object {text!r}: write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE; a box and "
+            "points may be of one object, and not=x,y is a point beside it"
+        )
+    frame = parts.get("frame", [str(start)])[0].strip()
     if not frame.isdecimal() or len(frame) > 9:
         raise InputError(f"object {text[:80]!r}: frame={frame[:20]} is not a number; frames count from 0")
-    value = parts[places[0]]
-    if places[0] == "mask":
-        return [Prompt(int(frame), masks=read_masks(file, size)) for file in _files(Path(value))]
-    if places[0] == "box":
-        return [Prompt(int(frame), box=read_box(value, size))]
-    return [Prompt(int(frame), point=read_point(value, size))]
+    if "mask" in parts:
+        return [Prompt(int(frame), masks=read_masks(file, size)) for file in _files(Path(parts["mask"][0]))]
+    points, beside = (
+        tuple(read_point(value, size) for value in parts.get(key, [])) for key in ("point", "not")
+    )
+    box = read_box(parts["box"][0], size) if "box" in parts else None
+    return [Prompt(int(frame), box=box, points=points, beside=beside)]
 
 
 def read_box(text: str, size: Size) -> tuple[float, ...]:

@@ -489,7 +489,7 @@ class SessionPage:
                 return
             prompt = Prompt(drag.frame, box=box)
         else:
-            prompt = Prompt(drag.frame, point=(x1, y1))
+            prompt = Prompt(drag.frame, points=((x1, y1),))
         self._busy = True
         self._tell_what_to_do()
         try:

@@ -53,7 +53,6 @@ class Engine:
         """Turn a box or point into a mask (H, W), also while a video is tracked."""
         _, maker = self.load()
         with self._making:
-            maker.check([prompt])
             return maker.masks(image, [prompt])[0]
 
 
