@@ -22,7 +22,9 @@ Image = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
 Size = tuple[int, int]
 """Height and width."""
-
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""ImageNet's statistics of red, green and blue, of 1, by which networks' images are normalised."""
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}

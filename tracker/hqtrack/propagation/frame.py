@@ -8,14 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hqtrack.images import Image
+from hqtrack.images import MEAN, STD, Image
 from hqtrack.masks import LabelMap
 
 STRIDE = 16
 """Coarsest grid of the networks."""
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 def input_size(

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hqtrack.images import MEAN, STD, Image
 from hqtrack.masks import box_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.light_segmenter import CROP, PROMPTS, LightSegmenter
-from hqtrack.propagation.frame import MEAN, STD
 from hqtrack.refinement.prompts import Prediction, Prompts, check_image
-from hqtrack.refinement.windows import Image, Points, Window, box_map, cut, paste, point_map, window_around
+from hqtrack.refinement.windows import Points, Window, box_map, cut, paste, point_map, window_around
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 
 CROPS_AT_ONCE = 16

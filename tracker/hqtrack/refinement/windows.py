@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from hqtrack.images import Image
+
 Floats = npt.NDArray[np.float32]
 Points = Sequence[Sequence[float]]
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.images import IMAGE_SUFFIXES, read_image
-from hqtrack.refinement.windows import Image, Window, box_map, cut, point_map, window_around
+from hqtrack.images import IMAGE_SUFFIXES, Image, read_image
+from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_around
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
 from hqtrack.training.datasets.video import read_png

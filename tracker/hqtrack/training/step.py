@@ -17,8 +17,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hqtrack.images import MEAN, STD
 from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
-from hqtrack.propagation.frame import MEAN, STD
 from hqtrack.propagation.groups import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.recipes import (
