@@ -1,0 +1,159 @@
+"""Cosine matching: softmax attention of unit vectors, with one more score for what resembles nothing.
+
+Unit vectors bound every score by the temperature, so that the softmax needs no search for its maximum, and
+its sum can be taken in parts. Exponentials are powers of 2, which processors are three times as fast at.
+Weights of poor matches are too small for float16, whose tensors are matched in float32.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WINDOW_RADIUS = 7
+"""Windows see 7 tokens to each side, 15 x 15 of them (AOT, section 4)."""
+
+_BLOCK = 8
+"""Queries of a block of 8 x 8 are matched with the 22 x 22 keys that their windows cover together."""
+_QUERIES_AT_ONCE = 256
+"""So that the scores of thousands of keys stay in a processor's cache."""
+
+
+def match_all(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    scale: Tensor,
+    no_match: Tensor,
+    first: int | None = None,
+    first_no_match: Tensor | None = None,
+    first_from: int = 0,
+) -> tuple[Tensor, Tensor | None]:
+    """Match every token with all tokens of a memory, and once more with the first ones alone.
+
+    Args:
+        query: Unit vectors (B, Q, C).
+        key: Unit vectors (B, T, C).
+        value: (B, T, V).
+        scale: Temperature, a scalar: scores are cosines times this.
+        no_match: Score of the absent match, a scalar; its value is zero.
+        first: Number of tokens that are also matched alone, with the same scores; None matches none so.
+        first_no_match: The absent match's score there; by default `no_match`.
+        first_from: Values' channels from this one on are given there.
+
+    Returns:
+        (B, Q, V), and (B, Q, V - first_from) or None.
+    """
+    if value.dtype == torch.float16:
+        wide = match_all(
+            query.float(),
+            key.float(),
+            value.float(),
+            scale=scale,
+            no_match=no_match,
+            first=first,
+            first_no_match=first_no_match,
+            first_from=first_from,
+        )
+        return wide[0].half(), None if wide[1] is None else wide[1].half()
+    query, ceiling = _sharpened(query, scale)
+    absent = _absent(no_match, ceiling)
+    first_absent = absent if first_no_match is None else _absent(first_no_match, ceiling)
+    key = key.transpose(1, 2)
+    matched, alone = [], []
+    for part in query.split(_QUERIES_AT_ONCE, dim=1):
+        weights = torch.baddbmm(ceiling, part, key).exp2_()
+        matched.append(weights @ value / (weights.sum(-1, keepdim=True) + absent))
+        if first is not None:
+            own = weights[..., :first]
+            alone.append(own @ value[:, :first, first_from:] / (own.sum(-1, keepdim=True) + first_absent))
+    return torch.cat(matched, 1), torch.cat(alone, 1) if alone else None
+
+
+def match_windows(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    grid: tuple[int, int],
+    *,
+    prior: Tensor,
+    scale: Tensor,
+    no_match: Tensor,
+) -> Tensor:
+    """Match every token with those in a window of 15 x 15 around its place in one earlier frame.
+
+    Args:
+        query: Unit vectors (B, h * w, C), row by row.
+        key: Unit vectors (B, h * w, C).
+        value: (B, h * w, V).
+        grid: (h, w).
+        prior: Logarithms of factors (15, 15), one for each displacement of key from query, rows first.
+        scale: Temperature, a scalar.
+        no_match: Score of the absent match, a scalar; its value is zero.
+
+    Returns:
+        (B, h * w, V).
+    """
+    if value.dtype == torch.float16:
+        wide = [tensor.float() for tensor in (query, key, value)]
+        return match_windows(*wide, grid, prior=prior, scale=scale, no_match=no_match).half()
+    batch, _, channels = value.shape
+    height, width = grid
+    query, ceiling = _sharpened(query, scale)
+    absent = _absent(no_match, ceiling)
+    factors = _factors_of_a_block(prior).to(query.dtype)
+    # Keys beyond the border are zero vectors, which match. But their values are zero, and so is their part of
+    # the sum, for which every value carries a one.
+    value = torch.cat([value, value.new_ones(batch, height * width, 1)], -1)
+    queries = _blocks(query, grid, 0)
+    keys, values = (_blocks(tokens, grid, WINDOW_RADIUS) for tokens in (key, value))
+    out = []
+    for row in range(queries.shape[1]):  # of blocks: so that scores stay in a processor's cache
+        weights = torch.baddbmm(ceiling, _stacked(queries[:, row]), _stacked(keys[:, row]).transpose(1, 2))
+        sums = (weights.exp2_() * factors) @ _stacked(values[:, row])
+        out.append(sums[..., :channels] / (sums[..., channels:] + absent))
+    blocks = torch.stack(out).unflatten(1, (batch, -1)).unflatten(3, (_BLOCK, _BLOCK))
+    # (block rows, B, block columns, 8, 8, V) to rows and columns
+    whole = blocks.permute(1, 0, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
+    return whole[:, :height, :width].flatten(1, 2)
+
+
+def _sharpened(query: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Give queries whose products with keys are exponents of 2, and minus the highest product, (1, 1, 1)."""
+    sharpness = scale / math.log(2)
+    # The ceiling cancels out: there is nothing to learn from it.
+    return query * sharpness.to(query.dtype), -sharpness.detach().to(query.dtype).view(1, 1, 1)
+
+
+def _absent(no_match: Tensor, ceiling: Tensor) -> Tensor:
+    """Give the weight of the absent match, on the scale of the others."""
+    return torch.exp2(no_match / math.log(2) + ceiling.to(no_match.dtype)).to(ceiling.dtype)
+
+
+def _blocks(tokens: Tensor, grid: tuple[int, int], margin: int) -> Tensor:
+    """View tokens (B, h * w, C) as blocks with a margin, (B, block rows, block columns, C, side, side)."""
+    bottom, right = (margin + -side % _BLOCK for side in grid)
+    padded = F.pad(tokens.unflatten(1, grid), (0, 0, margin, right, margin, bottom))
+    side = _BLOCK + 2 * margin
+    return padded.unfold(1, side, _BLOCK).unfold(2, side, _BLOCK)
+
+
+def _stacked(row: Tensor) -> Tensor:
+    """Copy a row of blocks (B, block columns, C, side, side) to matrices (B * block columns, side², C)."""
+    return row.permute(0, 1, 3, 4, 2).reshape(-1, row.shape[-2] * row.shape[-1], row.shape[2])
+
+
+def _factors_of_a_block(prior: Tensor) -> Tensor:
+    """Give the factors (64, 484) of a block's queries and keys; 0 where a key is outside of the window."""
+    side = _BLOCK + 2 * WINDOW_RADIUS
+    places = torch.arange(side, device=prior.device)
+    offset = places - places[:_BLOCK, None]
+    inside = (offset >= 0) & (offset <= 2 * WINDOW_RADIUS)
+    offset = offset.clamp(0, 2 * WINDOW_RADIUS)
+    factors = prior.exp()[offset[:, None, :, None], offset[None, :, None, :]]
+    factors = factors.masked_fill(~(inside[:, None, :, None] & inside[None, :, None, :]), 0)
+    return factors.reshape(_BLOCK * _BLOCK, side * side)
