@@ -26,7 +26,8 @@ class ColourNetwork(PropagationNetwork):
         return (F.avg_pool2d(images, 16),)
 
     def embed_identity(self, one_hot: Tensor) -> Identity:
-        return (F.avg_pool2d(one_hot, 16),)
+        absent = self.max_objects + 1 - one_hot.shape[1]
+        return (F.pad(F.avg_pool2d(one_hot, 16), (0, 0, 0, 0, 0, absent)),)
 
     def reference(self, features: Features, identity: Identity) -> Memory:
         return self.memorize(Propagation((), ((_tokens(features[0]),),)), identity)

@@ -126,7 +126,8 @@ def masks_of(labels: npt.ArrayLike, count: int) -> Masks:
         [[[0, 0, 0]], [[0, 1, 1]]]
     """
     labels = np.asarray(labels)
-    indices = np.arange(1, count + 1, dtype=np.int64).reshape(-1, *(1,) * labels.ndim)
+    # Bytes are compared several times as fast as wider numbers.
+    indices = np.arange(1, count + 1, dtype=np.min_scalar_type(count)).reshape(-1, *(1,) * labels.ndim)
     masks: Masks = labels[None] == indices
     return masks
 

@@ -62,8 +62,8 @@ def channels_of(maps: Tensor, identities: Tensor) -> Tensor:
 class PropagationNetwork(nn.Module, ABC):
     """An encoder, propagation layers and a decoder: AOT, DeAOT, VMOS and the light model.
 
-    Masks travel as one-hot maps of shape (B, max_objects + 1, H, W), float, at the size of the network
-    input; channel 0 is background, channel i is identity i.
+    Masks travel as one-hot maps of shape (B, S, H, W), float, at the size of the network input; channel 0 is
+    background, channel i is identity i. S is at most max_objects + 1: identities beyond have no object.
     """
 
     max_objects: int = 10
@@ -80,7 +80,7 @@ class PropagationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def embed_identity(self, one_hot: Tensor) -> Identity:
-        """Embed one-hot masks of shape (B, max_objects + 1, H, W) with the identity bank."""
+        """Embed one-hot masks (B, S, H, W) with the identity bank."""
 
     @abstractmethod
     def reference(self, features: Features, identity: Identity) -> Memory:

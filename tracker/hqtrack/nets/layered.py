@@ -117,7 +117,7 @@ class TopProjectedNetwork(LayeredNetwork):
 
     def embed_identity(self, one_hot: Tensor) -> Identity:
         """Embed masks as tokens (B, N, channels) at stride 16."""
-        return (to_tokens(self.patch_wise_id_bank(one_hot)),)
+        return (to_tokens(embedded(one_hot, self.patch_wise_id_bank)),)
 
     def _identity_of_layers(self, identity: Identity) -> list[Tensor]:
         of_stride = dict(zip(self.identity_strides, identity, strict=True))
@@ -135,12 +135,18 @@ def identity_bank(max_objects: int, channels: int, stride: int = 16) -> nn.Conv2
     return bank
 
 
+def embedded(one_hot: Tensor, bank: nn.Conv2d) -> Tensor:
+    """Embed masks (B, S, H, W) with the first S identities of a bank, as a map (B, C, h, w)."""
+    weight = bank.weight[:, : one_hot.shape[1]]
+    return F.conv2d(one_hot, weight, bank.bias, bank.stride, bank.padding)
+
+
 def normalised_identity(one_hot: Tensor, bank: nn.Conv2d, norm: nn.LayerNorm, stride: int) -> Tensor:
     """Embed masks (B, identities, H, W) as normalised tokens (B, N, C) on the grid of `stride`.
 
     Patches lie on the grid of the bank's own stride; a finer grid repeats the nearest.
     """
-    embedding = norm(bank(one_hot).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    embedding = norm(embedded(one_hot, bank).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     if bank.stride != (stride, stride):
         height, width = one_hot.shape[-2:]
         grid = (-(-height // stride), -(-width // stride))

@@ -99,8 +99,10 @@ def match_windows(
         (B, h * w, V).
     """
     if value.dtype == torch.float16:
-        wide = [tensor.float() for tensor in (query, key, value)]
-        return match_windows(*wide, grid, prior=prior, scale=scale, no_match=no_match).half()
+        wide = match_windows(
+            query.float(), key.float(), value.float(), grid, prior=prior, scale=scale, no_match=no_match
+        )
+        return wide.half()
     batch, _, channels = value.shape
     height, width = grid
     query, ceiling = _sharpened(query, scale)

@@ -442,7 +442,8 @@ class VMOSLight(PropagationNetwork):
 
     def embed_identity(self, one_hot: Tensor) -> Identity:
         """See `PropagationNetwork.embed_identity`; the last item is the masks themselves at stride 4."""
-        masks = F.avg_pool2d(one_hot, 4)
+        absent = self.max_objects + 1 - one_hot.shape[1]
+        masks = F.pad(F.avg_pool2d(one_hot, 4), (0, 0, 0, 0, 0, absent))
         return to_tokens(self.identity16(masks)), to_tokens(self.identity8(masks)), masks
 
     def reference(self, features: Features, identity: Identity) -> Memory:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
+from hqtrack.propagation.labels import most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
 
 
@@ -61,15 +61,14 @@ class ObjectGroup:
         memory = self._long_term
         return self._network.propagate(features, memory.read(), self._short_term.read(), memory.references)
 
-    def logits(self, features: Features, propagation: Propagation, size: tuple[int, int]) -> Tensor:
-        """Give logits (count + 1, H, W), float32, at the frame's size; channel 0 is background.
+    def logits(self, features: Features, propagation: Propagation) -> Tensor:
+        """Give logits (count + 1, h, w), float32, as the network gives them; channel 0 is background.
 
         Identities without an object are left out, which is what masking them with a large negative number
         amounts to.
         """
         identities = torch.arange(self.count + 1, device=features[0].device)[None]
-        logits = self._network.decode(features, propagation, identities).float()
-        return F.interpolate(logits, size=size, mode="bilinear", align_corners=self._network.align_corners)[0]
+        return self._network.decode(features, propagation, identities)[0].float()
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
@@ -84,51 +83,39 @@ class ObjectGroup:
         own = labels.to(torch.int16) - self._offset
         own = own.masked_fill((own < 0) | (own > self.count), 0)
         used = torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)
-        one_hot = features[0].new_zeros(1, self._network.max_objects + 1, *labels.shape)
-        torch.eq(own, used[:, None, None], out=one_hot[0, : self.count + 1])
-        return self._network.embed_identity(one_hot)
-
-
-def most_likely(logits: Tensor) -> Tensor:
-    """Give the index of the highest channel, (..., S, H, W) to (..., H, W) int64; the first of equals."""
-    if logits.device.type != "cpu":
-        return logits.argmax(-3)
-    # On a CPU argmax is many times slower for a few channels far apart in memory.
-    best, *others = logits.unbind(-3)
-    index = torch.zeros_like(best, dtype=torch.int64)
-    for channel, values in enumerate(others, 1):
-        index.masked_fill_(values > best, channel)
-        best = torch.maximum(best, values)
-    return index
+        return self._network.embed_identity((own == used[:, None, None])[None].to(features[0].dtype))
 
 
 EPSILON = 1e-5
 """Probabilities of several groups are clamped to [EPSILON, 1 - EPSILON] before they are compared."""
 
 
-def merge(group_logits: Iterable[Tensor]) -> Tensor:
-    """Merge the groups' logits into one label map by AOT's soft aggregation.
+def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool) -> Tensor:
+    """Merge the groups' logits, resized bilinearly, into one label map by AOT's soft aggregation.
 
     Each group says with which probability a pixel is background or one of its objects. The merged background
     is the product of all backgrounds; the most probable label wins, the lower one on equal terms. Groups are
     taken one after another, so that memory does not grow with their number.
 
     Args:
-        group_logits: For each group (objects + 1, H, W), background first; at least one.
+        group_logits: For each group (objects + 1, h, w), background first; at least one.
+        size: Height and width of the result.
+        align_corners: Whether the corners of both grids coincide.
 
     Returns:
-        Labels (H, W) uint8, counted through all groups.
+        Labels (*size) uint8, counted through all groups.
     """
     groups = iter(group_logits)
     logits = next(groups)
     following = next(groups, None)
     if following is None:
-        return most_likely(logits).to(torch.uint8)
+        return most_likely_at(logits, size, align_corners=align_corners)
 
-    background, best, labels = _soft(logits)
+    background, best, labels = _soft(resize_logits(logits, size, align_corners=align_corners))
     offset = len(logits) - 1
     while following is not None:
-        own_background, own_best, own_labels = _soft(following)
+        resized = resize_logits(following, size, align_corners=align_corners)
+        own_background, own_best, own_labels = _soft(resized)
         background = background * own_background
         labels = torch.where(own_best > best, own_labels + offset, labels)
         best = torch.maximum(best, own_best)

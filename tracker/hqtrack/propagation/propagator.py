@@ -77,10 +77,13 @@ class Propagator:
         self._look_at(image)
         features = self._features
         propagations = [group.propagate(features) for group in self._groups]
-        size = image.shape[0], image.shape[1]
         self._labels = merge(
-            group.logits(features, propagation, size)
-            for group, propagation in zip(self._groups, propagations, strict=True)
+            (
+                group.logits(features, propagation)
+                for group, propagation in zip(self._groups, propagations, strict=True)
+            ),
+            (image.shape[0], image.shape[1]),
+            align_corners=self._network.align_corners,
         )
         labels = resize_labels(self._labels, self._input_size)
         for group, propagation in zip(self._groups, propagations, strict=True):

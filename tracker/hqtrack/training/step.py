@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hqtrack.images import MEAN, STD
 from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
-from hqtrack.propagation.groups import most_likely
+from hqtrack.propagation.labels import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.recipes import (
     Recipe,
@@ -306,7 +306,7 @@ def frame_loss(
     one_hot = F.one_hot(coarse, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].float()
     present = known[:, 1:] & (one_hot.sum((2, 3)) > 5)
     with torch.no_grad():
-        labels = most_likely(upsampled)
+        labels = most_likely(upsampled).long()
         hit = F.one_hot(labels[sampled], logits.shape[1]).permute(0, 3, 1, 2)[:, 1:] > 0
         overlap = (hit & (one_hot > 0)).sum((2, 3)) / (hit | (one_hot > 0)).sum((2, 3)).clamp(min=1)
         iou = (overlap * present).sum() / present.sum().clamp(min=1)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hqtrack.nets.interface import Memory, PropagationNetwork
-from hqtrack.propagation.groups import most_likely
+from hqtrack.propagation.labels import most_likely
 from hqtrack.training.step import identity_maps, join, normalise
 
 
