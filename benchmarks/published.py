@@ -1,4 +1,4 @@
-"""The published VMOS, run as it is on a CPU, for comparison; fetched by whoever runs a benchmark.
+"""The published VMOS, run as it is, for comparison; fetched by whoever runs a benchmark.
 
 Its two compiled extensions are replaced: the DCNv3 operator by the pure PyTorch twin that is published in
 the same file, the correlation sampler by a sum over shifts. The number of long-term slots, a constant in
@@ -52,6 +52,7 @@ class PublishedVMOS:
         long_term_gap: Frames between two long-term writes.
         short_term_distance: The short-term memory is the entry of this many frames ago.
         max_long_edge: Limit of the longer side of the network's input.
+        device: Where to run it.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class PublishedVMOS:
         long_term_gap: int,
         short_term_distance: int,
         max_long_edge: float = 1040.0,
+        device: str = "cpu",
     ) -> None:
+        self._device = torch.device(device)
         _prepare_imports(folder, long_term_slots)
         from configs.ytb_vip_dav_deaot_internT import EngineConfig
         from networks.engines import build_engine
@@ -75,13 +78,13 @@ class PublishedVMOS:
                 config = EngineConfig("default", "internT_msdeaotl_v2")
             finally:
                 os.chdir(here)
-        self.network = build_vos_model(config.MODEL_VOS, config).eval()
+        self.network = build_vos_model(config.MODEL_VOS, config).eval().to(device)
         self._max_long_edge = max_long_edge
         self._new_engine = lambda: build_engine(
             config.MODEL_ENGINE,
             phase="eval",
             aot_model=self.network,
-            gpu_id=0,
+            gpu_id=self._device.index or 0,
             short_term_mem_skip=short_term_distance,
             long_term_mem_gap=long_term_gap,
         )
@@ -90,7 +93,7 @@ class PublishedVMOS:
     def initialize(self, image: np.ndarray, labels: np.ndarray) -> None:
         self._engine = self._new_engine().eval()
         pixels = self._prepare(image)
-        mask = torch.from_numpy(labels)[None, None].float()
+        mask = torch.from_numpy(labels)[None, None].float().to(self._device)
         mask = F.interpolate(mask, size=pixels.shape[2:], mode="nearest")
         self._engine.add_reference_frame(pixels, mask, frame_step=0, obj_nums=int(labels.max()))
 
@@ -100,14 +103,14 @@ class PublishedVMOS:
         logits = self._engine.decode_current_logits(image.shape[:2])
         label = torch.softmax(logits, dim=1).argmax(dim=1, keepdim=True).float()
         self._engine.update_memory(F.interpolate(label, size=self._engine.input_size_2d, mode="nearest"))
-        return label[0, 0].numpy().astype(np.uint8)
+        return label[0, 0].cpu().numpy().astype(np.uint8)
 
     def _prepare(self, image: np.ndarray) -> Tensor:
         from dataloaders.video_transforms import MultiRestrictSize_, MultiToTensor
 
         sample = {"current_img": image, "meta": {}}
         resize = MultiRestrictSize_(None, self._max_long_edge, multi_scale=[1.0], align_corners=True)
-        return MultiToTensor()(resize(sample))[0]["current_img"][None].float()
+        return MultiToTensor()(resize(sample))[0]["current_img"][None].float().to(self._device)
 
 
 def _prepare_imports(folder: Path, long_term_slots: int) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from hqtrack.cards import RefinerKind
+from hqtrack.masks import box_of
 from hqtrack.refinement.sam import PromptedSam, Prompts, build_network
 
 from segment_anything_hq import SamPredictor  # isort: skip
@@ -36,6 +37,18 @@ def published(predictor: Any, image: np.ndarray, boxes: np.ndarray) -> torch.Ten
         candidates, quality, _ = predictor.predict(box=box)
         masks.append(candidates[int(np.argmax(quality))])
     return torch.from_numpy(np.stack(masks))
+
+
+def published_refiner(kind: RefinerKind, device: str) -> Callable[[np.ndarray, np.ndarray], torch.Tensor]:
+    """Give what refines the objects of a label map (H, W) in its frame as published; with fresh weights."""
+    predictor = SamPredictor(build_network(kind).to(device).eval())
+
+    def refine(image: np.ndarray, labels: np.ndarray) -> torch.Tensor:
+        boxes = (box_of(labels == index) for index in range(1, int(labels.max()) + 1))
+        found = [box for box in boxes if box is not None]
+        return published(predictor, image, np.array(found or [(0, 0, 9, 9)], float))
+
+    return refine
 
 
 def ours(sam: PromptedSam, image: np.ndarray, boxes: np.ndarray) -> torch.Tensor:
