@@ -140,10 +140,10 @@ def box_of(mask: npt.ArrayLike) -> tuple[int, int, int, int] | None:
         (1, 1, 2, 1)
     """
     mask = as_bool(mask)
-    columns = np.flatnonzero(mask.any(axis=0))
-    if len(columns) == 0:
-        return None
     rows = np.flatnonzero(mask.any(axis=1))
+    if len(rows) == 0:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
 
@@ -177,11 +177,13 @@ def rle_encode(mask: npt.ArrayLike) -> Rle:
     mask = as_bool(mask)
     if mask.ndim != 2:
         raise InputError(f"a mask must have the shape (H, W), not {mask.shape}")
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(np.concatenate(([0], changes, [flat.size]))).tolist()
-    if flat.size and flat[0]:
-        runs.insert(0, 0)  # the first run is always background
+    box = box_of(mask)
+    first, beyond = (0, 0) if box is None else (box[0], box[2] + 1)
+    flat = mask[:, first:beyond].ravel(order="F")  # outside of the box all is background
+    changes = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + first * mask.shape[0]
+    runs = np.diff(changes, prepend=0, append=mask.size).tolist()  # the first run is always background
+    if len(runs) > 1 and runs[-1] == 0:
+        runs.pop()
     return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": _pack(runs)}
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisations folded into the convolutions before them, once a network is not trained any more."""
+"""Convolutions that do what comes behind them, once a network is not trained any more."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ _FUSED: dict[type[nn.Module], tuple[str, list[float]]] = {
 }
 """Activations that oneDNN applies while it writes a convolution's result: its name for each, and numbers."""
 
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6)
 
-class FoldedConv2d(nn.Conv2d):
-    """A convolution with what is left of the normalisation behind it, and its activation, if any.
+
+class FusedConv2d(nn.Conv2d):
+    """A convolution and the activation behind it, in one pass where that can be.
 
     Args:
-        convolution: Its weights are copied.
-        following: A normalisation, whose activation may be its part `act`, or an activation.
+        convolution: Its weights are taken over.
+        activation: Applied to the result.
     """
 
-    def __init__(self, convolution: nn.Conv2d, following: nn.Module) -> None:
+    def __init__(self, convolution: nn.Conv2d, activation: nn.Module) -> None:
         sizes = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation)
         super().__init__(
             convolution.in_channels,
@@ -38,20 +40,8 @@ class FoldedConv2d(nn.Conv2d):
             *sizes,  # type: ignore[arg-type]
             groups=convolution.groups,
         )
-        assert self.bias is not None
-        scale, mean, shift = torch.ones(()), torch.zeros(()), torch.zeros(())
-        activation: object = following
-        if _is_norm(following):
-            mean, variance, weight, shift = (
-                _tensor(following, name) for name in ("running_mean", "running_var", "weight", "bias")
-            )
-            scale = torch.rsqrt(variance + float(following.eps)) * weight  # type: ignore[arg-type]
-            activation = getattr(following, "act", None)
-        with torch.no_grad():
-            self.weight.copy_(convolution.weight * scale.view(-1, 1, 1, 1))
-            own = 0 if convolution.bias is None else convolution.bias
-            self.bias.copy_((own - mean) * scale + shift)
-        self.activation = activation if isinstance(activation, nn.Module) else nn.Identity()
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H', W')."""
@@ -65,12 +55,13 @@ class FoldedConv2d(nn.Conv2d):
 
 
 def folded(network: Network) -> Network:
-    """Give the network without the batch normalisations and activations that follow a convolution.
+    """Give the network with convolutions that do what comes behind them.
 
-    It computes the same up to rounding, faster, and cannot be trained. A normalisation counts as following a
-    convolution when a module registers one right after the other and their channels agree. That is so in all
-    encoders here, and the custom of timm and torchvision; a module that uses them in another order must not
-    be folded.
+    That is a batch normalisation with fixed statistics, which becomes part of the weights, and an activation.
+    The result computes the same up to rounding, faster, and cannot be trained. A module counts as coming
+    behind a convolution when it is registered right after it, and a normalisation's channels agree. That is
+    so in all encoders here, and the custom of timm and torchvision; a module that uses its children in
+    another order must not be folded.
 
     Returns:
         A copy, or the network itself where there is nothing to fold.
@@ -80,24 +71,26 @@ def folded(network: Network) -> Network:
     network = copy.deepcopy(network)
     for module in list(network.modules()):
         for name, next_name in list(_pairs(module)):
-            convolution, following = getattr(module, name), getattr(module, next_name)
-            setattr(module, name, FoldedConv2d(convolution, following))
+            convolution, behind = getattr(module, name), getattr(module, next_name)
+            activation = behind
+            if _is_norm(behind):
+                convolution = _with_norm(convolution, behind)
+                activation = getattr(behind, "act", None) or nn.Identity()
+            setattr(module, name, FusedConv2d(convolution, activation))
             setattr(module, next_name, nn.Identity())
     return network
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Give the names of each convolution among a module's children and of what follows and can be folded."""
-    for (name, convolution), (next_name, following) in pairwise(module.named_children()):
+    """Give the names of each convolution among a module's children and of what comes behind."""
+    for (name, convolution), (next_name, behind) in pairwise(module.named_children()):
         if (
-            type(convolution) in (nn.Conv2d, DepthwiseConv2d)  # other kinds may pad in a way of their own
+            type(convolution) in (nn.Conv2d, DepthwiseConv2d)  # another subclass may have a way of its own
+            and isinstance(convolution, nn.Conv2d)
             and not isinstance(convolution.padding, str)
             and (
-                type(following) in (nn.ReLU, nn.ReLU6)
-                or (
-                    _is_norm(following)
-                    and len(_tensor(following, "running_mean")) == convolution.out_channels
-                )
+                type(behind) in _ACTIVATIONS
+                or (_is_norm(behind) and len(_tensor(behind, "running_mean")) == convolution.out_channels)
             )
         ):
             yield name, next_name
@@ -105,6 +98,20 @@ def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
 
 def _is_norm(module: nn.Module) -> bool:
     return isinstance(getattr(module, "running_mean", None), Tensor)
+
+
+@torch.no_grad()
+def _with_norm(convolution: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
+    """Give a copy of a convolution that does a normalisation, too."""
+    mean, variance, weight, shift = (
+        _tensor(norm, name) for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = torch.rsqrt(variance + float(norm.eps)) * weight  # type: ignore[arg-type]
+    convolution = copy.deepcopy(convolution)
+    own = 0 if convolution.bias is None else convolution.bias
+    convolution.weight.mul_(scale[:, None, None, None])
+    convolution.bias = nn.Parameter((own - mean) * scale + shift)
+    return convolution
 
 
 def _tensor(module: nn.Module, name: str) -> Tensor:

@@ -29,44 +29,20 @@ from hqtrack.nets.interface import (
     channels_of,
 )
 from hqtrack.nets.layers import DepthwiseConv2d, grid_of, to_map, to_tokens
+from hqtrack.nets.matching import WINDOW_RADIUS, match_all, match_windows
 
 KEY_CHANNELS = 64
-WINDOW_RADIUS = 7
 MATCHES = 7
 """Masks that matching gives: from the frame before, at stride 8; from the long-term memory; from the frame
 before, at stride 16; from the references alone; from the references at stride 8; by what whole objects look
 like, pixel by pixel; and the frame before's once more, each object called what it looks like."""
 REFERENCE_TOKENS = 640
 """Tokens of the references at stride 8 that objects are matched with, and as many of the background."""
-QUERY_CHUNK = 192
-"""Queries that attend to the long-term memory at a time: their scores stay in the processor's cache."""
 
 
 def upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """Resize a map (B, C, h, w) bilinearly."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def matched_values(weights: Tensor, none: Tensor, value: Tensor) -> Tensor:
-    """Average values by weights and one further weight, that of "no match", whose value is zero.
-
-    Args:
-        weights: (..., Q, T), not normalised.
-        none: Weight of the absent match, a scalar.
-        value: (..., T, C).
-    """
-    total = weights.sum(-1, keepdim=True) + none
-    return (weights.to(value.dtype) @ value) / total.to(value.dtype)
-
-
-def exponentials(scores: Tensor, ceiling: Tensor) -> Tensor:
-    """Give exp(scores - ceiling), in place.
-
-    Cosine scores have a bound by construction, `ceiling`, which spares the softmax its search for the
-    maximum. In place, because these are the largest tensors of the network, and writing new memory costs
-    more than exp.
-    """
-    return scores.sub_(ceiling).exp_()
 
 
 class LongTermMatch(nn.Module):
@@ -89,20 +65,18 @@ class LongTermMatch(nn.Module):
             masks_from: Value channels from this one on are given once more, at the end, as matched with the
                 references alone: what drifted can never outvote them there.
         """
-        scale = self.log_scale.exp()
         # More tokens in memory means more accidental matches: the bar rises with their number.
-        none = (self.no_match + math.log(entry.key.shape[-2] / 100) - scale).exp()
-        none_of_references = (self.no_match + math.log(references / 100) - scale).exp()
-        out = []
-        for part in (query * scale).split(QUERY_CHUNK, dim=-2):
-            weights = exponentials((part @ entry.key.transpose(-1, -2)).float(), scale)
-            values = matched_values(weights, none, entry.value)
-            if masks_from is not None:
-                sure = entry.value[..., :references, masks_from:]
-                sure = matched_values(weights[..., :references], none_of_references, sure)
-                values = torch.cat([values, sure], dim=-1)
-            out.append(values)
-        return torch.cat(out, dim=-2)
+        matched, sure = match_all(
+            query[:, 0],
+            entry.key[:, 0],
+            entry.value[:, 0],
+            scale=self.log_scale.exp(),
+            no_match=self.no_match + math.log(entry.key.shape[-2] / 100),
+            first=None if masks_from is None else references,
+            first_no_match=self.no_match + math.log(references / 100),
+            first_from=masks_from or 0,
+        )
+        return (matched if sure is None else torch.cat([matched, sure], dim=-1))[:, None]
 
 
 class ShortTermMatch(nn.Module):
@@ -117,29 +91,17 @@ class ShortTermMatch(nn.Module):
         self.displacement = nn.Parameter(-0.02 * (offset[:, None] ** 2 + offset[None, :] ** 2))
 
     def forward(self, query: Tensor, entry: MemoryEntry, size: tuple[int, int]) -> Tensor:
-        """Match query (B, 1, h * w, C) against one frame of h * w tokens.
-
-        Row after row: a row of queries sees only the 15 rows of keys around it, which lie side by side.
-        """
-        height, width = size
-        scale = self.log_scale.exp()
-        none = (self.no_match - scale).exp()
-        column = torch.arange(width, device=query.device)
-        dx = column[None, :] - column[:, None]
-        prior = self.displacement.exp()[:, dx.clamp(-WINDOW_RADIUS, WINDOW_RADIUS) + WINDOW_RADIUS]
-        prior = prior.masked_fill(dx.abs() > WINDOW_RADIUS, 0).transpose(0, 1)
-
-        out = []
-        for y, row in enumerate((query * scale).split(width, dim=-2)):
-            top, bottom = max(0, y - WINDOW_RADIUS), min(height, y + WINDOW_RADIUS + 1)
-            near = slice(top * width, bottom * width)
-            offsets = slice(top - y + WINDOW_RADIUS, bottom - y + WINDOW_RADIUS)
-            scores = (row @ entry.key[..., near, :].transpose(-1, -2)).float()
-            # Factors of the exponentials instead of terms of the scores: processors are slow at exponentials
-            # of very low scores.
-            weights = exponentials(scores, scale) * prior[:, offsets].flatten(1)
-            out.append(matched_values(weights, none, entry.value[..., near, :]))
-        return torch.cat(out, dim=-2)
+        """Match query (B, 1, h * w, C) against one frame of h * w tokens."""
+        out = match_windows(
+            query[:, 0],
+            entry.key[:, 0],
+            entry.value[:, 0],
+            size,
+            prior=self.displacement,
+            scale=self.log_scale.exp(),
+            no_match=self.no_match,
+        )
+        return out[:, None]
 
 
 class GatedSelfPropagation(nn.Module):
@@ -190,7 +152,8 @@ class LightGPM(nn.Module):
 
     def key(self, x: Tensor) -> Tensor:
         """Give unit keys (B, 1, h * w, 64) of visual tokens."""
-        return F.normalize(self.query(self.norm_x(x)).float(), dim=-1)[:, None]
+        key = F.normalize(self.query(self.norm_x(x)).float(), dim=-1)
+        return key.to(self.query.weight.dtype)[:, None]
 
     def value(self, z: Tensor | None, identity: Tensor) -> Tensor:
         """Give identity values (B, h * w, dim) of a frame whose identities are known."""
@@ -246,13 +209,7 @@ class ReferenceMatch(nn.Module):
         chosen = _drawn_tokens(patches)
         key = key.gather(1, chosen[..., None].expand(-1, -1, key.shape[-1]))
         patches = patches.gather(1, chosen[..., None].expand(-1, -1, patches.shape[-1]))
-        scale = self.log_scale.exp()
-        none = (self.no_match - scale).exp()
-        out = []
-        for part in (query * scale).split(4 * QUERY_CHUNK, dim=-2):
-            weights = exponentials((part @ key.transpose(-1, -2)).float(), scale)
-            out.append(matched_values(weights, none, patches))
-        return torch.cat(out, dim=-2)
+        return match_all(query, key, patches, scale=self.log_scale.exp(), no_match=self.no_match)[0]
 
 
 def _drawn_tokens(patches: Tensor) -> Tensor:
@@ -438,7 +395,8 @@ class VMOSLight(PropagationNetwork):
         f4, f8, f16, f32 = self.encoder(images)
         f16 = torch.cat([f16, upsample(f32, f16.shape[-2:])], dim=1)
         key8 = self.key8(f8) + upsample(self.key8_context(f16), f8.shape[-2:])
-        return f4, f8, self.project16(f16), F.normalize(key8.float(), dim=1)
+        key8 = F.normalize(key8.float(), dim=1).to(self.key8.weight.dtype)
+        return f4, f8, self.project16(f16), key8
 
     def embed_identity(self, one_hot: Tensor) -> Identity:
         """See `PropagationNetwork.embed_identity`; the last item is the masks themselves at stride 4."""

@@ -39,7 +39,7 @@ def track_frames(
         frames: All frames, those of the journal included.
         prompts: The objects; those whose frame never comes do not join.
         maker: Turns them into masks.
-        journal: Records every frame; None records nothing.
+        journal: Has the frames that were tracked before; None has none.
         corrections: What is said of later frames.
 
     Yields:
@@ -64,8 +64,6 @@ def track_frames(
                 course.know(frame.index, frame.image, tracked.masks)
         else:
             tracked = Tracked(frame, course.step(frame.index, frame.image))
-            if journal is not None:
-                journal.append(tracked)
         yield tracked
 
 

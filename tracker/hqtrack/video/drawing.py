@@ -70,24 +70,33 @@ def draw_masks(
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    masks = np.asarray(masks).astype(bool)
+    masks = np.asarray(masks, bool)
     if masks.ndim != 3 or masks.shape[1:] != image.shape[:2]:
         raise InputError(f"masks {masks.shape} do not fit an image {image.shape}; they must be (N, H, W)")
     drawn = image.copy()
     names = range(1, len(masks) + 1) if labels is None else labels
     paints = [colour_of(label) for label in names] if colours is None else colours
     thickness = max(1, round(min(image.shape[:2]) / 400))
-    for paint, mask in zip(paints, masks, strict=True):
-        if not mask.any():
+    boxes = [box_of(mask) for mask in masks]
+    for paint, mask, box in zip(paints, masks, boxes, strict=True):
+        if box is None:
             continue
-        colour = np.array(paint, np.float32)
-        drawn[mask] = ((1 - STRENGTH) * drawn[mask] + STRENGTH * colour).astype(np.uint8)
-        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        x0, y0, x1, y1 = box
+        crop = mask[y0 : y1 + 1, x0 : x1 + 1].astype(np.uint8)
+        part = drawn[y0 : y1 + 1, x0 : x1 + 1]
+        cv2.copyTo(cv2.LUT(part, _tint(paint)), crop, part)
+        outline, _ = cv2.findContours(crop, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
         cv2.drawContours(drawn, outline, -1, paint, thickness)
-    for label, paint, mask in zip(names, paints, masks, strict=True):
-        if mask.any():  # numbers last, so that no mask covers them
-            write_text(drawn, str(label), _middle(mask), paint)
+    for label, paint, mask, box in zip(names, paints, masks, boxes, strict=True):
+        if box is not None:  # numbers last, so that no mask covers them
+            write_text(drawn, str(label), _middle(mask, box), paint)
     return drawn
+
+
+def _tint(paint: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Give what each value of each channel becomes under a colour, (1, 256, 3) uint8."""
+    values = np.arange(256, dtype=np.float32)[:, None]
+    return ((1 - STRENGTH) * values + STRENGTH * np.array(paint, np.float32)).astype(np.uint8)[None]
 
 
 def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[int, int, int]) -> None:
@@ -103,11 +112,9 @@ def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[i
         cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, thickness, cv2.LINE_AA)
 
 
-def _middle(mask: Mask) -> tuple[int, int]:
-    """Give the pixel (x, y) of a mask that lies deepest in it: a mean may lie outside."""
-    corners = box_of(mask)
-    assert corners is not None, "the caller draws no empty mask"
-    left, top, right, bottom = corners
+def _middle(mask: Mask, box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Give the pixel (x, y) of a mask in a box that lies deepest in it: a mean may lie outside."""
+    left, top, right, bottom = box
     crop = mask[top : bottom + 1, left : right + 1]
     depth = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)

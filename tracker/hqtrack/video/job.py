@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.tracker import HQTrack, Precision
+from hqtrack.video.backlog import Backlog
 from hqtrack.video.corrections import check_corrections
 from hqtrack.video.course import track_frames
 from hqtrack.video.journal import Job, Journal, has_unfinished, read_job
@@ -27,6 +28,10 @@ from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 from hqtrack.video.tracked import Tracked
 
 __all__ = ["Job", "Outcome", "Prompt", "VideoRun", "open_source", "read_job"]
+
+
+WAITING = 4
+"""Tracked frames that wait at most until they are written."""
 
 
 @dataclass(frozen=True)
@@ -138,49 +143,60 @@ class VideoRun:
         After an error, `recorded` tells how many frames another run may go on after.
 
         Args:
-            on_frame: Called with each frame when it is written, those of an earlier run included.
+            on_frame: Called with each frame when it is tracked, those of an earlier run included.
             stop: Asked after each frame; True completes the outputs with the frames so far.
         """
         journal = self._begin()
         old = journal.left if journal is not None else 0
         outputs: Outputs | None = None
-        count = objects = last = 0
+        written = objects = last = 0
         stopped = False
         begin = time.perf_counter()
+
+        def write(tracked: Tracked) -> None:
+            nonlocal written, objects, last
+            assert outputs is not None
+            if journal is not None and written >= old:
+                journal.append(tracked)
+            outputs.write(tracked)
+            written, objects, last = written + 1, len(tracked.masks), tracked.frame.index
+
         try:
             outputs = Outputs(self.job.outputs, self.out, facts_of(self.frames))
-            for tracked in track_frames(
-                self.tracker, self.frames, self.job.prompts, self.maker, journal, self.job.corrections
-            ):
-                outputs.write(tracked)
-                count, objects, last = count + 1, len(tracked.masks), tracked.frame.index
-                if count == old:
-                    begin = time.perf_counter()
-                if on_frame is not None:
-                    on_frame(tracked)
-                if stop is not None and stop():
-                    stopped = True
-                    break
-            speed = max(0, count - old) / (time.perf_counter() - begin)
+            # Frames are read ahead and written behind, while the tracker is at the ones between.
+            with Backlog(write, WAITING) as backlog:
+                course = track_frames(
+                    self.tracker, self.frames, self.job.prompts, self.maker, journal, self.job.corrections
+                )
+                for count, tracked in enumerate(course, 1):
+                    backlog.hand_over(tracked)
+                    if count == old:
+                        begin = time.perf_counter()
+                    if on_frame is not None:
+                        on_frame(tracked)
+                    if stop is not None and stop():
+                        stopped = True
+                        break
+            speed = max(0, written - old) / (time.perf_counter() - begin)
             # Stopped among the frames of an earlier run, which left complete files.
-            outputs.finish() if count > old or not stopped else outputs.discard()
+            outputs.finish() if written > old or not stopped else outputs.discard()
         except BaseException as error:
             with suppress(OSError, HQTrackError):
                 # A second Ctrl+C is in a hurry.
-                if outputs is not None and count > old and not isinstance(error, KeyboardInterrupt):
+                if outputs is not None and written > old and not isinstance(error, KeyboardInterrupt):
                     outputs.finish()
             if outputs is not None:
                 outputs.discard()
             if journal is not None:
-                self._leave(journal, max(count, old))
+                self._leave(journal, max(written, old))
             raise
-        at_end = self.frames.indices is not None and count == len(self.frames)
+        at_end = self.frames.indices is not None and written == len(self.frames)
         unfinished = stopped and journal is not None and not at_end
         if journal is not None:
-            self._leave(journal, max(count, old) if unfinished else 0)
+            self._leave(journal, max(written, old) if unfinished else 0)
         late = [prompt.frame for prompt in self.job.prompts if prompt.frame > last and not stopped]
         return Outcome(
-            frames=count,
+            frames=written,
             objects=objects,
             last=last,
             speed=speed,
