@@ -1,0 +1,93 @@
+"""The folder of a video's outputs: one run at a time writes there, and it is known which files it wrote.
+
+Both are kept in a hidden folder beside the outputs: a lock, and a list of the files, one a line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import filelock
+
+from hqtrack.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+STATE = ".hqtrack"
+
+
+class OutputFolder:
+    """A folder of outputs, which may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock, self._list = path / STATE / "lock", path / STATE / "written"
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep other runs out, in this process and others, until the end of the block; makes the folder.
+
+        Raises:
+            InputError: Another run is writing there.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self._lock, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise InputError(
+                f"{self.path}: another run is writing there; wait for it, or name another folder with -o"
+            ) from error
+        except NotImplementedError:  # some network drives have no locks
+            logger.warning("%s: this drive cannot keep a second run out", self.path)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def check_free(self) -> None:
+        """Check that no run is writing there now; nothing is made.
+
+        Raises:
+            InputError: One is.
+        """
+        if self._lock.exists():
+            with self.claimed():
+                pass
+
+    def note(self, file: Path) -> None:
+        """List a file, before it is there."""
+        with self._list.open("a", encoding="ascii") as written:
+            written.write(_line(file.relative_to(self.path)))
+
+    def remove_written(self, names: Collection[str]) -> None:
+        """Remove the files that earlier runs wrote under these names of files and folders, and no others."""
+        listed = self._listed()
+        for file in listed:
+            if file.parts[0] in names:
+                (self.path / file).unlink(missing_ok=True)
+        kept = [_line(file) for file in listed if file.parts[0] not in names]
+        self._list.write_text("".join(kept), encoding="ascii")
+
+    def _listed(self) -> list[Path]:
+        """Read the list: paths below the folder, each once; what else a damaged one has is left out."""
+        try:
+            lines = self._list.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        files = []
+        for line in dict.fromkeys(lines):
+            with suppress(ValueError):
+                path = Path(str(json.loads(line)))
+                if path.parts and not path.is_absolute() and ".." not in path.parts:
+                    files.append(path)
+        return files
+
+
+def _line(file: Path) -> str:
+    """Write a path as JSON, which has no line breaks of its own."""
+    return json.dumps(file.as_posix()) + "\n"
