@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,17 +70,26 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def lying() -> Iterator[Liar]:
+    """Serve lies until the end of the block."""
+    with Liar(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def liar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Liar]:
     monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(downloads, "ATTEMPTS", 2)
     monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 1.0)
-    with Liar(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with lying() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @quick

@@ -143,8 +143,7 @@ def test_masks_come_back_from_label_maps_and_run_lengths(
         np.testing.assert_array_equal(rle_decode(rle_encode(mask)), mask)
 
 
-@quick
-@given(
+run_lengths = (
     st.fixed_dictionaries(
         {"size": st.lists(st.integers(-1, 20) | st.integers(), max_size=3) | anything},
         optional={
@@ -153,6 +152,10 @@ def test_masks_come_back_from_label_maps_and_run_lengths(
     )
     | anything
 )
+
+
+@quick
+@given(run_lengths)
 def test_run_lengths_are_a_mask_or_refused(rle: Any) -> None:
     try:
         mask = rle_decode(rle)

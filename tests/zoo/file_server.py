@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class FileServer:
     stall_after: int | None = None
     """Stop sending after this many bytes of a body, and keep the connection open until `released`."""
     released: threading.Event = field(default_factory=threading.Event)
+    pause: float = 0.0
+    """Seconds after every 64 KB of a body."""
     honours_ranges: bool = True
     hub_sha256: str = ""
     """Published in the header that model hubs use."""
@@ -66,7 +69,9 @@ def serving(state: FileServer) -> Iterator[FileServer]:
                     self.wfile.write(body[: state.stall_after])
                     state.released.wait(60)
                     body = body[state.stall_after :]
-                self.wfile.write(body)
+                for begin in range(0, len(body), 1 << 16):
+                    self.wfile.write(body[begin : begin + (1 << 16)])
+                    time.sleep(state.pause)
             except ConnectionError:
                 self.close_connection = True
 

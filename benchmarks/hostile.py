@@ -1,0 +1,752 @@
+"""Attack the program: broken files, senseless arguments, lying servers, and kill -9 at random moments.
+
+    python benchmarks/hostile.py                          everything, some minutes
+    python benchmarks/hostile.py --only track --seed 7    one area
+    python benchmarks/hostile.py --write                  put the table into docs/reliability.md
+
+Each case ends in one of three ways. *Clear error*: refused in a line that says what is wrong. *Recovered*:
+the result is what it should be; after a kill, the same command (with `--resume` where the program advises it)
+gives what an uninterrupted run gives. *Bad*: anything else: a traceback, a hang, something lost or wrong.
+
+Processes are forked from a server that has imported everything, which saves seconds per case; they are killed
+as any other process is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+TABLE = ROOT / "docs" / "reliability.md"
+SECONDS = 240.0
+"""A case that takes longer is bad: it hangs."""
+
+CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@dataclass
+class Tally:
+    """How the cases of one area ended."""
+
+    area: str
+    refused: int = 0
+    recovered: int = 0
+    bad: list[str] = field(default_factory=list)
+
+    @property
+    def tried(self) -> int:
+        return self.refused + self.recovered + len(self.bad)
+
+    def count(self, name: str, outcome: str) -> None:
+        """Count a case: "refused", "recovered", or what is bad about it."""
+        if outcome == "refused":
+            self.refused += 1
+        elif outcome == "recovered":
+            self.recovered += 1
+        else:
+            self.bad.append(f"{name}: {outcome}")
+            print(f"bad: {self.area}: {name}: {outcome}", file=sys.stderr, flush=True)
+
+    def attempt(self, name: str, action: Callable[[], object]) -> None:
+        """Run a case in this process: an error of ours is clear, another one is bad."""
+        from hqtrack.errors import HQTrackError
+
+        begin = time.monotonic()
+        try:
+            action()
+        except HQTrackError as error:
+            outcome = "refused" if "\n" not in str(error) else f"an error of several lines: {error}"
+        except Exception as error:
+            outcome = f"{type(error).__name__}: {error}"
+        else:
+            outcome = "recovered"
+        if time.monotonic() - begin > SECONDS:
+            outcome = "took too long"
+        self.count(name, outcome)
+
+
+# --- processes
+
+
+def _child(log: str, target: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Be a process of its own: a session, a log, an exit code."""
+    import torch
+
+    os.setsid()
+    torch.set_num_threads(1)
+    descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    target(*arguments)
+
+
+def hqtrack_command(*arguments: str) -> None:
+    """Run `hqtrack` as the command does."""
+    from hqtrack.cli import main
+
+    sys.argv = ["hqtrack", *arguments]
+    main()
+
+
+@dataclass
+class Ended:
+    """How a process ended."""
+
+    code: int | None
+    """Negative for a signal, None for a hang."""
+    said: str
+    seconds: float
+
+
+def run(
+    folder: Path, target: Callable[..., object], *arguments: object, kill_after: float | None = None
+) -> Ended:
+    """Run something in a process, and kill its whole session after a while."""
+    log = folder / "log.txt"
+    log.unlink(missing_ok=True)
+    process = CONTEXT.Process(target=_child, args=(str(log), target, arguments))
+    begin = time.monotonic()
+    process.start()
+    process.join(SECONDS if kill_after is None else kill_after)
+    killed = process.is_alive()
+    if killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
+        process.kill()
+        process.join()
+    said = log.read_text(errors="replace") if log.exists() else ""
+    code = None if killed and kill_after is None else process.exitcode
+    return Ended(code, said, time.monotonic() - begin)
+
+
+def judged(ended: Ended) -> str:
+    """Say how a command ended that was not killed."""
+    if ended.code is None:
+        return "hangs"
+    if "Traceback" in ended.said:
+        return f"a traceback: {ended.said.strip().splitlines()[-1]}"
+    if ended.code == 0:
+        return "recovered"
+    lines = [line for line in ended.said.splitlines() if line.strip()]
+    if ended.code in (1, 2) and lines:
+        return "refused"
+    return f"exit code {ended.code}, saying {lines[-1:]}"
+
+
+# --- what parses
+
+
+def examples(
+    tally: Tally, name: str, strategy: Any, count: int, seed: int, read: Callable[[Any], object]
+) -> None:
+    """Try what Hypothesis thinks of."""
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import seed as seeded
+
+    @seeded(seed)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def case(value: Any) -> None:
+        tally.attempt(f"{name} {str(value)[:200]}", lambda: read(value))
+
+    case()
+
+
+def parsers(tally: Tally, seed: int, scale: float) -> None:
+    """Cards, prompts, run lengths."""
+    from hostile import test_parsers
+    from hqtrack.cards import card_from_table
+    from hqtrack.masks import rle_decode
+    from hqtrack.video.prompts import read_box, read_object, read_point
+
+    def prompt(text: str) -> None:
+        for read in (read_box, read_point):
+            with contextlib.suppress(ValueError):
+                read(text, test_parsers.SIZE)
+        read_object(text, 0, test_parsers.SIZE)
+
+    count = int(60 * scale)
+    examples(
+        tally, "card", test_parsers.tables(), count, seed, lambda table: card_from_table(table, "mine.toml")
+    )
+    examples(tally, "prompt", test_parsers.prompts, count, seed, prompt)
+    examples(tally, "run lengths", test_parsers.run_lengths, count, seed, rle_decode)
+
+
+def headers(tally: Tally, seed: int, scale: float) -> None:
+    """Servers that lie about what they send."""
+    from hypothesis import strategies as st
+
+    from hostile import test_downloads
+    from hqtrack.cards import Weights
+    from hqtrack.zoo import downloads
+
+    downloads.ATTEMPTS, downloads.TIMEOUT_SECONDS = 2, 1.0
+    with tempfile.TemporaryDirectory() as folder, test_downloads.lying() as server:
+        url = f"http://127.0.0.1:{server.server_port}/model.pth"
+
+        def pull(chosen: tuple[int, dict[str, str], float]) -> None:
+            server.status, server.said, server.share = chosen
+            shutil.rmtree(folder, ignore_errors=True)
+            weights = Weights(file="model.pth", origin="published", url=url)
+            path = downloads.pull(weights, folder=Path(folder))
+            assert path.read_bytes() == test_downloads.CONTENT, "another file became weights"
+
+        chosen = st.tuples(
+            st.sampled_from([200, 206, 301, 404, 416, 500]),
+            test_downloads.headers,
+            st.sampled_from([1.0, 0.5, 0.0]),
+        )
+        examples(tally, "server", chosen, int(50 * scale), seed, pull)
+
+
+# --- broken files
+
+
+def files(tally: Tally, seed: int, scale: float) -> None:
+    """Pictures, masks, videos, checkpoints."""
+    from hostile import media
+    from hostile.corruptions import corrupted
+    from hqtrack.images import read_image
+    from hqtrack.video.prompts import read_masks
+    from hqtrack.video.sources import open_frames
+    from hqtrack.zoo import read_checkpoint
+
+    def frames(path: Path) -> None:
+        indices = [frame.index for frame in open_frames(path)]
+        assert indices == list(range(len(indices))), f"frames are {indices}"
+
+    with tempfile.TemporaryDirectory() as folder:
+        kinds: list[tuple[str, bytes, Callable[[Path], object], int]] = []
+        kinds += [(suffix, media.picture(suffix), read_image, 10) for suffix in media.PICTURES]
+        kinds += [
+            (suffix, media.mask(suffix), lambda path: read_masks(path, media.SIZE), 10)
+            for suffix in (".png", ".tif", ".bmp")
+        ]
+        kinds += [
+            (suffix, media.write_video(Path(folder) / f"whole{suffix}").read_bytes(), frames, 20)
+            for suffix in media.VIDEOS
+        ]
+        kinds += [(suffix, media.checkpoint(suffix), read_checkpoint, 40) for suffix in media.CHECKPOINTS]
+        for suffix, content, read, count in kinds:
+            for number in range(int(count * scale)):
+                path = Path(folder) / f"{seed}-{number}{suffix}"
+                path.write_bytes(corrupted(content, 1000 * seed + number))
+                tally.attempt(path.name, lambda read=read, path=path: read(path))
+                path.unlink()
+
+
+# --- hqtrack track
+
+FRAMES = 20
+OUTPUTS = ("--no-overlay", "--labels", "--csv", "--rle", "--trajectories")
+
+
+def write_clip(folder: Path) -> tuple[Path, Path]:
+    """Write a clip, in which a bright square moves over noise, and the square's first mask."""
+    import cv2
+
+    clip = folder / "clip"
+    clip.mkdir(parents=True)
+    ground = np.random.default_rng(3).integers(0, 50, (64, 96, 3)).astype(np.uint8)
+    for index in range(FRAMES):
+        image = ground.copy()
+        image[16:40, 10 + index : 34 + index] = (40, 180, 230)
+        cv2.imwrite(str(clip / f"{index:03d}.png"), image)
+    mask = np.zeros((64, 96), np.uint8)
+    mask[16:40, 10:34] = 255
+    cv2.imwrite(str(folder / "mask.png"), mask)
+    return clip, folder / "mask.png"
+
+
+def labels_of(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "labels").glob("*.png"))}
+
+
+def mean_iou(first: Path, second: Path) -> float:
+    """Compare the label images of two runs."""
+    import cv2
+
+    from hqtrack.masks import iou
+
+    names = sorted(path.name for path in (first / "labels").glob("*.png"))
+    pairs = [
+        [cv2.imread(str(out / "labels" / name), cv2.IMREAD_GRAYSCALE) for out in (first, second)]
+        for name in names
+    ]
+    return float(np.mean([iou(a > 0, b > 0) for a, b in pairs]))
+
+
+def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
+    """`hqtrack track`, killed at random moments, up to twice, and gone on with."""
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip, mask = write_clip(folder)
+        command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
+        whole = folder / "whole"
+        first = run(folder, hqtrack_command, *command, "-o", str(whole))
+        assert first.code == 0, first.said
+        for number in range(int(16 * scale)):
+            out = folder / str(number)
+            kept: dict[str, bytes] = {}
+            for _ in range(rng.choice([1, 1, 2])):
+                ended = run(
+                    folder,
+                    hqtrack_command,
+                    *_next(command, clip, out),
+                    kill_after=rng.uniform(0.1, 1.1) * first.seconds,
+                )
+                if ended.code == 0:
+                    break
+                lost = [frame for frame, content in kept.items() if labels_of(out).get(frame) != content]
+                if lost:
+                    break
+                done = (
+                    (out / "unfinished.jsonl").read_bytes().count(b"\n")
+                    if (out / "unfinished.jsonl").exists()
+                    else 0
+                )
+                kept = dict(list(labels_of(out).items())[:done])
+            if (out / "unfinished.json").exists() or not (out / "boxes.csv").exists():
+                ended = run(folder, hqtrack_command, *_next(command, clip, out))
+            tally.count(f"kill {number}", _compared(out, whole, kept, ended))
+
+
+def _next(command: list[str], clip: Path, out: Path) -> list[str]:
+    """Give the command that goes on: with --resume where there is something to go on with."""
+    if (out / "unfinished.json").exists():
+        return ["track", str(clip), "-o", str(out), "--resume"]
+    return [*command, "-o", str(out)]
+
+
+def _compared(out: Path, whole: Path, kept: dict[str, bytes], ended: Ended) -> str:
+    """Compare what a run left in the end with an uninterrupted one's."""
+    if ended.code not in (0, -signal.SIGKILL):
+        return f"{judged(ended)}: {ended.said[-300:]}"
+    left = sorted(path.name for path in out.rglob("*.part")) + [path.name for path in out.glob("unfinished*")]
+    if left:
+        return f"left {left}"
+    if labels_of(out).keys() != labels_of(whole).keys():
+        return f"{len(labels_of(out))} label images instead of {len(labels_of(whole))}"
+    changed = [name for name, content in kept.items() if labels_of(out)[name] != content]
+    if changed:
+        return f"frames that were done have changed: {changed}"
+    for text in ("boxes.csv", "trajectories/001.txt"):
+        counts = [len((folder / text).read_text().splitlines()) for folder in (out, whole)]
+        if counts[0] != counts[1]:
+            return f"{text} has {counts[0]} lines instead of {counts[1]}"
+    images = [len(json.loads((folder / "masks.json").read_text())["images"]) for folder in (out, whole)]
+    if images[0] != images[1]:
+        return f"masks.json has {images[0]} frames instead of {images[1]}"
+    similarity = mean_iou(out, whole)
+    return "recovered" if similarity > 0.9 else f"IoU {similarity:.3f} with the uninterrupted run"
+
+
+def records(tally: Tally, seed: int, scale: float) -> None:
+    """Records of unfinished videos that were damaged or tampered with."""
+    from hostile.corruptions import corrupted
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip, mask = write_clip(folder)
+        whole, stopped = folder / "whole", folder / "stopped"
+        command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
+        assert run(folder, hqtrack_command, *command, "-o", str(whole)).code == 0
+        assert run(folder, stopped_command, 8, *command, "-o", str(stopped)).code == 130
+        for number in range(int(24 * scale)):
+            out = folder / f"record-{number}"
+            shutil.copytree(stopped, out)
+            path = out / ("unfinished.json" if number % 3 == 0 else "unfinished.jsonl")
+            path.write_bytes(corrupted(path.read_bytes(), 1000 * seed + number))
+            before = labels_of(out)
+            ended = run(folder, hqtrack_command, "track", str(clip), "-o", str(out), "--resume")
+            outcome = judged(ended)
+            if outcome == "recovered":
+                outcome = _compared(out, whole, {}, ended)
+            elif outcome == "refused" and labels_of(out) != before:
+                outcome = "refused, but the outputs have changed"
+            tally.count(f"{path.name} {number}", outcome)
+            shutil.rmtree(out)
+
+
+def stopped_command(frames: int, *arguments: str) -> None:
+    """Run `hqtrack track`, and press Ctrl+C after so many frames."""
+    from hqtrack.video.outputs import BoxTable
+
+    write = BoxTable.write
+    count = 0
+
+    def counting(self: BoxTable, tracked: Any) -> None:
+        nonlocal count
+        write(self, tracked)
+        count += 1
+        if count == frames:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    BoxTable.write = counting  # type: ignore[method-assign]
+    hqtrack_command(*arguments)
+
+
+def arguments(tally: Tally, seed: int, scale: float) -> None:
+    """Commands that make no sense."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip, mask = write_clip(folder)
+        os.mkfifo(folder / "fifo.mp4")
+        (folder / "text.pth").write_text("no weights\n" * 20)
+        (folder / "nul.toml").write_bytes(b"\0")
+        (folder / "file").touch()
+        (folder / "taken" / "boxes.csv").mkdir(parents=True)
+        good = {"INPUT": str(clip), "-o": str(folder / "out"), "--mask": str(mask)}
+        long, digits = "n" * 300, "9" * 5000
+
+        def track(**changed: str) -> list[str]:
+            options = {
+                **good,
+                **{
+                    key if key == "INPUT" else f"--{key.replace('_', '-')}" if key != "o" else "-o": value
+                    for key, value in changed.items()
+                },
+            }
+            source = options.pop("INPUT")
+            return [
+                "track",
+                source,
+                *(text for pair in options.items() for text in pair),
+                "--csv",
+                "--no-overlay",
+            ]
+
+        cases = [
+            *(
+                track(INPUT=text)
+                for text in (
+                    "",
+                    "987",
+                    digits[:200],
+                    long,
+                    "nowhere.mp4",
+                    str(folder / "fifo.mp4"),
+                    "/dev/null",
+                    "[",
+                    str(folder / "file"),
+                    str(mask.parent / "*.nothing"),
+                )
+            ),
+            *(
+                track(**{option: text})
+                for option in ("stride", "end", "start")
+                for text in (digits, "10" * 15, "-1", "x")
+            ),
+            *(track(fps=text) for text in ("1e-7", "nan", "inf", "-5", "1e308", "0")),
+            *(
+                track(object=text)
+                for text in (
+                    f"frame={digits},box=1,1,9,9",
+                    "frame=-1,box=1,1,9,9",
+                    "frame=1",
+                    "box=nan,1,2,3",
+                    "mask=",
+                    "frame=1,mask=" + long,
+                )
+            ),
+            *(track(box=text) for text in ("1,2,3", "0,0,0,0", "1e999,0,1,1", "90,60,50,50", ",,,")),
+            *(
+                track(mask=text)
+                for text in (long, str(clip), str(folder / "fifo.mp4"), str(folder / "text.pth"), "/dev/zero")
+            ),
+            *(
+                track(weights=text)
+                for text in (str(folder / "text.pth"), str(mask), long, str(clip), "/dev/null")
+            ),
+            *(
+                track(card=text)
+                for text in ("vmoss", long, str(folder / "nul.toml"), str(folder / "nowhere.toml"), "../x")
+            ),
+            *(
+                track(o=text)
+                for text in (
+                    str(folder / "file"),
+                    str(folder / "taken"),
+                    "/proc/x",
+                    str(folder / long),
+                    str(clip / "000.png" / "x"),
+                )
+            ),
+            *(
+                track(**{option: text})
+                for option, text in (
+                    ("device", "abacus"),
+                    ("precision", "float1"),
+                    ("max_long_edge", "1" + "0" * 24),
+                    ("max_long_edge", "-3"),
+                    ("max_long_edge", digits),
+                )
+            ),
+            *(["cards", text] for text in ("nothing", long, str(folder / "nul.toml"), "a\x1b[31m")),
+            *(
+                ["weights", verb, text]
+                for verb in ("pull", "verify", "path")
+                for text in ("nothing", long, str(folder / "nul.toml"))
+            ),
+            ["weights", "pull", "hqtrack-light", "--to", str(folder / "file" / "x")],
+            *(
+                ["workspace", text]
+                for text in (str(folder / "file"), str(folder / "file" / "x"), str(folder / long), "/proc/x")
+            ),
+            ["workspace", str(folder / "ws"), "--stack", long],
+            *(["demo", text] for text in (str(folder / "file"), "/proc/x", str(folder / long))),
+            ["train", "scenes", "/proc/x"],
+            ["train", "scenes", str(folder / "file")],
+            ["train", "export", str(folder)],
+            ["train", "stage1", "--data", str(folder), "--folder", str(folder / "run")],
+        ]
+        for case in cases:
+            ended = run(folder, hqtrack_command, *case)
+            outcome = judged(ended)
+            long_text = max((len(line) for line in ended.said.splitlines()), default=0)
+            if outcome == "recovered":
+                outcome = "accepted"
+            elif outcome == "refused" and long_text > 12_000:
+                outcome = "a message of a page"
+            tally.count(" ".join(case)[:200], outcome)
+
+
+# --- downloads, training, the toolkit
+
+
+def kills_of_downloads(tally: Tally, seed: int, scale: float) -> None:
+    """`hqtrack weights pull`, killed at random moments, and given again."""
+    from zoo.file_server import FileServer, checkpoint, serving
+
+    rng = random.Random(seed)
+    content = checkpoint(seed=seed, numbers=1_500_000)
+    with tempfile.TemporaryDirectory() as name, serving(FileServer(content, pause=0.02)) as server:
+        folder = Path(name)
+        card = folder / "mine.toml"
+        card.write_text(
+            'name = "mine"\ntitle = "mine"\nnetwork = "vmos"\n'
+            f'[weights]\nfile = "model.pth"\norigin = "published"\nurl = "{server.url}"\n'
+        )
+        whole = run(folder, hqtrack_command, "weights", "pull", str(card), "--to", str(folder / "whole"))
+        assert whole.code == 0, whole.said
+        for number in range(int(12 * scale)):
+            to = folder / str(number)
+            command = ("weights", "pull", str(card), "--to", str(to))
+            run(folder, hqtrack_command, *command, kill_after=rng.uniform(0.1, 1.0) * whole.seconds)
+            target = to / "model.pth"
+            if target.exists() and target.read_bytes() != content:
+                tally.count(f"kill {number}", "half a file has the name of the whole")
+                continue
+            ended = run(folder, hqtrack_command, *command)
+            good = ended.code == 0 and target.read_bytes() == content
+            tally.count(f"kill {number}", "recovered" if good else f"{judged(ended)} {ended.said[-300:]}")
+
+
+def train(folder: str) -> None:
+    """Train a few small steps."""
+    from hqtrack.training import stage1
+    from hqtrack.training.synthesis import RegionImages
+    from training.tiny import fresh, tiny
+
+    images = RegionImages.from_folder(Path(folder).parent / "photos")
+    stage1.run(fresh(), images, [], tiny(6, checkpoint_every=2), Path(folder), workers=0)
+
+
+def kills_of_training(tally: Tally, seed: int, scale: float) -> None:
+    """A training, killed at random moments, and started again: the same weights to the bit."""
+    import torch
+
+    from hqtrack.training.checkpoints import read_state
+    from training.conftest import write_static
+
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_static(folder / "photos")
+        whole = run(folder, train, str(folder / "whole"))
+        assert whole.code == 0, whole.said
+        expected = read_state(folder / "whole" / "checkpoint.pt")
+        for number in range(int(8 * scale)):
+            out = folder / str(number)
+            run(folder, train, str(out), kill_after=rng.uniform(0.1, 1.0) * whole.seconds)
+            ended = run(folder, train, str(out))
+            outcome = judged(ended)
+            if outcome == "recovered":
+                state = read_state(out / "checkpoint.pt")
+                same = state["step"] == expected["step"] and all(
+                    torch.equal(state["network"][key], value) for key, value in expected["network"].items()
+                )
+                outcome = "recovered" if same else "other weights than the uninterrupted training's"
+            tally.count(f"kill {number}", outcome)
+
+
+def vot_command(*arguments: str) -> None:
+    """Run `vot` as the command does."""
+    from vot.utilities.cli import main
+
+    sys.argv = ["vot", *arguments]
+    main()
+
+
+TRACKER = "HQTrackLight"
+
+
+def write_workspace(folder: Path) -> Path:
+    """Write a workspace of the toolkit with one short sequence."""
+    from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
+    from small_workspace import write_sequence
+
+    create_workspace(folder, SAMPLE_STACK)
+    write_sequence(folder / "sequences" / "discs", length=10)
+    (folder / "sequences" / "list.txt").write_text("discs\n")
+    return folder
+
+
+def kills_in_the_toolkit(tally: Tally, seed: int, scale: float) -> None:
+    """The tracker under `vot evaluate`, or `vot evaluate` itself, killed; then the same command again."""
+    import psutil
+
+    from small_workspace import result_files
+
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        whole = write_workspace(folder / "whole")
+        first = run(folder, vot_command, "evaluate", "--workspace", str(whole), TRACKER)
+        expected = result_files(whole, TRACKER)
+        assert len(expected) == 2, first.said
+        for number in range(int(6 * scale)):
+            workspace = write_workspace(folder / str(number))
+            command = ("evaluate", "--workspace", str(workspace), TRACKER)
+            if number % 2:
+                run(folder, vot_command, *command, kill_after=rng.uniform(0.2, 1.0) * first.seconds)
+            else:
+                _kill_tracker(folder, command, rng.uniform(0.2, 1.0) * first.seconds)
+            ended = run(folder, vot_command, *command)
+            outcome = "recovered"
+            if result_files(workspace, TRACKER) != expected:
+                outcome = f"other results: {ended.said[-300:]}"
+            left = [
+                p.pid
+                for p in psutil.Process().children(recursive=True)
+                if "hqtrack.vot" in " ".join(p.cmdline())
+            ]
+            tally.count(f"kill {number}", outcome if not left else "a tracker is left running")
+
+
+def _kill_tracker(folder: Path, command: tuple[str, ...], after: float) -> None:
+    """Run a command of the toolkit, and kill the tracker that it started."""
+    import psutil
+
+    ended = threading.Event()
+
+    def kill() -> None:
+        deadline = time.monotonic() + after
+        while not ended.wait(0.05):
+            if time.monotonic() < deadline:
+                continue
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "hqtrack.vot" in " ".join(process.cmdline()):
+                        process.kill()
+                        return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        run(folder, vot_command, *command)
+    finally:
+        ended.set()
+        thread.join()
+
+
+AREAS: dict[str, Callable[[Tally, int, float], None]] = {
+    "cards, prompts, run lengths": parsers,
+    "broken pictures, masks, videos, checkpoints": files,
+    "servers that lie": headers,
+    "senseless arguments": arguments,
+    "damaged records of unfinished videos": records,
+    "hqtrack track, killed": kills_of_track,
+    "hqtrack weights pull, killed": kills_of_downloads,
+    "a training, killed": kills_of_training,
+    "vot evaluate or its tracker, killed": kills_in_the_toolkit,
+}
+
+
+def table(tallies: list[Tally]) -> str:
+    """Give the table as Markdown."""
+    rows = [(each.area, each.tried, each.refused, each.recovered, len(each.bad)) for each in tallies]
+    total = ("**all**", *(sum(row[column] for row in rows) for column in range(1, 5)))
+    lines = ["| area | tried | clear errors | recovered | bad |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in [*rows, total])]) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="how many cases, relative to the usual number"
+    )
+    parser.add_argument("--only", default="", help="areas whose name has this in it")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    options = parser.parse_args()
+    CONTEXT.set_forkserver_preload(
+        [
+            "torch",
+            "hqtrack.cli",
+            "hqtrack.tracker",
+            "hqtrack.video.job",
+            "hqtrack.training.stage1",
+            "vot.utilities.cli",
+        ]
+    )
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tracker"), str(ROOT / "tests")])
+    tallies = []
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["HQTRACK_CACHE"] = cache
+        for area, attack in AREAS.items():
+            if options.only not in area:
+                continue
+            begin = time.monotonic()
+            tally = Tally(area)
+            attack(tally, options.seed, options.scale)
+            tallies.append(tally)
+            print(
+                f"{area}: {tally.tried} cases in {time.monotonic() - begin:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+    print(table(tallies))
+    if options.write:
+        text = TABLE.read_text(encoding="utf-8")
+        found = re.search(r"\| area .*?\n\n", text, flags=re.DOTALL)
+        assert found, f"{TABLE} has no table"
+        TABLE.write_text(text.replace(found[0], table(tallies) + "\n"), encoding="utf-8")
+    return 1 if any(tally.bad for tally in tallies) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
