@@ -20,6 +20,7 @@ from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of, rle_decode
+from hqtrack.video.folder import STATE
 from hqtrack.video.outputs import BoxTable
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked import Tracked
@@ -88,7 +89,8 @@ def succeed(*arguments: object) -> Result:
 
 
 def files_in(folder: Path) -> set[str]:
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return {str(file) for file in files if file.parts[0] != STATE}
 
 
 def labels_in(folder: Path) -> list[np.ndarray]:

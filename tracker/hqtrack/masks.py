@@ -200,6 +200,18 @@ def rle_decode(rle: Rle | dict[str, Any]) -> Mask:
         >>> rle_decode({"size": [2, 2], "counts": [2, 2]}).astype(int).tolist()
         [[0, 1], [0, 1]]
     """
+    height, width, runs = runs_of(rle)
+    values = np.arange(len(runs)) % 2 == 1
+    mask: Mask = np.repeat(values, runs).reshape((height, width), order="F")
+    return mask
+
+
+def runs_of(rle: Rle | dict[str, Any]) -> tuple[int, int, list[int]]:
+    """Give height, width and run lengths of COCO's encoding; the first run is background.
+
+    Raises:
+        InputError: The runs do not fill the mask exactly, or the keys `size` and `counts` are missing.
+    """
     try:
         height, width = (int(side) for side in rle["size"])
         counts: Any = rle["counts"]
@@ -212,9 +224,7 @@ def rle_decode(rle: Rle | dict[str, Any]) -> Mask:
         raise InputError(f"a mask of {height} x {width} cannot be: it may have {MAX_PIXELS:,} pixels")
     if min(runs, default=0) < 0 or sum(runs) != height * width:
         raise InputError(f"run lengths fill {sum(runs)} pixels, but the mask has {height} x {width}")
-    values = np.arange(len(runs)) % 2 == 1
-    mask: Mask = np.repeat(values, runs).reshape((height, width), order="F")
-    return mask
+    return height, width, runs
 
 
 def _pack(runs: Sequence[int]) -> str:

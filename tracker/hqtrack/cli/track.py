@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -225,11 +226,18 @@ def track(
         precision=cast("Precision", precision),  # which it checks
         resume=resume,
         force=force,
+        inputs=[*(mask or []), *_mask_files([*(later or []), *(correct or [])])],
     )
     again = ["hqtrack", "track", source, "-o", str(out), "--resume"]
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
     _track(run, shlex.join(again))
+
+
+def _mask_files(texts: list[str]) -> list[Path]:
+    """Give the mask files that objects and corrections name."""
+    found = (re.search(r"(?:^|,)\s*mask=(.*?)(?:,\s*\w+=|$)", text) for text in texts)
+    return [Path(match[1]) for match in found if match]
 
 
 def _refuse_settings(context: typer.Context) -> None:

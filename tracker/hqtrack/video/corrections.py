@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import InputError
 from hqtrack.video.prompts import Prompt, read_object
@@ -17,13 +18,13 @@ Masks = npt.NDArray[np.bool_]
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
 class Correction:
     """A frame that becomes a reference, with the mask of one object corrected."""
 
-    frame: int
+    frame: Annotated[int, Field(ge=0)]
     """Index in the whole source."""
-    object: int | None = None
+    object: Annotated[int, Field(ge=1)] | None = None
     """Its number, from 1; None if all masks are right as they were tracked."""
     prompt: Prompt | None = None
     """The object's mask, box or point; a mask without pixels says that it is not seen."""

@@ -11,7 +11,7 @@ from hqtrack.errors import DataError
 from hqtrack.images import Image
 from hqtrack.masks import Masks
 from hqtrack.video.corrections import Correction, corrected
-from hqtrack.video.journal import Journal
+from hqtrack.video.journal import ChangedSourceError, Journal
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
@@ -47,7 +47,8 @@ def track_frames(
         number as objects join, and are none before the first.
 
     Raises:
-        DataError: A frame has another size than the first, or is not the one that the journal has.
+        DataError: A frame has another size than the first.
+        ChangedSourceError: A frame is not the one that the journal has, or is not there any more.
     """
     course = Course(tracker, prompts, maker, corrections)
     size = None
@@ -65,6 +66,11 @@ def track_frames(
         else:
             tracked = Tracked(frame, course.step(frame.index, frame.image))
         yield tracked
+    if journal is not None and journal.left:
+        raise ChangedSourceError(
+            f"the source ends {journal.left} frames before what was tracked of it: it has become shorter; "
+            "restore it, or start anew with --force"
+        )
 
 
 class Course:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from hqtrack.tracker import HQTrack, Precision
 from hqtrack.video.backlog import Backlog
 from hqtrack.video.corrections import check_corrections
 from hqtrack.video.course import track_frames
-from hqtrack.video.journal import Job, Journal, has_unfinished, read_job
+from hqtrack.video.folder import OutputFolder
+from hqtrack.video.journal import ChangedSourceError, Job, Journal, has_unfinished, read_job
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.outputs import WRITERS, Outputs, earlier_files, facts_of
 from hqtrack.video.prompts import Prompt, check_frames
@@ -66,7 +67,8 @@ class VideoRun:
         device: See `HQTrack`.
         precision: See `HQTrack`.
         resume: Go on with the unfinished video in the folder; `job` is what `read_job` gives of it.
-        force: Replace the outputs of an earlier run.
+        force: Replace the outputs of an earlier run: the files that it wrote, and no others.
+        inputs: Files that the job was made of, such as masks; they are never overwritten, nor are the frames.
 
     Raises:
         InputError: Something of the job cannot be used, or would overwrite something.
@@ -86,6 +88,7 @@ class VideoRun:
         precision: Precision = "auto",
         resume: bool = False,
         force: bool = False,
+        inputs: Sequence[Path] = (),
     ) -> None:
         self.job = replace(job, source=absolute(job.source))
         self.out = out
@@ -93,8 +96,10 @@ class VideoRun:
         if not job.outputs or not set(job.outputs) <= set(WRITERS):
             raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
         self._check_prompts()
-        self._resume = resume
-        self._check_outputs(force=force)
+        self._resume, self._force = resume, force
+        self._inputs = [*self.frames.files, *inputs]
+        self._check_outputs()
+        OutputFolder(out).check_free()
         if tracker is None:
             tracker = HQTrack.from_card(
                 job.card,
@@ -115,14 +120,25 @@ class VideoRun:
         check_frames(prompts, frames.start, end, frames.stride)
         check_corrections(self.job.corrections, prompts, frames.start, end, frames.stride)
 
-    def _check_outputs(self, *, force: bool) -> None:
+    def _check_outputs(self) -> None:
         """Check that nothing is overwritten that should not be."""
         out, job = self.out, self.job
         if out.exists() and not out.is_dir():
             raise InputError(f"{out}: is a file; -o names a folder")
-        if any((out / WRITERS[kind].name).resolve() == Path(job.source).resolve() for kind in job.outputs):
-            raise InputError(f"{job.source}: would be overwritten by an output; name another folder with -o")
-        if self._resume or force:
+        for writer in (WRITERS[kind] for kind in job.outputs):
+            path = out / writer.name
+            if path.exists() and path.is_dir() != writer.is_folder:
+                found, wanted = ("file", "folder") if writer.is_folder else ("folder", "file")
+                raise InputError(
+                    f"{path}: is a {found}, where an output is to be a {wanted}; remove it, or name another "
+                    "folder with -o"
+                )
+        taken = [os.path.realpath(out / WRITERS[kind].name) for kind in job.outputs]
+        for file in self._inputs:
+            real = os.path.realpath(file)
+            if any(real == place or real.startswith(place + os.sep) for place in taken):
+                raise InputError(f"{file}: would be overwritten by an output; name another folder with -o")
+        if self._resume or self._force:
             return
         if has_unfinished(out):
             raise InputError(
@@ -145,8 +161,23 @@ class VideoRun:
         Args:
             on_frame: Called with each frame when it is tracked, those of an earlier run included.
             stop: Asked after each frame; True completes the outputs with the frames so far.
+
+        Raises:
+            InputError: Another run is writing into the folder.
+            ChangedSourceError: The source is not the one that was tracked before.
         """
-        journal = self._begin()
+        folder = OutputFolder(self.out)
+        with folder.claimed():
+            self._check_outputs()  # another run may have ended since
+            return self._track(folder, on_frame, stop)
+
+    def _track(
+        self,
+        folder: OutputFolder,
+        on_frame: Callable[[Tracked], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> Outcome:
+        journal = self._begin(folder)
         old = journal.left if journal is not None else 0
         outputs: Outputs | None = None
         written = objects = last = 0
@@ -162,7 +193,7 @@ class VideoRun:
             written, objects, last = written + 1, len(tracked.masks), tracked.frame.index
 
         try:
-            outputs = Outputs(self.job.outputs, self.out, facts_of(self.frames))
+            outputs = Outputs(self.job.outputs, self.out, facts_of(self.frames), folder.note)
             # Frames are read ahead and written behind, while the tracker is at the ones between.
             with Backlog(write, WAITING) as backlog:
                 course = track_frames(
@@ -189,6 +220,8 @@ class VideoRun:
                 outputs.discard()
             if journal is not None:
                 self._leave(journal, max(written, old))
+                if isinstance(error, ChangedSourceError):
+                    self.recorded = 0  # the record is kept, but nobody can go on
             raise
         at_end = self.frames.indices is not None and written == len(self.frames)
         unfinished = stopped and journal is not None and not at_end
@@ -205,13 +238,18 @@ class VideoRun:
             missing=min(late, default=None),
         )
 
-    def _begin(self) -> Journal | None:
+    def _begin(self, folder: OutputFolder) -> Journal | None:
         """Make the folder ready, and open the record; a live source has none."""
-        self.out.mkdir(parents=True, exist_ok=True)
         if self._resume:
-            return Journal.resume(self.out)
-        for path in (path for kind in self.job.outputs for path in earlier_files(kind, self.out)):
-            path.unlink()
+            journal = Journal.resume(self.out)
+            if self.frames.indices is not None and len(self.frames) < journal.left:
+                journal.close()
+                raise ChangedSourceError(
+                    f"{self.frames}: has only {len(self.frames)} frames, but {journal.left} were tracked "
+                    "before; restore it, or start anew with --force"
+                )
+            return journal
+        folder.remove_written({WRITERS[kind].name for kind in self.job.outputs})
         return None if self.frames.live else Journal.begin(self.out, self.job)
 
     def _leave(self, journal: Journal, frames: int) -> None:

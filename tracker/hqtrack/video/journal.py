@@ -1,23 +1,28 @@
 """What is kept on disk of a video that is being tracked, so that it can be gone on with after any end.
 
 Two files lie in the folder of the outputs until the video is finished: the settings, and a line for each
-tracked frame with the masks of all objects. A line is written when its frame is finished, so that even a
-killed process or a power cut loses at most the frame that was worked on.
+tracked frame with the masks of all objects. A line is written when its frame is finished, so that a killed
+process loses at most the frame that was worked on. The disk is told to keep the lines every few seconds: a
+power cut loses what came after. Where a line is damaged, the record ends before it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import DataError, InputError, naming
-from hqtrack.masks import Rle, rle_decode
+from hqtrack.masks import Rle, rle_decode, runs_of
 from hqtrack.video.corrections import Correction
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
@@ -28,7 +33,17 @@ FRAMES = "unfinished.jsonl"
 VERSION = 1
 
 
-@dataclass(frozen=True)
+KEPT_EVERY = 5.0
+"""Seconds between two times at which the disk is told to keep what was written."""
+
+logger = logging.getLogger(__name__)
+
+
+class ChangedSourceError(DataError):
+    """A source that is not the one of the record: going on with it cannot succeed."""
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
 class Job:
     """Which video is tracked, how, and to which outputs."""
 
@@ -64,6 +79,7 @@ class Journal:
         self.left = 0
         """Frames of an earlier run that `past` has still to give."""
         self._file: IO[str] | None = None
+        self._kept = time.monotonic()
 
     @classmethod
     def begin(cls, folder: Path, job: Job) -> Journal:
@@ -77,8 +93,10 @@ class Journal:
         }
         journal._path.unlink(missing_ok=True)
         part = journal._settings.with_name(SETTINGS + ".part")
-        with naming(part):
-            part.write_text(json.dumps(entry, indent=1), encoding="utf-8")
+        with naming(part), part.open("w", encoding="utf-8") as file:
+            json.dump(entry, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(journal._settings)
         journal._file = journal._path.open("w", encoding="ascii")
         return journal
@@ -93,7 +111,7 @@ class Journal:
         """
         journal = cls(folder, read_job(folder))
         journal._path.touch()
-        journal.left = journal._whole_lines()
+        journal.left = journal._sound_lines()
         journal._past = journal._read()
         journal._file = journal._path.open("a", encoding="ascii")
         return journal
@@ -102,21 +120,18 @@ class Journal:
         """Give the masks that the next frame of an earlier run has.
 
         Raises:
-            DataError: The frame is not the one that was tracked then, or the record is damaged.
+            ChangedSourceError: The frame is not the one that was tracked then.
         """
         self.left -= 1
         name, run_lengths = next(self._past)
         masks = np.zeros((len(run_lengths), *frame.image.shape[:2]), bool)
         if name != frame.name or any(coded["size"] != [*masks.shape[1:]] for coded in run_lengths):
-            raise DataError(
+            raise ChangedSourceError(
                 f"frame {frame.name} is not the one that was tracked before: the source has changed; "
                 "start anew with --force"
             )
-        try:
-            for mask, coded in zip(masks, run_lengths, strict=True):
-                mask[:] = rle_decode(coded)
-        except InputError as error:
-            raise self._damaged() from error
+        for mask, coded in zip(masks, run_lengths, strict=True):
+            mask[:] = rle_decode(coded)
         return Tracked(frame, masks, run_lengths)
 
     def append(self, tracked: Tracked) -> None:
@@ -128,6 +143,9 @@ class Journal:
             json.dump(entry, self._file)
             self._file.write("\n")
             self._file.flush()
+            if time.monotonic() - self._kept > KEPT_EVERY:
+                os.fsync(self._file.fileno())
+                self._kept = time.monotonic()
 
     def close(self) -> None:
         """Leave the record for another run."""
@@ -140,30 +158,54 @@ class Journal:
         self._settings.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
-    def _whole_lines(self) -> int:
-        """Count the lines, and cut off a last one that was not finished."""
-        count = whole = 0
+    def _sound_lines(self) -> int:
+        """Count the lines before one that is damaged or was not finished, and cut the record off there."""
+        count = end = objects = 0
         with self._path.open("rb+") as file:
             for line in file:
-                if line.endswith(b"\n"):
-                    count, whole = count + 1, whole + len(line)
-            file.seek(whole)
+                try:
+                    _, run_lengths = _parsed(line)
+                except ValueError:
+                    break
+                if not line.endswith(b"\n") or len(run_lengths) < objects:
+                    break
+                count, end, objects = count + 1, end + len(line), len(run_lengths)
+            file.seek(end)
+            if b"\n" in file.read():
+                logger.warning("%s: is damaged; going on after the %d frames before that", self._path, count)
+            file.seek(end)
             file.truncate()
         return count
 
     def _read(self) -> Iterator[tuple[str, list[Rle]]]:
-        with self._path.open(encoding="ascii") as file:
+        with self._path.open("rb") as file:
             for line in file:
-                try:
-                    entry = json.loads(line)
-                    size = entry["size"]
-                    run_lengths: list[Rle] = [{"size": size, "counts": text} for text in entry["masks"]]
-                    yield entry["frame"], run_lengths
-                except (ValueError, KeyError, TypeError) as error:
-                    raise self._damaged() from error
+                yield _parsed(line)
 
-    def _damaged(self) -> DataError:
-        return DataError(f"{self._path}: is damaged; start anew with --force")
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class _Line:
+    """What a line of the record holds."""
+
+    frame: str
+    size: tuple[int, int]
+    masks: list[str]
+
+
+_LINES = TypeAdapter(_Line)
+
+
+def _parsed(line: bytes) -> tuple[str, list[Rle]]:
+    """Read a line: the frame's name, and the masks of all objects.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    entry = _LINES.validate_json(line)
+    coded: list[Rle] = [{"size": [*entry.size], "counts": counts} for counts in entry.masks]
+    for each in coded:
+        runs_of(each)
+    return entry.frame, coded
 
 
 def read_job(folder: Path) -> Job:
@@ -183,10 +225,10 @@ def read_job(folder: Path) -> Job:
         job = Job(**entry, outputs=outputs, prompts=prompts, corrections=corrections)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{folder / SETTINGS}: cannot be read; start anew with --force") from error
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{folder / SETTINGS}: is damaged; start anew with --force") from error
     return job
 
 

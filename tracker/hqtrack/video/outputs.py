@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,6 +87,9 @@ class Writer(ABC):
 
     name: str
     """Of the file or folder."""
+    is_folder = False
+    note: Callable[[Path], None] | None = None
+    """Told of every file before it gets its name."""
 
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
         self.path = folder / self.name
@@ -103,6 +107,12 @@ class Writer(ABC):
     @abstractmethod
     def discard(self) -> None:
         """Remove what is unfinished; never raises."""
+
+    def _name(self, part: Path, path: Path) -> None:
+        """Give a complete file its name."""
+        if self.note is not None:
+            self.note(path)
+        part.replace(path)
 
 
 class OverlayVideo(Writer):
@@ -132,7 +142,7 @@ class OverlayVideo(Writer):
         with self._errors():
             if self._container is None:
                 self._begin = frame.time
-                self._container = av.open(str(self._part), "w", format="mp4")
+                self._container = av.open(os.path.abspath(self._part), "w", format="mp4")
                 self._stream = self._add_stream(self._container, image)
             self._encode(image, frame.time - self._begin)
 
@@ -171,7 +181,7 @@ class OverlayVideo(Writer):
         with self._errors():
             self._container.mux(self._stream.encode())
             self._container.close()
-        self._part.replace(self.path)
+        self._name(self._part, self.path)
         self._container = None
 
     def discard(self) -> None:
@@ -221,6 +231,7 @@ class LabelImages(Writer):
     """
 
     name = "labels"
+    is_folder = True
 
     def write(self, tracked: Tracked) -> None:
         """Write the frame's label image."""
@@ -228,7 +239,7 @@ class LabelImages(Writer):
         labels = Pillow.fromarray(tracked.labels, "P")
         labels.putpalette(palette().tobytes())
         labels.save(self._part_of_image(), format="PNG")
-        self._part_of_image().replace(self.path / f"{Path(tracked.frame.name).stem}.png")
+        self._name(self._part_of_image(), self.path / f"{Path(tracked.frame.name).stem}.png")
 
     def _part_of_image(self) -> Path:
         return self.path / "label.png.part"
@@ -251,7 +262,7 @@ class _TextFile(Writer):
     def finish(self) -> None:
         """Close the file and give it its name."""
         self._file.close()
-        self._part.replace(self.path)
+        self._name(self._part, self.path)
 
     def discard(self) -> None:
         """Remove the file."""
@@ -340,6 +351,7 @@ class Trajectories(Writer):
     """
 
     name = "trajectories"
+    is_folder = True
 
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
         super().__init__(folder, facts)
@@ -368,7 +380,7 @@ class Trajectories(Writer):
         """Close the files and give them their names."""
         for part, file in self._files:
             file.close()
-            part.replace(part.with_suffix(""))
+            self._name(part, part.with_suffix(""))
 
     def discard(self) -> None:
         """Remove the files."""
@@ -435,13 +447,21 @@ class Outputs:
         kinds: Keys of `WRITERS`.
         folder: Where they are made; it exists.
         facts: What is known of the video.
+        note: Told of every file before it gets its name.
     """
 
-    def __init__(self, kinds: Sequence[str], folder: Path, facts: VideoFacts) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        folder: Path,
+        facts: VideoFacts,
+        note: Callable[[Path], None] | None = None,
+    ) -> None:
         self._writers: list[Writer] = []
         try:
             for kind in kinds:
                 self._writers.append(open_writer(kind, folder, facts))
+                self._writers[-1].note = note
         except BaseException:
             self.discard()
             raise

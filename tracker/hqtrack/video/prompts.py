@@ -12,14 +12,15 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from pydantic import ConfigDict, Field, FiniteFloat, SkipValidation
+from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import Image, Size, images_in
@@ -29,19 +30,19 @@ MAX_GREY_VALUES = 32
 """More values in an image without a palette are soft edges or a photograph rather than objects."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
 class Prompt:
     """Where an object is in the frame in which it begins: masks of one or more, or a box, points, or both."""
 
-    frame: int
+    frame: Annotated[int, Field(ge=0)]
     """Index in the whole source."""
-    masks: Masks | None = None
+    masks: SkipValidation[Masks | None] = None
     """(N, H, W)."""
-    box: tuple[float, ...] | None = None
+    box: tuple[FiniteFloat, ...] | None = None
     """x, y, width, height in pixels."""
-    points: tuple[tuple[float, ...], ...] = ()
+    points: tuple[tuple[FiniteFloat, ...], ...] = ()
     """x, y each: pixels on the object."""
-    beside: tuple[tuple[float, ...], ...] = ()
+    beside: tuple[tuple[FiniteFloat, ...], ...] = ()
     """x, y each: pixels that are not of the object."""
 
     def as_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import re
 import sys
 import time
@@ -72,6 +73,8 @@ class FrameSource(ABC):
     """Timecode of the source's first frame, such as "01:00:00:00", where it has one."""
     aspect: Fraction = Fraction(1)
     """Width of a pixel relative to its height."""
+    files: Sequence[Path] = ()
+    """Where the frames are read from."""
     live: bool = False
     """A live source cannot be read a second time."""
 
@@ -236,7 +239,7 @@ class VideoFrames(FrameSource):
     """A video file. Frames keep their own times, so that a variable frame rate survives."""
 
     def __init__(self, path: Path, window: _Window) -> None:
-        self.path = path
+        self.path, self.files = path, [path]
         with self._open() as container:
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate
@@ -263,7 +266,7 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> av.container.InputContainer:
         try:
-            container = av.open(str(self.path), metadata_errors="replace")
+            container = av.open(os.path.abspath(self.path), metadata_errors="replace")
         except (av.error.FFmpegError, OSError) as error:
             raise DataError(f"{self.path}: not a readable video: {_reason(error)}") from error
         if not container.streams.video:

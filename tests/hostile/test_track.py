@@ -1,0 +1,212 @@
+"""`hqtrack track` where something is in its way: nothing is lost, and nothing wrong ends with code 0."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from typer.testing import CliRunner, Result
+
+from hostile.corruptions import corrupted
+from hostile.media import write_video
+from hqtrack.cli import app
+from hqtrack.video.folder import STATE, OutputFolder
+from hqtrack.video.outputs import BoxTable
+
+FRAMES, DONE = 6, 3
+QUICK = ("--no-overlay", "--max-long-edge", "64")
+
+
+def hqtrack(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def outputs(out: Path) -> dict[str, bytes]:
+    """Give the files that a user sees."""
+    files = (path for path in sorted(out.rglob("*")) if path.is_file() and STATE not in path.parts)
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    labels = np.zeros((48, 64), np.uint8)
+    labels[10:30, 8:28] = 1
+    Pillow.fromarray(labels).save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    ground = np.random.default_rng(0).integers(0, 60, (48, 64, 3)).astype(np.uint8)
+    for index in range(FRAMES):
+        image = ground.copy()
+        image[10:30, 8 + index : 28 + index] = (40, 180, 230)
+        assert cv2.imwrite(str(folder / f"{index:03d}.png"), image)
+    return folder
+
+
+@pytest.fixture
+def stopped(clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that was interrupted after half of the frames."""
+    write, count = BoxTable.write, 0
+
+    def interrupted(self: BoxTable, *frame: object) -> None:
+        nonlocal count
+        write(self, *frame)  # type: ignore[arg-type]
+        count += 1
+        if count == DONE:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(BoxTable, "write", interrupted)
+        assert hqtrack("track", clip, "-o", out, "--mask", mask, "--csv", "--labels", *QUICK).exit_code == 130
+    assert len(list((out / "labels").iterdir())) == DONE
+    return out
+
+
+def test_a_second_run_into_the_same_folder_is_refused(clip: Path, mask: Path, stopped: Path) -> None:
+    before = outputs(stopped)
+    with OutputFolder(stopped).claimed():
+        for more in (("--resume",), ("--mask", mask, "--csv", "--force", *QUICK)):
+            result = hqtrack("track", clip, "-o", stopped, *more)
+            assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+            assert "another run is writing there" in result.stderr
+    assert outputs(stopped) == before
+
+
+def test_an_input_that_became_shorter_is_not_gone_on_with(clip: Path, stopped: Path) -> None:
+    before = outputs(stopped)
+    for file in sorted(clip.iterdir())[DONE - 1 :]:
+        file.unlink()
+    result = hqtrack("track", clip, "-o", stopped, "--resume")
+    assert result.exit_code == 1
+    assert f"has only {DONE - 1} frames, but {DONE} were tracked before" in result.stderr
+    assert "to go on" not in result.stderr
+    assert outputs(stopped) == before
+
+
+def test_another_input_is_not_gone_on_with(clip: Path, stopped: Path) -> None:
+    (clip / "001.png").rename(clip / "0001-other.png")
+    before = outputs(stopped)
+    result = hqtrack("track", clip, "-o", stopped, "--resume")
+    assert result.exit_code == 1
+    assert "the source has changed" in result.stderr
+    assert "to go on" not in result.stderr
+    assert outputs(stopped) == before
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_a_damaged_record_goes_on_before_the_damage(clip: Path, stopped: Path, seed: int) -> None:
+    record = stopped / "unfinished.jsonl"
+    record.write_bytes(corrupted(record.read_bytes(), seed))
+    result = hqtrack("track", clip, "-o", stopped, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert len(list((stopped / "labels").iterdir())) == FRAMES
+    assert not record.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"start": 0', b'"start": "0"'),
+        (b'"start": 0', b'"start": 0.5'),
+        (b'"source": "', b'"source": ["'),
+        (b'"stride": 1', b'"stride": null'),
+        (b'"card": "', b'"card": 3, "x": "'),
+        (b'"box": null', b'"box": [NaN, 1, 2, 3]'),
+        (b'"frame": 0', b'"frame": -1'),
+        (b'"version": 1', b'"version": []'),
+        (b"{", b"[" * 100_000),
+        (b'"csv"', b'"\xff"'),
+    ],
+)
+def test_settings_that_were_tampered_with_are_refused(
+    clip: Path, stopped: Path, old: bytes, new: bytes
+) -> None:
+    settings = stopped / "unfinished.json"
+    content = settings.read_bytes()
+    assert old in content
+    settings.write_bytes(content.replace(old, new, 1))
+    before = outputs(stopped)
+    result = hqtrack("track", clip, "-o", stopped, "--resume")
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.startswith("hqtrack: ")
+    assert outputs(stopped) == before
+
+
+def test_force_removes_what_was_written_and_nothing_else(clip: Path, mask: Path, stopped: Path) -> None:
+    (stopped / "labels" / "mine.png").write_bytes(b"precious")
+    (stopped / "notes.txt").write_bytes(b"precious")
+    result = hqtrack("track", clip, "-o", stopped, "--mask", mask, "--labels", "--end", 1, "--force", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert outputs(stopped).keys() == {"labels/000.png", "labels/mine.png", "notes.txt", "boxes.csv"}
+    assert (stopped / "labels" / "mine.png").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("what", ["frames", "mask", "object"])
+def test_an_input_among_the_outputs_is_never_overwritten(
+    mask: Path, stopped: Path, what: str, clip: Path
+) -> None:
+    before = outputs(stopped)
+    label = stopped / "labels" / "000.png"
+    source: object = stopped / "labels" / "*.png" if what == "frames" else clip
+    given = {
+        "frames": ("--mask", mask),
+        "mask": ("--mask", label),
+        "object": ("--object", f"frame=1,mask={label}"),
+    }[what]
+    result = hqtrack("track", source, "-o", stopped, *given, "--labels", "--force", *QUICK)
+    assert result.exit_code == 2
+    assert "would be overwritten by an output" in result.stderr
+    assert outputs(stopped) == before
+
+
+def test_a_folder_in_the_place_of_an_output_is_noticed_at_once(
+    clip: Path, mask: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (out / "boxes.csv").mkdir(parents=True)
+    result = hqtrack("track", clip, "-o", out, "--mask", mask, "--csv", "--force", *QUICK)
+    assert result.exit_code == 2
+    assert "boxes.csv: is a folder" in result.stderr
+
+
+def test_a_folder_may_have_a_colon_in_its_name(
+    clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(clip, "take:1")
+    result = hqtrack("track", "take:1", "-o", "run:1", "--mask", mask, "--end", 1, "--max-long-edge", 64)
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "run:1" / "overlay.mp4").stat().st_size > 0
+
+
+def test_hidden_files_of_other_systems_are_no_frames(clip: Path, mask: Path, tmp_path: Path) -> None:
+    (clip / "._000.png").write_bytes(b"\0\5\26\7")
+    result = hqtrack("track", clip, "-o", tmp_path / "out", "--mask", mask, "--csv", "--end", 2, *QUICK)
+    assert result.exit_code == 0, result.stderr
+
+
+def test_half_a_video_is_tracked_and_the_rest_is_missed(mask: Path, tmp_path: Path) -> None:
+    video, out = write_video(tmp_path / "clip.mp4", 30, size=(48, 64)), tmp_path / "out"
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) // 2])
+    result = hqtrack("track", video, "-o", out, "--mask", mask, "--csv", *QUICK)
+    assert result.exit_code == 1
+    assert "of about 30 frames could be read" in result.stderr or "cannot be decoded" in result.stderr
+    done = (out / "unfinished.jsonl").read_bytes().count(b"\n")
+    assert 5 < done < 25
+    assert len((out / "boxes.csv").read_text().splitlines()) == 1 + done
+    video.write_bytes(whole)
+    assert hqtrack("track", video, "-o", out, "--resume").exit_code == 0
+    assert len((out / "boxes.csv").read_text().splitlines()) == 31
