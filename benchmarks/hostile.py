@@ -373,7 +373,7 @@ def records(tally: Tally, seed: int, scale: float) -> None:
         whole, stopped = folder / "whole", folder / "stopped"
         command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
         assert run(folder, hqtrack_command, *command, "-o", str(whole)).code == 0
-        assert run(folder, stopped_command, 8, *command, "-o", str(stopped)).code == 130
+        assert run(folder, stop_after, 8, str(clip), str(mask), str(stopped)).code == 0
         for number in range(int(24 * scale)):
             out = folder / f"record-{number}"
             shutil.copytree(stopped, out)
@@ -390,22 +390,18 @@ def records(tally: Tally, seed: int, scale: float) -> None:
             shutil.rmtree(out)
 
 
-def stopped_command(frames: int, *arguments: str) -> None:
-    """Run `hqtrack track`, and press Ctrl+C after so many frames."""
-    from hqtrack.video.outputs import BoxTable
+def stop_after(frames: int, clip: str, mask: str, out: str) -> None:
+    """Track so many frames of a clip, and leave the rest for another run."""
+    from itertools import count
 
-    write = BoxTable.write
-    count = 0
+    from hqtrack.video.job import Job, VideoRun
+    from hqtrack.video.prompts import read_prompts
 
-    def counting(self: BoxTable, tracked: Any) -> None:
-        nonlocal count
-        write(self, tracked)
-        count += 1
-        if count == frames:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    BoxTable.write = counting  # type: ignore[method-assign]
-    hqtrack_command(*arguments)
+    prompts = tuple(read_prompts(masks=[mask], start=0, size=(64, 96)))
+    kinds = ("labels", "csv", "rle", "trajectories")
+    asked = count(1)
+    run = VideoRun(Job(clip, prompts=prompts, outputs=kinds, max_long_edge=96), Path(out))
+    run.track(stop=lambda: next(asked) == frames)
 
 
 def arguments(tally: Tally, seed: int, scale: float) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -15,9 +14,11 @@ from typer.testing import CliRunner, Result
 
 from hostile.corruptions import corrupted
 from hostile.media import write_video
+from hqtrack import HQTrack
 from hqtrack.cli import app
 from hqtrack.video.folder import STATE, OutputFolder
-from hqtrack.video.outputs import BoxTable
+from hqtrack.video.job import Job, VideoRun
+from hqtrack.video.prompts import read_prompts
 
 FRAMES, DONE = 6, 3
 QUICK = ("--no-overlay", "--max-long-edge", "64")
@@ -53,22 +54,20 @@ def clip(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def tracker() -> HQTrack:
+    return HQTrack.from_card("hqtrack-light", max_long_edge=64)
+
+
 @pytest.fixture
-def stopped(clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run that was interrupted after half of the frames."""
-    write, count = BoxTable.write, 0
-
-    def interrupted(self: BoxTable, *frame: object) -> None:
-        nonlocal count
-        write(self, *frame)  # type: ignore[arg-type]
-        count += 1
-        if count == DONE:
-            os.kill(os.getpid(), signal.SIGINT)
-
+def stopped(clip: Path, mask: Path, tmp_path: Path, tracker: HQTrack) -> Path:
+    """A run that was stopped after half of the frames."""
     out = tmp_path / "stopped"
-    with monkeypatch.context() as patch:
-        patch.setattr(BoxTable, "write", interrupted)
-        assert hqtrack("track", clip, "-o", out, "--mask", mask, "--csv", "--labels", *QUICK).exit_code == 130
+    prompts = tuple(read_prompts(masks=[mask], start=0, size=(48, 64)))
+    job = Job(str(clip), prompts=prompts, outputs=("csv", "labels"), max_long_edge=64)
+    asked = count(1)
+    run = VideoRun(job, out, tracker=tracker)
+    assert run.track(stop=lambda: next(asked) == DONE).unfinished
     assert len(list((out / "labels").iterdir())) == DONE
     return out
 
