@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,6 +72,24 @@ def test_with_a_video_only_that_is_opened(root: Path, tmp_path: Path) -> None:
     assert store.path("clip.mp4") == root / "clip.mp4"
     with pytest.raises(InputError, match="lies outside"):
         store.path("shots")
+
+
+def test_what_sessions_keep_is_not_read_by_its_path(root: Path) -> None:
+    store = Store(root / "sessions", root, upload_limit=300_000)
+    name = store.expect_upload("me")
+    upload(store, name, "mine.mp4", (root / "clip.mp4").read_bytes())
+    opened = store.create("me", store.uploaded("me", name), "mine")
+    assert store.videos() == ["clip.mp4", "shots"]
+    for path in (opened.session.source, "sessions", "sessions/.lock"):
+        with pytest.raises(InputError):
+            store.path(path)
+
+
+def test_a_sequence_that_all_sessions_share_stays_where_it_is(store: Store, root: Path) -> None:
+    shared = store.folder / "demo-sequences"
+    shutil.copytree(root / "shots", shared)
+    for _ in range(2):
+        assert store.create("me", shared, "demo").session.count == 3
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ class Store:
         return path
 
     def _check_inside(self, path: Path) -> None:
+        if path.is_relative_to(self.folder):
+            raise InputError(f"{path.name}: is kept of a session; its owner finds it on the start page")
         if path != self.root and not (self.root.is_dir() and path.is_relative_to(self.root)):
             raise InputError(
                 f"{path.name}: lies outside {self.root}, which was given when the page was started"
@@ -123,15 +125,14 @@ class Store:
             InputError: A file of the folder lies outside what may be opened.
         """
         folder = self.folder / secrets.token_urlsafe(12)  # which cannot be guessed
-        uploaded = path.is_relative_to(self.folder)
-        frames, fps = self._frames(path, uploaded=uploaded)
-        if uploaded:
-            upload = self.folder / path.relative_to(self.folder).parts[0]
+        frames, fps = self._frames(path)
+        upload = next((each for each in path.parents if each.name.startswith(NEW)), None)
+        if upload is None:
+            folder.mkdir()
+        else:
             upload.rename(folder)
             path = folder / path.relative_to(upload)
-            frames, fps = self._frames(path, uploaded=True)
-        else:
-            folder.mkdir()
+            frames, fps = self._frames(path)
         session = Session(
             folder, owner=owner, source=str(path), title=title, size=frames.size, count=len(frames)
         )
@@ -156,7 +157,7 @@ class Store:
                 session = Session.load(folder)
                 if session.owner == owner:
                     path = Path(session.source)
-                    frames, fps = self._frames(path, uploaded=path.is_relative_to(folder))
+                    frames, fps = self._frames(path)
                     if frames.size != session.size or len(frames) != session.count:
                         raise DataError(f"{session.source}: is another video than when the session began")
                     found = self._open[name] = Open(session, frames, fps)
@@ -173,13 +174,13 @@ class Store:
                 found.append((file.parent.name, Saved.read(file.parent)))
         return [(name, saved) for name, saved in found if saved.owner == owner]
 
-    def _frames(self, path: Path, *, uploaded: bool) -> tuple[FrameAccess, Fraction]:
+    def _frames(self, path: Path) -> tuple[FrameAccess, Fraction]:
         if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES:
             check_container(path)
         source = open_frames(path)
         if not isinstance(source, ImageFrames | VideoFrames):
             raise DataError(f"{path.name}: is no video or folder of images")
-        if isinstance(source, ImageFrames) and not uploaded:
+        if isinstance(source, ImageFrames) and not path.is_relative_to(self.folder):
             for file in source.files:
                 self._check_inside(file.resolve())
         return FrameAccess(source, long_edge=SHOWN_EDGE), source.fps
