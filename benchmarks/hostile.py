@@ -506,7 +506,6 @@ def arguments(tally: Tally, seed: int, scale: float) -> None:
                 for verb in ("pull", "verify", "path")
                 for text in ("nothing", long, str(folder / "nul.toml"))
             ),
-            ["weights", "pull", "hqtrack-light", "--to", str(folder / "file" / "x")],
             *(
                 ["workspace", text]
                 for text in (str(folder / "file"), str(folder / "file" / "x"), str(folder / long), "/proc/x")

@@ -1,9 +1,9 @@
 """What is kept on disk of a video that is being tracked, so that it can be gone on with after any end.
 
 Two files lie in the folder of the outputs until the video is finished: the settings, and a line for each
-tracked frame with the masks of all objects. A line is written when its frame is finished, so that a killed
-process loses at most the frame that was worked on. The disk is told to keep the lines every few seconds: a
-power cut loses what came after. Where a line is damaged, the record ends before it.
+tracked frame with the masks of all objects. A killed process loses at most the few frames that wait to be
+written. The disk is told to keep the lines every few seconds: a power cut loses what came after. Where a line
+is damaged, the record ends before it.
 """
 
 from __future__ import annotations
