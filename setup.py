@@ -7,6 +7,11 @@ setup(
     package_dir={"": "tracker", "hqtrack.models": "models"},
     package_data={
         "hqtrack": ["py.typed"],
-        "hqtrack.models": ["*.toml", "weights/hqtrack-*.safetensors", "weights/vmos-light*.safetensors"],
+        "hqtrack.models": [
+            "*.toml",
+            "weights/hqtrack-*.safetensors",
+            "weights/vmos-light*.safetensors",
+            "weights/light-*.safetensors",
+        ],
     },
 )

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from hqtrack.cli import app
 from hqtrack.video.drawing import palette
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 FRAMES = 6
 

@@ -62,6 +62,7 @@ def squares(count: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
 FIRST = squares(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 10, 11, 25])
 @pytest.mark.parametrize("paradigm", ["joint", "separate"])
 def test_every_object_has_one_mask_in_every_frame(
@@ -80,6 +81,7 @@ def test_every_object_has_one_mask_in_every_frame(
     assert tracker.object_count == count
 
 
+@pytest.mark.slow
 def test_a_video_gives_the_same_masks_whenever_it_is_tracked(tracker: HQTrack) -> None:
     def masks_of_video() -> list[np.ndarray]:
         tracker.initialize(frame(0), FIRST)
@@ -104,6 +106,7 @@ def test_a_frame_may_be_overwritten_once_it_was_tracked(tracker: HQTrack) -> Non
         buffer[:] = 0
 
 
+@pytest.mark.slow
 def test_both_paradigms_are_the_same_for_one_object(network: PropagationNetwork) -> None:
     results = []
     for paradigm in ("joint", "separate"):
@@ -122,6 +125,7 @@ def test_objects_are_propagated_apart_in_the_separate_paradigm(network: Propagat
     assert (results[0] != results[1]).any()
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32(network: PropagationNetwork) -> None:
     frames = [frame(number) for number in range(4)]
     tracks = []
@@ -160,6 +164,7 @@ class TestAddObjects:
         assert (masks[:2] == FIRST).all()
         assert (masks[2] == ~FIRST.any(0)).all()
 
+    @pytest.mark.slow
     def test_a_frame_that_was_not_tracked_is_the_next_frame(self, network: PropagationNetwork) -> None:
         new = squares(12)[11:]
         given, implied = new_tracker(network), new_tracker(network)
@@ -171,6 +176,7 @@ class TestAddObjects:
         for seed in range(3, 7):
             assert (given.track(frame(seed)) == implied.track(frame(seed))).all()
 
+    @pytest.mark.slow
     def test_all_at_once_on_the_first_frame_is_the_same_for_any_group(
         self, network: PropagationNetwork
     ) -> None:
@@ -321,6 +327,7 @@ class FlippingRefiner:
         return masks.flip(1), "report"
 
 
+@pytest.mark.slow
 def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationNetwork) -> None:
     plain = new_tracker(network)
     refining = HQTrack(plain.card, network, refiner=FlippingRefiner(), device="cpu")  # type: ignore[arg-type]

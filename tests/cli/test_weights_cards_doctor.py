@@ -174,6 +174,7 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "┃" in run("cards").stdout
 
 
+@pytest.mark.slow
 def test_doctor_reports_every_part_and_fails_only_for_what_is_essential() -> None:
     result = run("doctor")
     header, *findings = rows(result)

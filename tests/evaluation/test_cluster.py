@@ -16,6 +16,8 @@ from hqtrack.evaluation.results import trajectory_length
 from hqtrack.evaluation.tasks import Need, Task, reason, run_task
 from small_workspace import Recorder
 
+pytestmark = pytest.mark.slow
+
 GB = 1_000_000_000
 
 

@@ -15,6 +15,8 @@ from hqtrack.errors import CardError, DataError
 from hqtrack.evaluation.workspaces import open_workspace
 from small_workspace import LENGTHS, Run, result_files
 
+pytestmark = pytest.mark.slow
+
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 

@@ -14,6 +14,8 @@ from hqtrack.evaluation.paper import Study, System, studies
 from hqtrack.evaluation.workspaces import understand
 from small_workspace import Recorder, Run, make_workspace
 
+pytestmark = pytest.mark.slow
+
 
 def study(kind: str, *names: str) -> Study:
     systems = tuple(System(name, name) for name in names)

@@ -18,6 +18,8 @@ from hqtrack.errors import HQTrackError
 from hqtrack.zoo import downloads
 from zoo.file_server import checkpoint
 
+pytestmark = pytest.mark.slow
+
 CONTENT = checkpoint(seed=1, numbers=2000)
 
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30) | st.integers().map(str)

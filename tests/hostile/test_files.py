@@ -16,6 +16,8 @@ from hqtrack.video.prompts import read_masks
 from hqtrack.video.sources import open_frames
 from hqtrack.zoo import read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(14)
 
 

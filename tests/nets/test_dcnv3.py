@@ -254,6 +254,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 def test_the_fused_kernel_gives_the_same_in_tritons_interpreter() -> None:
     here = str(Path(__file__).parent)

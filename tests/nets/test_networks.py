@@ -147,6 +147,7 @@ def name_of(network: PropagationNetwork) -> str:
     return {"VMOS": "vmos", "DeAOT": "deaott", "AOT": "r50_aotl", "MSAOT": "ms_aot"}[type(network).__name__]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_training_reaches_every_layer_that_the_network_uses(name: str) -> None:
     torch.manual_seed(0)

@@ -18,6 +18,7 @@ VMOS = {"long_term_gap": 2, "long_term_slots": 8, "short_term_distance": 4, "min
 DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT), ("ms_aot", DEAOT)],

@@ -18,6 +18,8 @@ from hqtrack.masks import masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo import load_card
 
+pytestmark = pytest.mark.slow
+
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 

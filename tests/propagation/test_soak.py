@@ -10,6 +10,8 @@ import torch
 from hqtrack import HQTrack, nets
 from hqtrack.cards import Card, Memory, Weights
 
+pytestmark = pytest.mark.slow
+
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -11,6 +11,8 @@ from hqtrack.refinement import build_refiner
 from hqtrack.refinement.attention import BiasedAttention
 from hqtrack.refinement.sam import build_network, load_sam
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from hqtrack import HQTrack, nets
 from hqtrack.nets.vmos_light import LongTermMatch, ShortTermMatch
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 90, 160
 
 CARD = """

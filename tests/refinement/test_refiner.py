@@ -25,6 +25,7 @@ def frame(picture) -> np.ndarray:
     return picture(HEIGHT, WIDTH)
 
 
+@pytest.mark.slow
 def test_a_frame_is_encoded_once_and_all_objects_are_decoded_in_one_batch(refiner, calls, frame):
     masks, report = refiner.refine(frame, squares(4))
     assert (calls.encoded, calls.decoded) == (1, 1)
@@ -42,12 +43,14 @@ def test_a_frame_without_visible_objects_is_not_encoded(refiner, calls, frame):
     assert [one.visible for one in report.objects] == [False, False, False]
 
 
+@pytest.mark.slow
 def test_many_objects_share_one_encoding_and_are_decoded_in_chunks(refiner, calls, frame):
     _, report = refiner.refine(frame, squares(20))
     assert (calls.encoded, calls.decoded) == (1, 2)
     assert len(report.objects) == 20
 
 
+@pytest.mark.slow
 def test_tau_decides_between_the_refined_and_the_given_mask(light_sam, frame):
     """One pass of each tau over a thin object that the network refines to something that overlaps it."""
     given = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
@@ -62,6 +65,7 @@ def test_tau_decides_between_the_refined_and_the_given_mask(light_sam, frame):
         assert torch.equal(masks, refined if kept else given)
 
 
+@pytest.mark.slow
 def test_tiny_frames_with_one_pixel_border_and_whole_masks_are_refined(light_sam, calls, picture):
     height, width = 17, 31
     given = torch.zeros(4, height, width, dtype=torch.bool)
@@ -125,6 +129,7 @@ def test_images_that_are_not_rgb_bytes_are_refused(refiner, image):
         refiner.masks_from_points(image, [[1, 1]])
 
 
+@pytest.mark.slow
 def test_a_refiner_is_built_as_its_card_says(light_checkpoint, frame):
     settings = Refiner(
         kind="hq-sam-vit-tiny",

@@ -15,6 +15,8 @@ from hqtrack.refinement.sam import PromptedSam, Prompts, resize_as_pillow
 
 from segment_anything_hq import SamPredictor  # isort: skip
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -26,6 +26,7 @@ class Killed(Exception):
     """A training ends in the middle."""
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_as_an_uninterrupted_one(
     images: RegionImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
             assert torch.equal(resumed[part][name], value), (part, name)
 
 
+@pytest.mark.slow
 def test_batches_do_not_depend_on_who_makes_them(images: RegionImages, tmp_path: Path) -> None:
     for workers in (0, 1):
         stage1.run(fresh(), images, [], tiny(2), tmp_path / str(workers), workers=workers)

@@ -39,6 +39,7 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
     assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
 
 
+@pytest.mark.slow
 def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None:
     batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
     network, recipe = fresh(), replace(LIGHT_STAGE1, warmup=0.0, decay_start=1.0)
@@ -57,6 +58,7 @@ def published_batch() -> tuple[torch.Tensor, torch.Tensor]:
     return frames, labels
 
 
+@pytest.mark.slow
 def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_half() -> None:
     torch.manual_seed(0)
     network = nets.build("deaott")

@@ -50,6 +50,7 @@ def overlap_with_the_first(labels: torch.Tensor, frame: int) -> float:
     return float(((first & later).sum((1, 2)) / union).mean())
 
 
+@pytest.mark.slow
 def test_objects_move_and_far_frames_differ_more_than_near_ones(images: RegionImages) -> None:
     near = synthesizer(images).batch(48, times=[0, 1, 2]).labels
     far = synthesizer(images).batch(48, times=[0, 8, 9]).labels

@@ -196,6 +196,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_processes_started_by_torchrun_train_the_same_weights(tmp_path: Path) -> None:
     photos, driver = write_static(tmp_path / "photos"), tmp_path / "driver.py"
     driver.write_text(DRIVER)

@@ -114,6 +114,7 @@ def run(tracker: HQTrack, corrections: list[Correction]) -> list[np.ndarray]:
     return [course.step(index, picture(index)) for index in range(COUNT)]
 
 
+@pytest.mark.slow
 def test_tracking_goes_on_with_the_corrected_mask_and_earlier_frames_stay(tracker: HQTrack) -> None:
     plain = run(tracker, [])
     mended = run(tracker, [Correction(6, 1, Prompt(6, masks=filled(square(6))[None]))])
@@ -132,6 +133,7 @@ def test_an_object_that_is_said_to_be_gone_is_gone(tracker: HQTrack) -> None:
     assert not masks[6][0].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [4, 9])
 def test_going_on_from_known_frames_gives_the_masks_of_one_run(tracker: HQTrack, stop: int) -> None:
     corrections = [

@@ -52,6 +52,7 @@ def test_cards_without_refiner_take_hq_sam_if_it_is_here_else_the_light_one(
     assert find_refiner().kind == "hq-sam-vit-h"
 
 
+@pytest.mark.slow
 def test_boxes_and_points_become_masks_by_hq_sam(refiner: MaskRefiner, picture: Any, calls: Any) -> None:
     built: list[MaskRefiner] = []
 

@@ -186,6 +186,7 @@ def test_what_is_discarded_leaves_nothing_unfinished(tmp_path: Path, kind: str) 
     assert not writer.path.is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="resident memory is read from Linux's /proc"
 )

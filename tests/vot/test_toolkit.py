@@ -20,6 +20,8 @@ from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
 from hqtrack.zoo import find_weights, load_card
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 Register = Callable[..., None]

@@ -87,6 +87,7 @@ def test_a_download_given_up_goes_on_with_the_next_command(
     assert names_in(cache) == {"model.pth", "model.pth.sha256"}
 
 
+@pytest.mark.slow
 def test_a_killed_download_leaves_no_half_file_and_goes_on(server: FileServer, cache: Path) -> None:
     server.stall_after = 1 << 20
     code = (

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 import hqtrack
-from hqtrack.zoo import card_names, models_folder
+from hqtrack.zoo import card_names, load_card, models_folder
 
 CHECKOUT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_built_package_carries_cards_and_embedded_weights(tmp_path: Path) -> None:
     pytest.importorskip("setuptools")
     built = tmp_path / "built"
@@ -30,9 +31,15 @@ def test_a_built_package_carries_cards_and_embedded_weights(tmp_path: Path) -> N
     ).stdout.split()
     assert Path(folder) == built / "hqtrack" / "models"
     assert names == card_names()
-    assert {path.name for path in Path(folder).glob("weights/*")} == {
-        path.name for path in models_folder().glob("weights/hqtrack-*.safetensors")
+    embedded = {
+        weights.file
+        for name in card_names()
+        for weights in load_card(name).all_weights
+        if weights.origin == "embedded"
     }
+    assert embedded
+    assert {path.name for path in Path(folder).glob("weights/*")} == embedded
+    assert (built / "hqtrack" / "py.typed").exists()
 
 
 @pytest.mark.skipif(
