@@ -70,7 +70,11 @@ def boxes_of(count: int, height: int, width: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kind", choices=get_args(RefinerKind), default="hq-sam-vit-tiny")
+    parser.add_argument(
+        "--kind",
+        choices=[kind for kind in get_args(RefinerKind) if kind != "light"],
+        default="hq-sam-vit-tiny",
+    )
     parser.add_argument("--objects", type=int, default=4)
     parser.add_argument("--size", type=int, nargs=2, default=(480, 854), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--runs", type=int, default=1, help="timed runs of each, after a warm-up")

@@ -46,15 +46,22 @@ class PromptedLight:
         network: With its weights.
         device: Where it works.
         dtype: bfloat16 or float16 for mixed precision.
+        side: Of the crops, in pixels; a multiple of 32.
     """
 
     def __init__(
-        self, network: LightSegmenter, *, device: torch.device, dtype: torch.dtype = torch.float32
+        self,
+        network: LightSegmenter,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        side: int = CROP,
     ) -> None:
         network = network.to(device).eval().requires_grad_(False)
         self.network = folded(network).to(memory_format=torch.channels_last)
         self.device = device
         self.dtype = dtype
+        self.side = side
         self._mean = torch.tensor(MEAN, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(STD, device=device).view(3, 1, 1) * 255
 
@@ -112,16 +119,17 @@ class PromptedLight:
 
     @torch.inference_mode()
     def _predicted(self, image: Image, objects: Sequence[_Object]) -> tuple[npt.NDArray[np.float32], Tensor]:
-        crops = np.empty((len(objects), CROP, CROP, 3), np.uint8)
-        maps = np.zeros((len(objects), CROP, CROP, PROMPTS), np.float32)
+        side = self.side
+        crops = np.empty((len(objects), side, side, 3), np.uint8)
+        maps = np.zeros((len(objects), side, side, PROMPTS), np.float32)
         for crop, drawn, one in zip(crops, maps, objects, strict=True):
-            crop[:] = cut(image, one.window, CROP, GREY)
+            crop[:] = cut(image, one.window, side, GREY)
             if one.mask is not None:
-                drawn[..., 0] = np.where(cut(one.mask.view(np.uint8) * 255, one.window, CROP) > 127, 1, -1)
+                drawn[..., 0] = np.where(cut(one.mask.view(np.uint8) * 255, one.window, side) > 127, 1, -1)
             if one.box is not None:
-                drawn[..., 1] = box_map(one.box, one.window, CROP)
-            drawn[..., 2] = point_map(one.points, one.window, CROP)
-            drawn[..., 3] = point_map(one.beside, one.window, CROP)
+                drawn[..., 1] = box_map(one.box, one.window, side)
+            drawn[..., 2] = point_map(one.points, one.window, side)
+            drawn[..., 3] = point_map(one.beside, one.window, side)
         pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         normalised = (pixels.float() - self._mean) / self._std
         prompts = torch.from_numpy(maps).to(self.device).permute(0, 3, 1, 2)
