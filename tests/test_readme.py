@@ -73,15 +73,17 @@ def test_the_example_in_python_tracks() -> None:
 
 def test_the_commands_for_a_video_do_what_they_say(folder: Path) -> None:
     commands = [shlex.split(line) for line in code(section("README.md", "Use it on a video")).splitlines()]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         assert command[0] == "hqtrack"
         result = CliRunner().invoke(app, command[1:])
         assert result.exit_code == 0, result.output
-    seen = {name: {path.name for path in (folder / name).glob("[!.]*")} for name in ("out", "boxes", "later")}
+    names = ("out", "boxes", "points", "later")
+    seen = {name: {path.name for path in (folder / name).glob("[!.]*")} for name in names}
     assert seen == {
         "out": {"overlay.mp4"},
         "boxes": {"boxes.csv", "labels", "overlay.mp4"},
+        "points": {"overlay.mp4"},
         "later": {"masks.json"},
     }
 
