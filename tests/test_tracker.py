@@ -264,7 +264,7 @@ class TestBadInput:
         results = []
         for masks in (overlapping, apart):
             tracker = new_tracker(network)
-            tracker.initialize(frame(0), masks)
+            np.testing.assert_array_equal(tracker.initialize(frame(0), masks), apart)
             results.append([tracker.track(frame(seed)) for seed in range(1, 4)])
         assert all((a == b).all() for a, b in zip(*results, strict=True))
 
@@ -342,6 +342,11 @@ def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationN
     assert found
     assert refining.refinement_report == "report"
     assert plain.refinement_report is None
+    refining.add_objects(frame(8), squares(1))
+    assert refining.refinement_report is None  # nothing was refined in this frame
+    refining.track(frame(9))
+    refining.add_reference(frame(10), squares(3))
+    assert refining.refinement_report is None
     refining.reset()
     assert refining.refinement_report is None
 

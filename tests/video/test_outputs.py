@@ -216,3 +216,15 @@ def test_facts_count_from_the_first_frame_that_is_read(tmp_path: Path) -> None:
     assert facts_of(open_frames(file, start=6, stride=2)) == VideoFacts(
         Fraction(12), Fraction(1), "01:00:00:03"
     )
+
+
+def test_a_timecode_that_cannot_count_is_told_where_an_overlay_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_all("overlay", tmp_path, scene(12), VideoFacts(Fraction(25), timecode="01:00:00:00"))
+    facts = facts_of(open_frames(source, stride=2))  # 25 frames a second cannot be counted in twos
+    assert (facts.timecode, facts.lost_timecode) == (None, "01:00:00:00")
+    open_writer("csv", tmp_path, facts).discard()
+    assert not caplog.text
+    open_writer("overlay", tmp_path, facts).discard()
+    assert "the timecode 01:00:00:00 is not kept" in caplog.text

@@ -11,6 +11,7 @@ import pytest
 import trax
 
 from hqtrack.errors import DataError, InputError
+from hqtrack.masks import label_map, masks_of
 from hqtrack.vot.first_mask import FirstMask
 from hqtrack.vot.session import TrackedSequence, encode_mask, place_mask, serve
 from hqtrack.vot.workspace import create_workspace
@@ -98,6 +99,20 @@ def test_an_unknown_stack_is_told_with_those_that_exist(tmp_path: Path) -> None:
 def test_a_frame_without_objects_reports_no_masks() -> None:
     sequence = TrackedSequence(FirstMask())
     assert sequence.step(IMAGE, []) == []
+
+
+def test_a_first_frame_is_answered_with_the_masks_as_the_tracker_took_them() -> None:
+    class Taking(FirstMask):
+        """Gives contested pixels to the later object, as HQTrack does."""
+
+        def initialize(self, image: np.ndarray, masks: np.ndarray) -> np.ndarray:
+            return super().initialize(image, masks_of(label_map(masks), len(masks)))
+
+    first, second = np.zeros((2, *IMAGE.shape[:2]), bool)
+    first[:3], second[2:5] = True, True
+    taken = TrackedSequence(Taking()).step(IMAGE, [first, np.zeros_like(first), second])
+    assert [mask.sum() for mask in taken] == [2 * IMAGE.shape[1], 0, 3 * IMAGE.shape[1]]
+    assert not (taken[0] & taken[2]).any()
 
 
 def test_the_tracker_ends_when_the_toolkit_dies() -> None:

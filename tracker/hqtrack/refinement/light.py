@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hqtrack.images import MEAN, STD, Image
-from hqtrack.masks import box_of
+from hqtrack.masks import Mask, Masks, box_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.light_segmenter import CROP, PROMPTS, LightSegmenter
 from hqtrack.refinement.prompts import Prediction, Prompts, check_image
@@ -31,7 +31,7 @@ class _Object(NamedTuple):
 
     window: Window
     box: Sequence[float] | None = None
-    mask: npt.NDArray[np.bool_] | None = None
+    mask: Mask | None = None
     points: Points = ()
     beside: Points = ()
 
@@ -105,7 +105,7 @@ class PromptedLight:
             return tries[best]
         return _Object(window_around(box, size), box, masks[best], points, beside)
 
-    def _masks(self, image: Image, objects: Sequence[_Object]) -> tuple[npt.NDArray[np.bool_], list[float]]:
+    def _masks(self, image: Image, objects: Sequence[_Object]) -> tuple[Masks, list[float]]:
         size = (image.shape[0], image.shape[1])
         masks = np.zeros((len(objects), *size), bool)
         quality: list[float] = []

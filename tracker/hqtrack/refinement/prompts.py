@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from hqtrack.errors import InputError
+from hqtrack.images import Image
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Prediction(NamedTuple):
 class Prompted(Protocol):
     """A network that answers prompts on a frame, which is encoded once."""
 
-    def encode(self, image: npt.NDArray[np.uint8]) -> Any:
+    def encode(self, image: Image) -> Any:
         """Prepare a frame, (H, W, 3) uint8 RGB."""
 
     def decode(self, embedding: Any, prompts: Prompts) -> Prediction:
@@ -77,7 +77,7 @@ class Clues(NamedTuple):
     """x, y each: not on the object."""
 
 
-def check_image(image: npt.NDArray[np.uint8]) -> None:
+def check_image(image: Image) -> None:
     """Check that an image is (H, W, 3) uint8 RGB with pixels.
 
     Raises:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.images import Image
+from hqtrack.images import Image, Size
+from hqtrack.masks import Mask
 
 Floats = npt.NDArray[np.float32]
 Points = Sequence[Sequence[float]]
@@ -88,7 +89,7 @@ def cut(array: Image, window: Window, side: int, fill: Sequence[int] | int = 0) 
     return np.asarray(resized, dtype=np.uint8)
 
 
-def paste(logits: Floats, window: Window, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def paste(logits: Floats, window: Window, size: Size) -> Mask:
     """Bring a crop's logits back to the frame: where they are above 0, resized bilinearly, is the object.
 
     Args:

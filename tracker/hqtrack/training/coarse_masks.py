@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Mask = npt.NDArray[np.bool_]
+from hqtrack.masks import Mask
 
 GOOD = 0.45
 """Share of masks that lose nothing but their sharp border."""

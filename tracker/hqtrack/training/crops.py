@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hqtrack.errors import DataError
 from hqtrack.images import IMAGE_SUFFIXES, Image, read_image
+from hqtrack.masks import Mask
 from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_around
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
@@ -23,7 +24,6 @@ from hqtrack.training.synthesis import looks_like_object
 logger = logging.getLogger(__name__)
 
 Labels = npt.NDArray[np.int32]
-Mask = npt.NDArray[np.bool_]
 
 SMALLEST_OBJECT = 60
 """Pixels that an object must have to be trained on."""

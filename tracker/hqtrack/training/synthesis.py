@@ -22,6 +22,7 @@ from torch import Tensor
 
 from hqtrack.errors import DataError
 from hqtrack.images import read_image
+from hqtrack.masks import LabelMap, Mask
 from hqtrack.training.datasets.video import read_png
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class RegionImage:
 
     image: Tensor
     """(3, H, W) uint8 RGB."""
-    labels: NDArray[np.uint8]
+    labels: LabelMap
     """(H, W) region numbers."""
     objects: list[tuple[int, ...]]
     """Sets of region numbers that together look like one object."""
@@ -123,7 +124,7 @@ def _read(image_file: Path | None, label_file: Path) -> str | RegionImage:
     return RegionImage(torch.from_numpy(image.transpose(2, 0, 1).copy()), labels, _object_regions(labels))
 
 
-def _largest_component(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
+def _largest_component(mask: Mask) -> tuple[Mask, tuple[int, int, int, int]]:
     """Give the largest connected part of a mask and its box (x, y, width, height)."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
@@ -131,7 +132,7 @@ def _largest_component(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tupl
     return parts == best, (x, y, w, h)
 
 
-def looks_like_object(mask: NDArray[np.bool_]) -> bool:
+def looks_like_object(mask: Mask) -> bool:
     """Tell whether a region (H, W) is compact, of a middling size, and not cut by more than one border."""
     area = int(mask.sum())
     height, width = mask.shape
@@ -142,7 +143,7 @@ def looks_like_object(mask: NDArray[np.bool_]) -> bool:
     return bool(part.sum() >= 0.8 * area and area >= 0.28 * w * h and touched <= 1)
 
 
-def _object_regions(labels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+def _object_regions(labels: LabelMap) -> list[tuple[int, ...]]:
     """Find single regions and pairs of neighbouring regions that look like objects."""
     numbers = [int(v) for v in np.unique(labels)]
     neighbours: set[tuple[int, int]] = set()

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import InputError
+from hqtrack.images import Size
+from hqtrack.masks import Mask, Masks
 from hqtrack.video.prompts import Prompt, read_object
-
-Masks = npt.NDArray[np.bool_]
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -109,7 +107,7 @@ def check_corrections(
             )
 
 
-def corrected(masks: Masks, given: Sequence[tuple[int, npt.NDArray[np.bool_]]]) -> Masks:
+def corrected(masks: Masks, given: Sequence[tuple[int, Mask]]) -> Masks:
     """Put given masks in the place of tracked ones.
 
     A given mask owns its pixels; where two overlap, the one that comes later does.
