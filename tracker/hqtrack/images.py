@@ -18,6 +18,9 @@ from hqtrack.errors import DataError
 
 logger = logging.getLogger(__name__)
 
+# What cannot be read is told in a line here and by cameras; OpenCV would print a page.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 Image = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
 Size = tuple[int, int]
@@ -110,9 +113,8 @@ def _is_damaged_jpeg(content: bytes) -> bool:
 
 def _has_further_pictures(content: bytes) -> bool:
     """Whether a TIFF has pages, or a WebP or PNG moves."""
-    if not content.startswith((b"RIFF", b"II", b"MM", b"\x89PNG")) or (
-        content.startswith(b"\x89PNG") and b"acTL" not in content[:100]
-    ):
+    moving_png = content.startswith(b"\x89PNG") and b"acTL" in content[:100]
+    if not moving_png and not content.startswith((b"RIFF", b"II", b"MM")):
         return False
     try:
         with Pillow.open(io.BytesIO(content)) as image:

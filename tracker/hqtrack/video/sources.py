@@ -374,9 +374,6 @@ class CameraFrames(FrameSource):
         if not may_be_camera(number):
             raise DataError(f"{number[:40]}: there is no file or folder of this name, and no such camera")
         self._camera = camera = int(number)
-        cv2.utils.logging.setLogLevel(
-            cv2.utils.logging.LOG_LEVEL_SILENT
-        )  # a missing camera is reported below, in one line
         self._capture = cv2.VideoCapture(camera)
         if not self._capture.isOpened():
             raise DataError(
