@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hqtrack.cli import app
 from hqtrack.errors import CardError, DataError
 from hqtrack.evaluation.workspaces import open_workspace
 from small_workspace import LENGTHS, Run, result_files
@@ -138,6 +140,26 @@ def test_a_variation_of_a_card_gets_an_entry_that_the_toolkit_knows(workspace: P
     assert "Analysis successful" in vot(workspace, "analysis", identifier)
     run(workspace, "hqtrack-light:long_term_gap=2,paradigm=separate")
     assert (workspace / "ablations.ini").read_text().count("[") == 1
+
+
+def test_the_command_ends_with_1_and_plain_lines_of_which_failures_are_the_last(
+    workspace: Path, run: Run
+) -> None:
+    (workspace / "sequences" / "list.txt").write_text("short\n")
+    address = run.client.scheduler_info()["address"]
+    command = ["evaluate", "Crashing", "FirstMask", "--workspace", str(workspace), "--scheduler", address]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 1
+    lines = ended.stderr.splitlines()
+    assert lines[0] == "2 to track (10 frames), 0 complete already"
+    assert any("FirstMask on short: 5 frames" in line for line in lines)
+    assert lines[-1].startswith("failed: Crashing on short: ")
+    assert lines[-1].endswith("ValueError: no cheese here")
+
+    again = CliRunner().invoke(app, [*command[:1], *command[2:]])
+    assert again.exit_code == 0
+    assert "nothing to track, 1 complete already" in again.stderr
+    assert "next: vot analysis" in again.stdout
 
 
 @pytest.mark.parametrize(
