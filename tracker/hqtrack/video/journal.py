@@ -93,10 +93,14 @@ class Journal:
         }
         journal._path.unlink(missing_ok=True)
         part = journal._settings.with_name(SETTINGS + ".part")
-        with naming(part), part.open("w", encoding="utf-8") as file:
-            json.dump(entry, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with naming(part), part.open("w", encoding="utf-8") as file:
+                json.dump(entry, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         part.replace(journal._settings)
         journal._file = journal._path.open("w", encoding="ascii")
         return journal
