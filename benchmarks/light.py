@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import torch
 
+import floor
 from hqtrack import HQTrack
 from propagation import video
 
@@ -26,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--card", default="vmos-light", help="hqtrack-light has a refiner, too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--objects", type=int, default=3)
     parser.add_argument("--frames", type=int, default=40, help="frames that are timed")
@@ -34,7 +37,7 @@ def main() -> None:
     frames, labels = video(1 + WARM_UP + options.frames, 360, 640, options.objects)
     masks = labels == np.arange(1, options.objects + 1)[:, None, None]
     for precision in ("float32", "bfloat16"):
-        tracker = HQTrack.from_card("hqtrack-light", device="cpu", precision=precision)
+        tracker = HQTrack.from_card(options.card, device="cpu", precision=precision)
         tracker.initialize(frames[0], masks)
         seconds = []
         for frame in frames[1:]:
@@ -42,10 +45,12 @@ def main() -> None:
             tracker.track(frame)
             seconds.append(time.perf_counter() - start)
         median = statistics.median(seconds[WARM_UP:])
+        count = floor.operations(partial(tracker.track, frames[-1]))
+        least = floor.seconds(count, tracker.dtype)
         print(
-            f"{precision}: {1 / median:.1f} frames/s ({1000 * median:.0f} ms; fastest "
-            f"{1000 * min(seconds[WARM_UP:]):.0f} ms), {options.threads} threads, "
-            f"{options.objects} objects, 640x360"
+            f"{options.card}, {precision}: {1 / median:.1f} frames/s ({1000 * median:.0f} ms; fastest "
+            f"{1000 * min(seconds[WARM_UP:]):.0f} ms; floor {1000 * least:.0f} ms for {count / 1e9:.1f} "
+            f"billion operations), {options.threads} threads, {options.objects} objects, 640x360"
         )
 
 

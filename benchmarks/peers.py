@@ -10,8 +10,8 @@ The others are optional. What is not here becomes a row that says how to get it:
 
 All have fresh weights, because speed does not depend on them, and their authors' settings. Each runs in a
 process of its own on the same made-up video, from frames in memory, and is timed frame by frame, with what
-it remembers as full as `--warm-up` frames make it. On a GPU the others run in bfloat16 autocast. Results are
-kept in a folder, so that sides may be run one by one (`--sides`) and shown together.
+it remembers as full as `--warm-up` frames make it. On a GPU, Cutie and SAM 2.1 run in bfloat16 autocast.
+Results are kept in a folder, so that sides may be run one by one (`--sides`) and shown together.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def light(
     from hqtrack import HQTrack
     from hqtrack.masks import label_map
 
-    tracker = HQTrack.from_card("hqtrack-light", device=options.device, precision=precision)
+    tracker = HQTrack.from_card(card, device=options.device, precision=precision)
     tracker.initialize(frames[0], np.stack([first == index for index in range(1, first.max() + 1)]))
     for frame in frames[1:]:
         yield label_map(tracker.track(frame))
@@ -138,8 +138,10 @@ def published(
 
 SIDES: dict[str, tuple[Run, dict[str, Any], int, int]] = {
     # name: how to run it, with what, warm-up frames, timed frames
-    "hqtrack-light, float32": (light, {"precision": "float32"}, 30, 20),
-    "hqtrack-light, bfloat16": (light, {"precision": "bfloat16"}, 30, 20),
+    "vmos-light, float32": (light, {"card": "vmos-light", "precision": "float32"}, 30, 20),
+    "vmos-light, bfloat16": (light, {"card": "vmos-light", "precision": "bfloat16"}, 30, 20),
+    "hqtrack-light (refiner), float32": (light, {"card": "hqtrack-light", "precision": "float32"}, 30, 10),
+    "hqtrack-light (refiner), bfloat16": (light, {"card": "hqtrack-light", "precision": "bfloat16"}, 30, 10),
     "Cutie-small": (cutie, {"size": "small"}, 26, 10),
     "Cutie-base": (cutie, {"size": "base"}, 26, 10),
     "SAM 2.1 tiny": (sam2, {}, 3, 2),
@@ -159,7 +161,7 @@ def run_side(name: str, options: Options) -> dict[str, Any]:
     torch.manual_seed(0)
     frames, first = video(1 + options.warm_up + timed, options.height, options.width, options.objects)
     cuda = torch.device(options.device).type == "cuda"
-    mixed = cuda and not name.startswith("hqtrack")
+    mixed = cuda and run in (cutie, sam2)
     seconds = []
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16) if mixed else nullcontext():
         try:

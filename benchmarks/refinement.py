@@ -39,9 +39,17 @@ def published(predictor: Any, image: np.ndarray, boxes: np.ndarray) -> torch.Ten
     return torch.from_numpy(np.stack(masks))
 
 
-def published_refiner(kind: RefinerKind, device: str) -> Callable[[np.ndarray, np.ndarray], torch.Tensor]:
-    """Give what refines the objects of a label map (H, W) in its frame as published; with fresh weights."""
-    predictor = SamPredictor(build_network(kind).to(device).eval())
+def published_refiner(
+    kind: RefinerKind, device: str, network: Any = None
+) -> Callable[[np.ndarray, np.ndarray], torch.Tensor]:
+    """Give what refines the objects of a label map (H, W) in its frame as published.
+
+    Args:
+        kind: Of the network.
+        device: Where it works.
+        network: Has the weights; by default they are fresh.
+    """
+    predictor = SamPredictor((network or build_network(kind)).to(device, torch.float32).eval())
 
     def refine(image: np.ndarray, labels: np.ndarray) -> torch.Tensor:
         boxes = (box_of(labels == index) for index in range(1, int(labels.max()) + 1))

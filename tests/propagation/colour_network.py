@@ -33,7 +33,12 @@ class ColourNetwork(PropagationNetwork):
         return self.memorize(Propagation((), ((_tokens(features[0]),),)), identity)
 
     def propagate(
-        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+        self,
+        features: Features,
+        long_term: Memory,
+        short_term: Memory,
+        references: int = 1,
+        identities: int | None = None,
     ) -> Propagation:
         query = _tokens(features[0])
         key = torch.cat([long_term[0].key, short_term[0].key], 2)

@@ -29,6 +29,9 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's statistics of red, green and blue, of 1, by which networks' images are normalised."""
 
+_HEADER = 4096
+"""Bytes in which a JPEG's EXIF data begin, if it has any."""
+
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
@@ -71,6 +74,9 @@ def read_image(path: str | Path) -> Image:
     if content.startswith(b"\xff\xd8"):
         if not _ends_as_jpeg(content):
             raise DataError(f"{path}: the JPEG image is cut short; copy the file again")
+        plain = _plain_jpeg(content)
+        if plain is not None:
+            return plain
         if _is_damaged_jpeg(content):
             _say_once(path, "is damaged, and its picture may be wrong from there on; copy the file again")
     elif _has_further_pictures(content):
@@ -92,6 +98,20 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # the second for names that no file can have
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _plain_jpeg(content: bytes) -> Image | None:
+    """Decode a JPEG that is sound and upright, in less than half of the time that OpenCV takes.
+
+    Returns:
+        The same pixels as OpenCV's, or None if there is anything special about the file.
+    """
+    if b"Exif\0\0" in content[:_HEADER]:  # may say that the picture is to be turned
+        return None
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(content, "RGB", strict=True), dtype=np.uint8)
+    except ValueError:
+        return None
 
 
 def _is_damaged_jpeg(content: bytes) -> bool:

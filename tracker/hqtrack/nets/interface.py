@@ -88,7 +88,12 @@ class PropagationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def propagate(
-        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+        self,
+        features: Features,
+        long_term: Memory,
+        short_term: Memory,
+        references: int = 1,
+        identities: int | None = None,
     ) -> Propagation:
         """Propagate identities from memory to a frame.
 
@@ -98,6 +103,8 @@ class PropagationNetwork(nn.Module, ABC):
                 propagated frames in any order.
             short_term: Exactly one frame.
             references: How many of the long-term frames have known masks. Networks may trust them more.
+            identities: Only so many, the first ones with background, are in memory and will be decoded, which
+                networks may make use of; None leaves it open.
         """
 
     @abstractmethod

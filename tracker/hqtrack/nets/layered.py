@@ -81,7 +81,12 @@ class LayeredNetwork(PropagationNetwork):
         return tuple(memory)
 
     def propagate(
-        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+        self,
+        features: Features,
+        long_term: Memory,
+        short_term: Memory,
+        references: int = 1,
+        identities: int | None = None,
     ) -> Propagation:
         """Propagate identities from memory to a frame."""
         return self._run(features, lambda index, _: (long_term[index], short_term[index]))

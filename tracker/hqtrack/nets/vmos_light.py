@@ -28,6 +28,7 @@ from hqtrack.nets.interface import (
     PropagationNetwork,
     channels_of,
 )
+from hqtrack.nets.layered import embedded
 from hqtrack.nets.layers import DepthwiseConv2d, grid_of, to_map, to_tokens
 from hqtrack.nets.matching import WINDOW_RADIUS, match_all, match_windows
 
@@ -342,9 +343,11 @@ class LightDecoder(nn.Module):
         prior = self.match_scale * torch.log(mixed + 0.02)
 
         masks = torch.stack([*matched, previous], dim=2).flatten(0, 1)
-        hidden = self.mask_in(masks).unflatten(0, identities.shape) + self.image_in(y)[:, None]
+        hidden = self.mask_in(masks).unflatten(0, identities.shape)
         is_background = (identities == 0).to(hidden.dtype)[:, :, None, None, None]
-        hidden = (hidden + is_background * self.background[:, None, None]).relu_()
+        background = self.background.to(hidden.dtype)[:, None, None]
+        # In place: these are the largest maps here, one for each identity.
+        hidden.add_(self.image_in(y)[:, None]).addcmul_(is_background, background).relu_()
         refined = self.mask_out(self.mask_mid(hidden.flatten(0, 1)).relu_()).view_as(previous)
         return prior + channels_of(self.identity_logits(y), identities).float() + refined.float()
 
@@ -402,7 +405,9 @@ class VMOSLight(PropagationNetwork):
         """See `PropagationNetwork.embed_identity`; the last item is the masks themselves at stride 4."""
         absent = self.max_objects + 1 - one_hot.shape[1]
         masks = F.pad(F.avg_pool2d(one_hot, 4), (0, 0, 0, 0, 0, absent))
-        return to_tokens(self.identity16(masks)), to_tokens(self.identity8(masks)), masks
+        used = masks[:, : one_hot.shape[1]]
+        coarse, fine = (embedded(used, bank) for bank in (self.identity16, self.identity8))
+        return to_tokens(coarse), to_tokens(fine), masks
 
     def reference(self, features: Features, identity: Identity) -> Memory:
         """See `PropagationNetwork.reference`."""
@@ -414,9 +419,16 @@ class VMOSLight(PropagationNetwork):
         return self.memorize(Propagation((), pending), identity)
 
     def propagate(
-        self, features: Features, long_term: Memory, short_term: Memory, references: int = 1
+        self,
+        features: Features,
+        long_term: Memory,
+        short_term: Memory,
+        references: int = 1,
+        identities: int | None = None,
     ) -> Propagation:
         """See `PropagationNetwork.propagate`."""
+        if identities is not None:
+            long_term, short_term = (_of_identities(memory, identities) for memory in (long_term, short_term))
         x = to_tokens(features[2])
         size, size8 = grid_of(features[2]), grid_of(features[3])
         dim = x.shape[-1]
@@ -450,7 +462,7 @@ class VMOSLight(PropagationNetwork):
         matched = [_unmatched_is_background(m) for m in matched]
         matched += [upsample(m.to(matched8.dtype), quarter) for m in (alike, renamed)]
 
-        recognised = [to_tokens(self.identity16(m)) for m in (sure8, matched[-1])]
+        recognised = [to_tokens(embedded(m, self.identity16)) for m in (sure8, matched[-1])]
         z = z + self.recognised(torch.cat(recognised, dim=-1))
         key2 = self.layer2.key(x)
         pending2 = (key2, z)
@@ -501,6 +513,18 @@ def _masks(patches: Tensor, size: tuple[int, int]) -> Tensor:
 def _token_masks(patches: Tensor) -> Tensor:
     """Give each token's share of each identity, (B, T, 4 * identities) to (B, T, identities)."""
     return patches.unflatten(-1, (-1, 4)).mean(-1)
+
+
+def _of_identities(memory: Memory, identities: int) -> Memory:
+    """Leave out of values the patches of masks of all but the first identities, which lie at their end."""
+    unused = 4 * (VMOSLight.max_objects + 1 - identities)
+    if unused == 0:
+        return memory
+    with_masks = {0, 2}  # layers whose values carry masks
+    return tuple(
+        MemoryEntry(key, value[..., :-unused] if layer in with_masks else value)
+        for layer, (key, value) in enumerate(memory)
+    )
 
 
 def _references(entry: MemoryEntry, tokens: int) -> MemoryEntry:

@@ -59,7 +59,8 @@ class ObjectGroup:
     def propagate(self, features: Features) -> Propagation:
         """Propagate the group's identities from memory to a frame."""
         memory = self._long_term
-        return self._network.propagate(features, memory.read(), self._short_term.read(), memory.references)
+        recent = self._short_term.read()
+        return self._network.propagate(features, memory.read(), recent, memory.references, self.count + 1)
 
     def logits(self, features: Features, propagation: Propagation) -> Tensor:
         """Give logits (count + 1, h, w), float32, as the network gives them; channel 0 is background.
