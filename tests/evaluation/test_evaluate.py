@@ -179,6 +179,14 @@ def test_an_unknown_tracker_setting_or_value_is_told(
     assert not (workspace / "ablations.ini").exists()
 
 
+def test_a_card_is_not_taken_for_an_entry_with_other_settings(workspace: Path, run: Run) -> None:
+    registry = workspace / "trackers.ini"
+    card = "env_HQTRACK_CARD = hqtrack-light\n"
+    registry.write_text(registry.read_text().replace(card, card + "env_HQTRACK_LONG_TERM_GAP = 3\n"))
+    with pytest.raises(DataError, match=r"HQTrackLight .*LONG_TERM_GAP=3.*not what was asked"):
+        run(workspace, "hqtrack-light")
+
+
 def test_workspaces_that_cannot_be_used_are_told(workspace: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is no workspace.*hqtrack workspace"):
         open_workspace(tmp_path)

@@ -72,7 +72,7 @@ def experiments(
         file = f"{name}-light" if light else name
         results.append((file, result))
         files = write_result(result, folder, file)
-        print_table(columns(result.rows), cells(result.rows), result.study.title)
+        print_table(columns(result.rows), cells(result.rows), result.title)
         typer.echo(f"written: {', '.join(str(path) for path in files)}", err=True)
     typer.echo(FIRST_FRAME, err=True)
     typer.echo(f"page: {write_page(results, folder)}", err=True)

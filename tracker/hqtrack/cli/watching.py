@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from hqtrack.cli.exits import STOPPED
 from hqtrack.evaluation.evaluate import Watcher
 from hqtrack.evaluation.tasks import Outcome, Task
 
@@ -121,7 +124,8 @@ def watch() -> Iterator[Watcher]:
     """Give a watcher that writes to standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines()
+        with _stopping():
+            yield _Lines()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -130,8 +134,18 @@ def watch() -> Iterator[Watcher]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _stopping(), Progress(*columns, console=console, transient=True) as progress:
         yield _Moving(progress)
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[None]:
+    """Say after Ctrl+C what is kept, and end as a shell does."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; complete results are kept, and the same command goes on", file=sys.stderr)
+        raise typer.Exit(STOPPED + signal.SIGINT) from None
 
 
 def _duration(seconds: float) -> str:

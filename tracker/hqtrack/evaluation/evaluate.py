@@ -15,7 +15,7 @@ from distributed import Client, Future, KilledWorker, as_completed
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
-from hqtrack.errors import HQTrackError
+from hqtrack.errors import DataError, HQTrackError
 from hqtrack.evaluation.cluster import (
     check_workers,
     cores,
@@ -32,6 +32,8 @@ from hqtrack.evaluation.tasks import TOPIC, Need, Outcome, Task, run_task
 from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
 
 CARD_VARIABLE, WEIGHTS_VARIABLE = "HQTRACK_CARD", "HQTRACK_WEIGHTS"
+LOCAL_VARIABLES = (WEIGHTS_VARIABLE, "HQTRACK_DEVICE", "HQTRACK_PRECISION", "HQTRACK_CACHE")
+"""Settings of an entry that say where and with which file a system runs, not which system it is."""
 
 
 class Watcher(Protocol):
@@ -115,9 +117,11 @@ def evaluate(
         named = [understand(name, identifiers) for name in dict.fromkeys(names)]
     else:
         named = [Named(identifier, None) for identifier in identifiers if _has_weights(workspace, identifier)]
-    register(folder, named)
-    workspace = open_workspace(folder)
+    if register(folder, named, identifiers):
+        workspace = open_workspace(folder)
     trackers = resolve(workspace, [one.identifier for one in named])
+    for one, tracker in zip(named, trackers, strict=True):
+        _check_entry(one, tracker)
     needs = [need for tracker in trackers if (need := need_of(tracker)) is not None]
     for need in needs:  # what is missing is better known before hours of tracking
         need.files()
@@ -142,6 +146,26 @@ def need_of(tracker: Tracker) -> Need | None:
     """Say what the tracker of a registry's entry needs, or None for somebody else's."""
     card = tracker._envvars.get(CARD_VARIABLE)
     return None if card is None else Need(tracker.identifier, card, tracker._envvars.get(WEIGHTS_VARIABLE))
+
+
+def _check_entry(named: Named, tracker: Tracker) -> None:
+    """See that the registry's entry of a card runs that card, with the settings asked for and no others.
+
+    Raises:
+        DataError: It does not.
+    """
+    if named.card is None:
+        return
+    there = {key: str(value) for key, value in tracker._envvars.items() if key.startswith("HQTRACK_")}
+    there = {key: value for key, value in there.items() if key not in LOCAL_VARIABLES}
+    asked = {CARD_VARIABLE: named.card_name}
+    asked |= {f"HQTRACK_{key.upper()}": value for key, value in named.settings}
+    if there != asked:
+        raise DataError(
+            f"the registry's entry {tracker.identifier} ({tracker.source}) runs "
+            f"{', '.join(f'{key}={value}' for key, value in sorted(there.items()))}, which is not what was "
+            f"asked for; name the entry itself, or rename it or the card {named.card_name}"
+        )
 
 
 def _has_weights(workspace: Workspace, identifier: str) -> bool:

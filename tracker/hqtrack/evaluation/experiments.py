@@ -42,6 +42,13 @@ class Result:
     objects: int
     picture: Path | None = None
     """A contact sheet."""
+    light: bool = False
+    """Of the embedded model."""
+
+    @property
+    def title(self) -> str:
+        """What was asked, and of which model."""
+        return f"{self.study.title} (embedded model)" if self.light else self.study.title
 
 
 def run_study(
@@ -111,7 +118,7 @@ def run_study(
         cv2.imwrite(str(picture), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
         rows |= {system: Row(system, note="drawn") for system in identifiers}
     objects = sum(len(sequence.objects()) for sequence in workspace.dataset)
-    return Result(study, tuple(rows.values()), len(workspace.dataset), objects, picture)
+    return Result(study, tuple(rows.values()), len(workspace.dataset), objects, picture, light)
 
 
 def why_not(system: System, workspace: Workspace) -> str:

@@ -63,10 +63,14 @@ def write_result(result: Result, folder: Path, name: str) -> list[Path]:
 def markdown(result: Result) -> str:
     """Give a result as a Markdown table with what was measured."""
     heading, lines = columns(result.rows), cells(result.rows)
-    text = [f"### {result.study.title}", "", f"{_measured_on(result)} {FIRST_FRAME} {PAPER}", ""]
+    text = [f"### {result.title}", "", f"{_measured_on(result)} {FIRST_FRAME}{_on_paper([result])}", ""]
     text += [f"| {' | '.join(heading)} |", "|" + "---|" * len(heading)]
     text += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
     return "\n".join(text) + "\n"
+
+
+def _on_paper(results: Sequence[Result]) -> str:
+    return "" if all(result.light for result in results) else f" {PAPER}"
 
 
 def _measured_on(result: Result) -> str:
@@ -83,30 +87,35 @@ def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplot
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.add_subplot()
+    axes.set_title(result.title, fontsize=11)
+    axes.grid(alpha=0.3)
     if result.study.kind == "plot":
         for row in rows:
             assert row.measures is not None
             x, y = zip(*row.measures.plot, strict=True)
             axes.plot(x, y, label=f"{row.system.label} ({row.measures.quality:.3f})")
         axes.set(xlabel="overlap threshold", ylabel="share of frames above it", xlim=(0, 1), ylim=(0, 1))
-    else:
-        names = [
-            row.system.name.rpartition("=")[2] if result.study.axis else row.system.label for row in rows
-        ]
-        for measure, marker in zip(MEASURES, "os^Dvx", strict=True):
-            values = [row.measures.values()[measure] for row in rows if row.measures is not None]
-            if any(value is not None for value in values):
-                style = "-" if result.study.axis else ""
-                numbers = [float("nan") if value is None else value for value in values]
-                axes.plot(names, numbers, linestyle=style or "none", marker=marker, label=measure)
+        axes.legend(fontsize=8)
+        return figure
+    on_a_line = bool(result.study.axis)
+    names = [row.system.name.rpartition("=")[2] if on_a_line else row.system.label for row in rows]
+    for measure, marker in zip(MEASURES, "os^Dvx", strict=True):
+        values = [row.measures.values()[measure] for row in rows if row.measures is not None]
+        if all(value is None for value in values):
+            continue
+        numbers = [float("nan") if value is None else value for value in values]
+        if on_a_line:
+            axes.plot(names, numbers, marker=marker, label=measure)
+        else:
+            axes.plot(numbers, names, linestyle="none", marker=marker, label=measure)
+    if on_a_line:
         axes.set(xlabel=result.study.axis, ylim=(0, 1))
-        if not result.study.axis:
-            axes.tick_params(axis="x", labelrotation=20)
-    axes.set_title(result.study.title, fontsize=11)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    else:
+        axes.set(xlim=(0, 1))
+        axes.invert_yaxis()
+    figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 
@@ -119,10 +128,10 @@ def write_page(results: Sequence[tuple[str, Result]], folder: Path) -> Path:
     """
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>HQTrack: experiments</title><style>{_STYLE}"
-        f"</style><h1>HQTrack: experiments</h1><p>{html.escape(FIRST_FRAME)} {html.escape(PAPER)}</p>"
+        f"</style><h1>HQTrack: experiments</h1><p>{FIRST_FRAME}{_on_paper([r for _, r in results])}</p>"
     ]
     for name, result in results:
-        parts.append(f"<h2>{html.escape(result.study.title)}</h2><p>{_measured_on(result)}</p>")
+        parts.append(f"<h2>{html.escape(result.title)}</h2><p>{_measured_on(result)}</p>")
         parts.append(_table(result))
         svg = folder / f"{name}.svg"
         if svg.exists() and plot(result) is not None:
@@ -130,7 +139,7 @@ def write_page(results: Sequence[tuple[str, Result]], folder: Path) -> Path:
             parts.append(text[text.index("<svg") :])
         if result.picture is not None:
             data = base64.b64encode(result.picture.read_bytes()).decode()
-            parts.append(f'<img alt="{html.escape(result.study.title)}" src="data:image/jpeg;base64,{data}">')
+            parts.append(f'<img alt="{html.escape(result.title)}" src="data:image/jpeg;base64,{data}">')
     page = folder / "index.html"
     write_atomically(page, "\n".join(parts) + "</html>\n")
     return page

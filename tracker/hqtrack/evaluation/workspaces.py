@@ -168,12 +168,19 @@ def _setting(text: str, name: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def register(folder: Path, names: Sequence[Named]) -> None:
+def register(folder: Path, names: Sequence[Named], known: Sequence[str]) -> bool:
     """Make sure that the workspace's registry has every tracker, so that the toolkit's commands know them.
 
     Cards that it lacks, and variations of cards, get an entry in `ablations.ini` of the workspace.
+
+    Args:
+        folder: The workspace.
+        names: What should be there.
+        known: What is there.
+
+    Returns:
+        Whether something was written.
     """
-    known = set(_identifiers(folder))
     entries = {
         named.identifier: tracker_entry(
             named.identifier,
@@ -185,7 +192,7 @@ def register(folder: Path, names: Sequence[Named]) -> None:
         if named.card is not None and named.identifier not in known
     }
     if not entries:
-        return
+        return False
     file = folder / ABLATIONS
     text = file.read_text(encoding="utf-8") if file.exists() else "# Written by hqtrack; see vot --help.\n"
     write_atomically(file, text + "".join("\n" + entry for entry in entries.values()))
@@ -195,14 +202,11 @@ def register(folder: Path, names: Sequence[Named]) -> None:
     if f"./{ABLATIONS}" not in paths:
         config["registry"] = [*paths, f"./{ABLATIONS}"]
         write_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    return True
 
 
 def _described(settings: Sequence[tuple[str, str]]) -> str:
     return "".join(f", {key} = {value}" for key, value in settings)
-
-
-def _identifiers(folder: Path) -> list[str]:
-    return list(open_workspace(folder).registry.identifiers())
 
 
 def write_atomically(file: Path, text: str) -> None:
