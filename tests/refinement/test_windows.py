@@ -5,6 +5,7 @@ import pytest
 
 from hqtrack.masks import box_of, iou
 from hqtrack.refinement.windows import (
+    DOUBT,
     SMALLEST,
     STRETCH,
     Window,
@@ -49,6 +50,18 @@ def test_what_was_cut_out_is_pasted_back_to_its_place(window: Window) -> None:
     back = paste(crop.astype(np.float32) - 127.5, window, SIZE)
     expected = mask & inside
     assert iou(back, expected) > 0.97 if expected.any() else not back.any()
+
+
+def test_a_mask_that_was_given_stays_where_the_network_is_in_doubt() -> None:
+    given = np.zeros(SIZE, bool)
+    given[:, 80:] = True
+    logits = np.full((32, 32), DOUBT / 2, np.float32)
+    window = Window(0, 0, 160, 90)
+    np.testing.assert_array_equal(paste(logits, window, SIZE, given), given)
+    np.testing.assert_array_equal(paste(-logits, window, SIZE, given), given)
+    assert paste(logits, window, SIZE).all()
+    assert paste(4 * logits, window, SIZE, given).all()
+    assert not paste(-4 * logits, window, SIZE, given).any()
 
 
 def test_beyond_the_frame_a_crop_is_filled() -> None:

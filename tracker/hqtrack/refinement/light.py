@@ -22,6 +22,10 @@ from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 CROPS_AT_ONCE = 16
 """Crops in one batch: bounds memory, about 20 MB for each crop."""
 
+WHOLE = 0.25
+"""Of the masks at a point, that of the largest window is taken whose predicted IoU is so near to the best:
+close up, a part of an object looks like an object of its own."""
+
 GREY = tuple(round(255 * value) for value in MEAN)
 """What a crop shows beyond the frame."""
 
@@ -40,7 +44,7 @@ class PromptedLight:
     """The light segmenter, ready to use.
 
     A box gives the crop. Points alone do not: the object is first looked for at several scales, from the
-    whole frame to the points' surroundings; the mask of the highest predicted IoU gives crop and prompt.
+    whole frame to the points' surroundings; the mask that is found gives the crop and a prompt.
 
     Args:
         network: With its weights.
@@ -99,10 +103,13 @@ class PromptedLight:
         size = (image.shape[0], image.shape[1])
         tries = [_Object(window, points=points, beside=beside) for window in windows_at(points, size)]
         masks, quality = self._masks(image, tries)
-        best = max(range(len(tries)), key=lambda index: (bool(masks[index].any()), quality[index]))
+        found = [index for index in range(len(tries)) if masks[index].any()]
+        if not found:
+            return tries[0]
+        good = max(quality[index] for index in found) - WHOLE
+        best = next(index for index in found if quality[index] >= good)
         box = box_of(masks[best])
-        if box is None:
-            return tries[best]
+        assert box is not None, "it has pixels"
         return _Object(window_around(box, size), box, masks[best], points, beside)
 
     def _masks(self, image: Image, objects: Sequence[_Object]) -> tuple[Masks, list[float]]:
@@ -113,8 +120,8 @@ class PromptedLight:
             chunk = objects[start : start + CROPS_AT_ONCE]
             logits, judged = self._predicted(image, chunk)
             quality += judged.tolist()
-            for index, (one, window) in enumerate(zip(logits, (o.window for o in chunk), strict=True), start):
-                masks[index] = paste(one, window, size)
+            for index, (logit, one) in enumerate(zip(logits, chunk, strict=True), start):
+                masks[index] = paste(logit, one.window, size, one.mask)
         return masks, quality
 
     @torch.inference_mode()
@@ -140,10 +147,10 @@ class PromptedLight:
 
 
 def windows_at(points: Points, size: tuple[int, int]) -> list[Window]:
-    """Give windows in which to look for an object at points: the frame, its half, quarter and eighth."""
+    """Give windows in which to look for an object at points: the frame, its half and its quarter."""
     height, width = size
     windows = [Window(0, 0, width, height)]
-    for part in (2, 4, 8):
+    for part in (2, 4):
         across, down = max(width // part, 48), max(height // part, 48)
         if across >= width and down >= height:
             break

@@ -89,20 +89,27 @@ def cut(array: Image, window: Window, side: int, fill: Sequence[int] | int = 0) 
     return np.asarray(resized, dtype=np.uint8)
 
 
-def paste(logits: Floats, window: Window, size: Size) -> Mask:
+DOUBT = 0.5
+"""Between minus and plus this, a logit changes nothing of a mask that was given."""
+
+
+def paste(logits: Floats, window: Window, size: Size, given: Mask | None = None) -> Mask:
     """Bring a crop's logits back to the frame: where they are above 0, resized bilinearly, is the object.
 
     Args:
         logits: (S, S).
         window: Where the crop was.
         size: Height and width of the frame.
+        given: (H, W) bool, a coarse mask: it stays where the network is in doubt, so that what is too thin
+            for the crop is not lost.
     """
     x0, y0, x1, y1 = window
     resized = cv2.resize(logits, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     mask = np.zeros(size, bool)
     top, left = max(y0, 0), max(x0, 0)
     shown = resized[top - y0 : size[0] - y0, left - x0 : size[1] - x0]
-    mask[top : top + shown.shape[0], left : left + shown.shape[1]] = shown > 0
+    place = np.s_[top : top + shown.shape[0], left : left + shown.shape[1]]
+    mask[place] = shown > 0 if given is None else (shown > DOUBT) | ((shown > -DOUBT) & given[place])
     return mask
 
 
