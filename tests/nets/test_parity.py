@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_engine import input_size, network_input, track
 
 from formula_weights import formula_state_dict
 from hqtrack import nets
+from nets.plain_engine import input_size, network_input, track
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 CLIP = np.load(PARITY / "vmos_dev.npz")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from colour_network import ColourNetwork
 
 from hqtrack import HQTrack
 from hqtrack.cards import Card, Memory, Paradigm, Weights
+from propagation.colour_network import ColourNetwork
 
 ROWS, COLUMNS = 5, 6
 SHAPE = (16 * ROWS, 16 * COLUMNS)
