@@ -605,7 +605,7 @@ def vot_command(*arguments: str) -> None:
     main()
 
 
-TRACKER = "HQTrackLight"
+TRACKER = "Attacked"
 
 
 def write_workspace(folder: Path) -> Path:
@@ -616,6 +616,11 @@ def write_workspace(folder: Path) -> Path:
     create_workspace(folder, SAMPLE_STACK)
     write_sequence(folder / "sequences" / "discs", length=10)
     (folder / "sequences" / "list.txt").write_text("discs\n")
+    with (folder / "trackers.ini").open("a") as file:  # the code beside this file, whatever is installed
+        paths = ROOT / "tracker"
+        file.write(
+            f"\n[{TRACKER}]\nprotocol = traxpython\ncommand = hqtrack.vot\npaths = {paths}\ntimeout = 300\n"
+        )
     return folder
 
 
