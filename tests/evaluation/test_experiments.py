@@ -34,8 +34,6 @@ def run_in(run: Run, folder: Path, asked: Study, **options: object) -> dict[str,
 def test_every_system_of_every_study_is_understood(light: bool) -> None:
     for one in studies().values():
         for system in one.light if light else one.systems:
-            if light and "iou_threshold" in system.name:
-                continue  # a row that says so where the embedded model has no refiner
             assert understand(system.name, ["FirstMask"]).identifier
 
 
