@@ -7,6 +7,9 @@ from pathlib import Path
 
 from hqtrack.errors import DataError
 
+LOSSES = ("loss", "cross_entropy", "jaccard", "matching", "dice", "quality")
+"""What a log may hold of them; which ones depends on the network."""
+
 
 def plot_log(log: Path, picture: Path) -> None:
     """Plot losses and IoU over the steps of a training.
@@ -32,17 +35,18 @@ def plot_log(log: Path, picture: Path) -> None:
         raise DataError(f"{log} holds no step yet; let the training run for some minutes")
     validated = [r for r in records if "validation_iou" in r]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
-    for name in ("loss", "cross_entropy", "jaccard", "matching"):
+    for name in (name for name in LOSSES if name in steps[-1]):
         left.plot([r["step"] for r in steps], [r[name] for r in steps], label=name.replace("_", "-"))
     left.set(xlabel="step", title="losses")
     left.legend()
     right.plot([r["step"] for r in steps], [r["iou"] for r in steps], label="training batches")
-    right.plot(
-        [r["step"] for r in validated],
-        [r["validation_iou"] for r in validated],
-        "o-",
-        label="validation sequences, averaged weights",
-    )
+    for name in (name for name in (validated[-1] if validated else {}) if name.startswith("validation_")):
+        right.plot(
+            [r["step"] for r in validated],
+            [r[name] for r in validated],
+            "o-",
+            label=f"{name.replace('_', ': ', 1)}, averaged weights",
+        )
     right.set(xlabel="step", title="IoU", ylim=(0, 1))
     right.legend(loc="lower right")
     figure.savefig(picture)
