@@ -87,12 +87,21 @@ def test_a_whole_session(tab: Any, clip: Path, start: Start, tmp_path: Path) -> 
 
     drag_around(tab, orange(0))
     tab.get_by_label("Choose object 1").wait_for()
-    # The second is painted, and what is too much of it erased again.
+    # The second is clicked on, twice, and beside; then painted, and what is too much of it erased again.
     x, y, width, height = green()
+    tab.keyboard.press("p")
+    tab.mouse.click(*at(tab, x + width / 3, y + height / 2))
+    tab.get_by_label("Choose object 2").wait_for()
+    for key, place in (("Shift", (x + width * 2 / 3, y + height / 2)), ("Alt", (x - 20, y))):
+        tab.get_by_text("Click on").wait_for()
+        tab.keyboard.down(key)
+        tab.mouse.click(*at(tab, *place))
+        tab.keyboard.up(key)
+    tab.get_by_text("Click on a new object.").wait_for()
+    tab.keyboard.press("2")
     tab.keyboard.press("d")
     for row in range(y + 3, y + height, 4):
         drag(tab, (x + 2, row), (x + width + 6, row))
-    tab.get_by_label("Choose object 2").wait_for()
     tab.keyboard.press("e")
     drag(tab, (x + width + 4, y - 4), (x + width + 4, y + height + 4))
     tab.keyboard.press("Control+z")

@@ -21,6 +21,7 @@ from hqtrack.web.session import Session
 from hqtrack.web.store import Open
 from hqtrack.web.tracking import told
 
+Point = tuple[float, float]
 Tool = Literal["box", "point", "paint", "erase"]
 
 TOOLS: dict[Tool, tuple[str, str, str]] = {
@@ -41,6 +42,9 @@ OUTPUT_NAMES = {
 
 PRIMARY = "#2b6cb0"
 """White on it, and it on white, can be read: their contrast is 5.4."""
+
+DARK_STYLE = ".body--dark .text-primary, .body--dark a { color: #90cdf4 !important }"
+"""On black the first colour is too dark to be read."""
 
 SMALLEST_BOX = 3
 """Pixels of a side; what is smaller was a click."""
@@ -72,7 +76,19 @@ class Drag:
     """A box or stroke that is being drawn, in pixels of the frame."""
 
     frame: int
-    points: list[tuple[float, float]] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """The points of which an object's mask was made last: more of them can be added."""
+
+    frame: int
+    key: int
+    points: tuple[tuple[float, ...], ...]
+    """On the object."""
+    beside: tuple[tuple[float, ...], ...]
+    """Not on it."""
 
 
 class SessionPage:
@@ -96,6 +112,7 @@ class SessionPage:
         self._brush = max(4, round(min(height, width) / 20))
         self._masks_shown = True
         self._drag: Drag | None = None
+        self._clicks: Clicks | None = None
         self._busy = False
         self._playing: tuple[float, int] | None = None
         """When playing began, and with which frame."""
@@ -113,9 +130,9 @@ class SessionPage:
 
     def _build(self) -> None:
         ui.add_head_html(RELEASE_FOCUS)
-        ui.colors(primary=PRIMARY)
+        paint_page()
         ui.keyboard(on_key=self._on_key)
-        self._dark = ui.dark_mode(None)
+        self._dark = ui.dark_mode(None)  # as the system has it
         with ui.header().classes("items-center gap-3 py-2 bg-primary"):
             ui.link("HQTrack", "/").classes("text-white text-lg font-bold no-underline")
             ui.label(self._session.title).classes("text-white ellipsis").props("role=heading aria-level=1")
@@ -313,7 +330,7 @@ class SessionPage:
         what = "a new object" if self.key is None else session.name_of(self.key)
         does = {
             "box": f"Drag a box around {what}.",
-            "point": f"Click on {what}.",
+            "point": f"Click on {what}. With Shift: one more point on it; with Alt: one beside it.",
             "paint": f"Paint {what}.",
             "erase": f"Erase what is not {what}." if self.key else "Choose the object from which to erase.",
         }[self.tool]
@@ -410,7 +427,7 @@ class SessionPage:
 
     def choose(self, key: int | None) -> None:
         """Choose an object, or None for a new one."""
-        self.key = key
+        self.key, self._clicks = key, None
         self._tell_what_to_do()
 
     def _say(self, say: Any) -> bool:
@@ -454,7 +471,7 @@ class SessionPage:
             if self.tool in ("paint", "erase"):
                 self._say(partial(self._stroke, drag, self.tool == "paint"))
                 return None
-            return self._point_at(drag)
+            return self._show_to_refiner(drag, add=event.shift, exclude=event.alt)
         self._image.content = "" if self._drag is None else self._drawn(self._drag)
         return None
 
@@ -478,9 +495,17 @@ class SessionPage:
             f'stroke-width="{self._brush / self._scale:.1f}" stroke-linecap="round" />'
         )
 
-    async def _point_at(self, drag: Drag) -> None:
-        """Let a box or point become a mask, and say it."""
+    async def _show_to_refiner(self, drag: Drag, *, add: bool, exclude: bool) -> None:
+        """Let a box or points become a mask, and say it.
+
+        Args:
+            drag: From the first corner to the last, or to the point.
+            add: The point is one more on the object that was clicked on before.
+            exclude: It is one beside that object.
+        """
         key = self.key
+        points: tuple[tuple[float, ...], ...] = ()
+        beside: tuple[tuple[float, ...], ...] = ()
         (x0, y0), (x1, y1) = drag.points[0], drag.points[-1]
         if self.tool == "box":
             box = min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)
@@ -489,7 +514,13 @@ class SessionPage:
                 return
             prompt = Prompt(drag.frame, box=box)
         else:
-            prompt = Prompt(drag.frame, points=((x1, y1),))
+            if (add or exclude) and self._clicks is not None and self._clicks.frame == drag.frame:
+                key, points, beside = self._clicks.key, self._clicks.points, self._clicks.beside
+            elif exclude:
+                ui.notify("Click on the object first; then, with Alt, on what does not belong to it.")
+                return
+            points, beside = (points, (*beside, (x1, y1))) if exclude else ((*points, (x1, y1)), beside)
+            prompt = Prompt(drag.frame, points=points, beside=beside)
         self._busy = True
         self._tell_what_to_do()
         try:
@@ -502,16 +533,19 @@ class SessionPage:
         finally:
             self._busy = False
             self._tell_what_to_do()
-        self._say(partial(self._give, drag.frame, key, mask))
+        self._say(partial(self._give, prompt, key, mask))
 
     def _found(self, prompt: Prompt) -> Mask:
         return self._desk.engine.mask(self._opened.frames.image(prompt.frame), prompt)
 
-    def _give(self, frame: int, key: int | None, mask: Mask) -> None:
+    def _give(self, prompt: Prompt, key: int | None, mask: Mask) -> None:
+        """Say the mask that was made of a prompt; a new object's where there is no key."""
         if key is None:
-            self._session.add(frame, mask)
+            key = self._session.add(prompt.frame, mask).key
         else:
-            self._session.say(key, frame, mask)
+            self._session.say(key, prompt.frame, mask)
+        if prompt.box is None:
+            self._clicks = Clicks(prompt.frame, key, prompt.points, prompt.beside)
 
     def _stroke(self, drag: Drag, paint: bool) -> None:
         """Paint or erase along points; a new object is chosen then, for the strokes that follow."""
@@ -597,6 +631,12 @@ class SessionPage:
             self.toggle_track()
         elif name == "m":
             self._mask_switch.value = not self._mask_switch.value
+
+
+def paint_page() -> None:
+    """Give a page its colours."""
+    ui.colors(primary=PRIMARY)
+    ui.add_css(DARK_STYLE)
 
 
 def tell(error: Exception) -> None:

@@ -9,7 +9,7 @@ from nicegui import events, run, ui
 
 from hqtrack.errors import InputError
 from hqtrack.web.desk import Desk
-from hqtrack.web.page import PRIMARY, tell
+from hqtrack.web.page import paint_page, tell
 from hqtrack.web.store import VIDEO_SUFFIXES, Open
 
 UPLOAD = """
@@ -34,7 +34,7 @@ class StartPage:
     def __init__(self, desk: Desk, owner: str) -> None:
         self._desk, self._owner = desk, owner
         ui.dark_mode(None)
-        ui.colors(primary=PRIMARY)
+        paint_page()
         with ui.header().classes("items-center py-2 bg-primary"):
             ui.label("HQTrack").classes("text-white text-lg font-bold").props("role=heading aria-level=1")
         with ui.column().classes("w-full max-w-3xl mx-auto gap-4"):
