@@ -166,8 +166,7 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
     # What one tab says, the other shows.
     second.get_by_label("Name of object 1").fill("sun")
     second.get_by_label("Name of object 1").press("Enter")
-    tab.get_by_label("Choose object 1").click()
-    tab.get_by_text("Drag a box around sun.").wait_for()
+    tab.wait_for_function("[...document.querySelectorAll('input')].some(input => input.value === 'sun')")
     press(second, f"Go on from frame {done}")
     second.close()
     wait_until_tracked(tab)

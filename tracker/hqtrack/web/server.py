@@ -167,7 +167,14 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
             return
         SessionPage(desk, name, found)
 
-    ui.run_with(app, title="HQTrack", favicon="🎯", dark=None, show_welcome_message=False)
+    ui.run_with(
+        app,
+        title="HQTrack",
+        favicon="🎯",
+        dark=None,
+        show_welcome_message=False,
+        reconnect_timeout=30,  # seconds for which a tab keeps what it looks at, while tracking takes all cores
+    )
     hosts = frozenset({"127.0.0.1", "localhost", "::1"}) if password is None else None
     return Guard(app, hosts=hosts, password=password, upload_path=r"/upload/[\w.-]+")
 
