@@ -108,7 +108,7 @@ def test_a_whole_session(tab: Any, clip: Path, start: Start, tmp_path: Path) -> 
     tab.keyboard.press("Control+y")
     tab.get_by_label("Name of object 2").fill("door")
     tab.get_by_label("Name of object 2").press("Enter")
-
+    tab.get_by_text("Erase what is not door.").wait_for()
     shoot(tab, "objects")
     press(tab, "Track")
     wait_until_tracked(tab)

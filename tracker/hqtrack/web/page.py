@@ -43,7 +43,9 @@ OUTPUT_NAMES = {
 PRIMARY = "#2b6cb0"
 """White on it, and it on white, can be read: their contrast is 5.4."""
 
-DARK_STYLE = ".body--dark .text-primary, .body--dark a { color: #90cdf4 !important }"
+DARK_STYLE = """@layer quasar_importants {
+  .body--dark .text-primary { color: #90cdf4 !important }
+}"""
 """On black the first colour is too dark to be read."""
 
 SMALLEST_BOX = 3
@@ -119,7 +121,8 @@ class SessionPage:
         self._following = True
         """Whether to show the frame that was tracked last."""
         self._latest = len(self._session.record) - 1
-        self._seen: object = None
+        self._seen: dict[str, object] = {}
+        """What each part of the page was built of."""
         self._build()
         self.choose_tool("box")
         self.go(0)
@@ -382,14 +385,20 @@ class SessionPage:
             if self._following and latest >= 0:
                 self.go(latest)
         self._play_button.props(f"icon={'pause' if self._playing else 'play_arrow'}")
-        seen = session.version, len(session.things), self.key
-        if seen != self._seen:
-            self._seen = seen
-            if self.key is not None and all(thing.key != self.key for thing in session.things):
-                self.key = None
-            self._objects.refresh()
-            self._corrections.refresh()
-            self._show()
+        if self.key is not None and all(thing.key != self.key for thing in session.things):
+            self.key = None
+        things = session.things
+        objects = self.key, [(thing.key, thing.name, thing.colour, thing.first.frame) for thing in things]
+        said = [(thing.key, thing.name, [each.frame for each in thing.corrections]) for thing in things]
+        # Lists are built anew only when they differ: somebody may be typing a name.
+        for part, now, build in (
+            ("objects", objects, self._objects.refresh),
+            ("corrections", (said, session.tracked.gone_on), self._corrections.refresh),
+            ("frame", session.version, self._show),
+        ):
+            if self._seen.get(part) != now:
+                self._seen[part] = now
+                build()
         self._tell_progress(active)
 
     def _tell_progress(self, active: bool) -> None:

@@ -173,7 +173,7 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
         favicon="🎯",
         dark=None,
         show_welcome_message=False,
-        reconnect_timeout=30,  # seconds for which a tab keeps what it looks at, while tracking takes all cores
+        reconnect_timeout=30,  # seconds for which a tab is waited for: tracking may take all cores
     )
     hosts = frozenset({"127.0.0.1", "localhost", "::1"}) if password is None else None
     return Guard(app, hosts=hosts, password=password, upload_path=r"/upload/[\w.-]+")
