@@ -93,11 +93,13 @@ def read_image(path: str | Path) -> Image:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is not a file")
-        return path.read_bytes()
+        waits = path.exists() and not path.is_file()
+        content = b"" if waits else path.read_bytes()
     except (OSError, ValueError) as error:  # the second for names that no file can have
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if waits:
+        raise DataError(f"{path}: is not a file but a folder, pipe or device")
+    return content
 
 
 def _plain_jpeg(content: bytes) -> Image | None:

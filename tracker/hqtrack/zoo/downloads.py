@@ -81,8 +81,8 @@ def pull(
             _forget(unchecked)
         _transfer(weights, unchecked, progress)
         digest = _checked(weights, unchecked, target)
-        unchecked.replace(target)
         record_sha256(target, digest, weights.url)
+        unchecked.replace(target)
     return target
 
 
@@ -155,11 +155,12 @@ def _file_url(weights: Weights) -> str:
         url=url, skip_download=True, quiet=True, use_cookies=False, timeout=TIMEOUT_SECONDS
     )
     ids = {PurePosixPath(entry.path).name: entry.id for entry in listing if not isinstance(entry, str)}
-    if weights.file not in ids:
+    name = Path(weights.file).name
+    if name not in ids:
         raise WeightsError(
-            f"{url} holds no {weights.file}, but {', '.join(sorted(ids)) or 'nothing'}. {remedy(weights)}"
+            f"{url} holds no {name}, but {', '.join(sorted(ids)) or 'nothing'}. {remedy(weights)}"
         )
-    return f"https://drive.google.com/file/d/{ids[weights.file]}/view"
+    return f"https://drive.google.com/file/d/{ids[name]}/view"
 
 
 def _checked(weights: Weights, path: Path, target: Path) -> str:
@@ -172,11 +173,12 @@ def _checked(weights: Weights, path: Path, target: Path) -> str:
         try:
             read_checkpoint(path)
         except WeightsError as error:
-            begin = path.read_bytes()[:40]
+            with path.open("rb") as file:
+                begin = file.read(40)
             path.unlink()
             raise WeightsError(
                 f"what {weights.url} sent is no checkpoint (it begins with {begin!r}), and was deleted; "
-                f"try again, or get it {by_hand(weights)}"
+                f"try again ({by_hand(weights)})"
             ) from error
     elif digest != expected:
         path.unlink()
