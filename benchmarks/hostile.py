@@ -735,8 +735,8 @@ def main() -> int:
             attack(tally, options.seed, options.scale)
             tallies.append(tally)
             print(
-                f"{area}: {tally.tried} cases in {time.monotonic() - begin:.0f} s: {tally.refused} clear errors, "
-                f"{tally.recovered} recovered, {len(tally.bad)} bad",
+                f"{area}: {tally.tried} cases in {time.monotonic() - begin:.0f} s: "
+                f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad",
                 file=sys.stderr,
                 flush=True,
             )
