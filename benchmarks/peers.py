@@ -10,8 +10,9 @@ The others are optional. What is not here becomes a row that says how to get it:
 
 All have fresh weights, because speed does not depend on them, and their authors' settings. Each runs in a
 process of its own on the same made-up video, from frames in memory, and is timed frame by frame, with what
-it remembers as full as `--warm-up` frames make it. On a GPU, Cutie and SAM 2.1 run in bfloat16 autocast.
-Results are kept in a folder, so that sides may be run one by one (`--sides`) and shown together.
+it remembers as full as `--warm-up` frames make it, on the clock and in processor time, which other work on
+the machine disturbs less. On a GPU, Cutie and SAM 2.1 run in bfloat16 autocast. Results are kept in a folder,
+so that sides may be run one by one (`--sides`) and shown together.
 """
 
 from __future__ import annotations
@@ -149,6 +150,8 @@ SIDES: dict[str, tuple[Run, dict[str, Any], int, int]] = {
     "HQTrack as published, with HQ-SAM ViT-H": (published, {"refiner": "hq-sam-vit-h"}, 1, 1),
 }
 OURS = next(iter(SIDES))
+KEYS = "seconds", "busy"
+"""Of a frame on the clock, and of all processor cores together."""
 
 
 def run_side(name: str, options: Options) -> dict[str, Any]:
@@ -162,16 +165,17 @@ def run_side(name: str, options: Options) -> dict[str, Any]:
     frames, first = video(1 + options.warm_up + timed, options.height, options.width, options.objects)
     cuda = torch.device(options.device).type == "cuda"
     mixed = cuda and run in (cutie, sam2)
-    seconds = []
+    seconds, busy = [], []
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16) if mixed else nullcontext():
         try:
             labels = run(frames, first, options, **settings)
-            start = time.perf_counter()
+            start, worked = time.perf_counter(), time.process_time()
             for found in labels:
                 assert found.shape == first.shape
-                now = time.perf_counter()  # the labels are in main memory: the device is done
-                seconds.append(now - start)
-                start = now
+                # The labels are in main memory: the device is done.
+                seconds.append(time.perf_counter() - start)
+                busy.append(time.process_time() - worked)
+                start, worked = time.perf_counter(), time.process_time()
         except Missing as error:
             return {"missing": str(error)}
     peak = (
@@ -179,7 +183,12 @@ def run_side(name: str, options: Options) -> dict[str, Any]:
         if cuda
         else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     )
-    return {"seconds": seconds[options.warm_up :], "peak_gb": peak / 1e9, "settings": setting_of(options)}
+    return {
+        "seconds": seconds[options.warm_up :],
+        "busy": busy[options.warm_up :],
+        "peak_gb": peak / 1e9,
+        "settings": setting_of(options),
+    }
 
 
 def resident_peak() -> int:
@@ -200,8 +209,9 @@ def report(folder: Path) -> str:
     measured = {name: result for name, result in data.items() if "seconds" in result}
     if len({str(result["settings"]) for result in measured.values()}) > 1:
         raise SystemExit(f"the results in {folder} are of different settings; run all sides anew")
-    lines = ["| | frames/s | ms a frame | times ours | peak memory |", "|---|---|---|---|---|"]
-    ours = statistics.median(measured[OURS]["seconds"]) if OURS in measured else None
+    lines = ["| | frames/s | ms a frame | processor ms | times ours (processor) | peak memory |"]
+    lines += ["|---|---|---|---|---|---|"]
+    ours = measured.get(OURS)
     for name, result in data.items():
         if "missing" in result:
             lines.append(f"| {name} | | | | not here: {result['missing']} |")

@@ -21,7 +21,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import trax
-from trax.client import Client  # type: ignore[import-not-found]
 
 from hqtrack.images import read_image
 from hqtrack.vot.first_mask import FirstMask
@@ -55,9 +54,11 @@ def round_trip(side: str, files: list[Path], masks: np.ndarray) -> list[float]:
     """Give the client's seconds for each frame after the first."""
     from vot.tracker.trax import TrackerProcess
 
-    process = TrackerProcess(f"{sys.executable} -W ignore {HERE} --serve {side}", timeout=120)
+    process = TrackerProcess(
+        f"{sys.executable} -W ignore {HERE} --serve {side}", timeout=120, log=lambda _: None
+    )
     try:
-        client: Client = process._client
+        client = process._client
         regions = [(trax.Mask.create(mask), {}) for mask in masks]
         client.initialize({"color": trax.FileImage.create(str(files[0]))}, regions, {})
         seconds = []
