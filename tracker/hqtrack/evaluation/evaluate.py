@@ -76,8 +76,6 @@ class Evaluation:
     complete: int
     """Results, of a tracker on a sequence, that were there before."""
     outcomes: dict[Task, Outcome]
-    realtime: tuple[str, ...]
-    """Experiments in which frames do not wait for a tracker."""
     workers: int
 
     @property
@@ -126,9 +124,9 @@ def evaluate(
     for need in needs:  # what is missing is better known before hours of tracking
         need.files()
 
-    tasks, complete, broken = plan(workspace, trackers, force=force)
+    different = {tracker.reference: tracker for tracker in trackers}  # a card and its entry are one tracker
+    tasks, complete, broken = plan(workspace, list(different.values()), force=force)
     watcher.plan(tasks, complete, broken)
-    realtime = tuple(name for name, e in workspace.stack.experiments.items() if e.realtime is not None)
     outcomes: dict[Task, Outcome] = {}
     count = 0
     if tasks:
@@ -139,7 +137,7 @@ def evaluate(
             for task, outcome in _run(client, tasks, watcher):
                 outcomes[task] = outcome
                 watcher.ended(task, outcome)
-    return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, realtime, count)
+    return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, count)
 
 
 def need_of(tracker: Tracker) -> Need | None:
