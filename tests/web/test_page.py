@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("HQTRACK_SCREENSHOTS")
 """Folder for the pictures of the documentation; unset, none are taken."""
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Server]
 
 
@@ -32,6 +34,7 @@ def at(tab: Any, x: float, y: float) -> tuple[float, float]:
 
 
 def drag(tab: Any, *points: tuple[float, float]) -> None:
+    tab.wait_for_function("(() => { const it = document.querySelector('img'); return it.naturalWidth; })()")
     tab.mouse.move(*at(tab, *points[0]))
     tab.mouse.down()
     for point in points[1:]:

@@ -17,6 +17,8 @@ from web_server import filled, green, orange, write_video
 
 COUNT = 10
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
