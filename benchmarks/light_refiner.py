@@ -26,8 +26,10 @@ from hqtrack.training.crops import middle
 from hqtrack.training.datasets import read_dataset
 from hqtrack.training.datasets.video import Video
 
+CHOSEN = 0.5
+"""Tau of hqtrack-light."""
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-OTHER_SIDES = (192, 320)
+OTHER_SIDES = (192, 256, 320)
 
 Scores = dict[str, dict[str, list[tuple[float, float]]]]
 """Of each way: for each sequence, J and F of every object and frame."""
@@ -64,7 +66,6 @@ def measure(
     for way, values in prompt.items():
         given = torch.tensor(values, dtype=torch.float32)
         prompts = Prompts(boxes=given) if given.shape[1] == 4 else Prompts(points=given[:, None])
-        network.side = light.CROP
         judge(scores, way, video.name, network.decode(image, prompts).masks.numpy(), first)
     tracker.initialize(image, first)
     for index in range(1, len(video)):
@@ -78,13 +79,13 @@ def measure(
         if not visible:
             continue
         given = propagated[visible]
-        ways = [("box", light.CROP), ("box and mask", light.CROP)]
+        ways = [("box", light.REFINED), ("box and mask", light.REFINED)]
         ways += [("box and mask", side) for side in OTHER_SIDES] if sizes else []
         for prompts, side in ways:
             found, quality = refined(network, image, given, prompts, side)
-            for tau in TAUS if side == light.CROP else (0.1,):
+            for tau in TAUS if side == light.REFINED else (CHOSEN,):
                 selected, _, kept = select(given, found, tau)
-                for overlap in ("higher-quality", "lower-index") if tau == 0.1 else ("higher-quality",):
+                for overlap in ("lower-index", "higher-quality") if tau == CHOSEN else ("lower-index",):
                     owners = by_quality(quality.tolist(), kept) if overlap[0] == "h" else range(len(given))
                     masks = propagated.clone()
                     masks[visible] = without_overlap(selected, list(owners))
@@ -111,22 +112,7 @@ def main() -> None:
         for video in read_dataset(name, Path(folder)):
             if not arguments.only or video.name in arguments.only:
                 measure(video, tracker, network, arguments.every, arguments.sizes, scores)
-                print(
-                    video.name,
-                    {
-                        w: np.mean(s[video.name], 0).round(3).tolist()
-                        for w, s in scores.items()
-                        if video.name in s
-                        and w
-                        in (
-                            "not refined",
-                            "from a box",
-                            "from a point",
-                            "box and mask, crop 256, tau 0.1, higher-quality",
-                        )
-                    },
-                    flush=True,
-                )
+                print(video.name, flush=True)
     print(f"\n{'':48}{'J':>8}{'F':>8}{'J & F':>8}  worst change of J")
     plain = scores["not refined"]
     for way, sequences in scores.items():

@@ -22,6 +22,10 @@ from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 CROPS_AT_ONCE = 16
 """Crops in one batch: bounds memory, about 20 MB for each crop."""
 
+REFINED = 224
+"""Side of the crops in which masks that are tracked are refined, in pixels: every frame pays for it. An
+object that is asked for is seen at `CROP`, and once more mirrored: that happens once."""
+
 WHOLE = 0.25
 """Of the masks at a point, that of the largest window is taken whose predicted IoU is so near to the best:
 close up, a part of an object looks like an object of its own."""
@@ -50,7 +54,7 @@ class PromptedLight:
         network: With its weights.
         device: Where it works.
         dtype: bfloat16 or float16 for mixed precision.
-        side: Of the crops, in pixels; a multiple of 32.
+        side: Of the crops in which given masks are refined, in pixels; a multiple of 32.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class PromptedLight:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        side: int = CROP,
+        side: int = REFINED,
     ) -> None:
         network = network.to(device).eval().requires_grad_(False)
         self.network = folded(network).to(memory_format=torch.channels_last)
@@ -95,14 +99,14 @@ class PromptedLight:
             box = prompts.boxes[index].tolist()
             mask = None if prompts.masks is None else prompts.masks[index].cpu().numpy()
             objects.append(_Object(window_around(box, size), box, mask, points, beside))
-        masks, quality = self._masks(image, objects)
+        masks, quality = self._masks(image, objects, refining=prompts.masks is not None)
         return Prediction(torch.from_numpy(masks), torch.tensor(quality))
 
     def _found(self, image: Image, points: Points, beside: Points) -> _Object:
         """Look for the object at points."""
         size = (image.shape[0], image.shape[1])
         tries = [_Object(window, points=points, beside=beside) for window in windows_at(points, size)]
-        masks, quality = self._masks(image, tries)
+        masks, quality = self._masks(image, tries, refining=False)
         found = [index for index in range(len(tries)) if masks[index].any()]
         if not found:
             return tries[0]
@@ -112,21 +116,25 @@ class PromptedLight:
         assert box is not None, "it has pixels"
         return _Object(window_around(box, size), box, masks[best], points, beside)
 
-    def _masks(self, image: Image, objects: Sequence[_Object]) -> tuple[Masks, list[float]]:
+    def _masks(
+        self, image: Image, objects: Sequence[_Object], *, refining: bool
+    ) -> tuple[Masks, list[float]]:
         size = (image.shape[0], image.shape[1])
         masks = np.zeros((len(objects), *size), bool)
         quality: list[float] = []
         for start in range(0, len(objects), CROPS_AT_ONCE):
             chunk = objects[start : start + CROPS_AT_ONCE]
-            logits, judged = self._predicted(image, chunk)
+            logits, judged = self._predicted(image, chunk, refining=refining)
             quality += judged.tolist()
             for index, (logit, one) in enumerate(zip(logits, chunk, strict=True), start):
                 masks[index] = paste(logit, one.window, size, one.mask)
         return masks, quality
 
     @torch.inference_mode()
-    def _predicted(self, image: Image, objects: Sequence[_Object]) -> tuple[npt.NDArray[np.float32], Tensor]:
-        side = self.side
+    def _predicted(
+        self, image: Image, objects: Sequence[_Object], *, refining: bool
+    ) -> tuple[npt.NDArray[np.float32], Tensor]:
+        side = self.side if refining else CROP
         crops = np.empty((len(objects), side, side, 3), np.uint8)
         maps = np.zeros((len(objects), side, side, PROMPTS), np.float32)
         for crop, drawn, one in zip(crops, maps, objects, strict=True):
@@ -143,8 +151,7 @@ class PromptedLight:
         mixed = self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype if mixed else None, enabled=mixed):
             logits, quality = self.network(normalised, prompts)
-            if all(one.mask is None for one in objects):
-                # An object is asked for once: its mask matters more than the time of a second, mirrored look.
+            if not refining:
                 mirrored, again = self.network(normalised.flip(-1), prompts.flip(-1))
                 logits, quality = (logits + mirrored.flip(-1)) / 2, (quality + again) / 2
         return logits.float().cpu().numpy(), quality.float().sigmoid().cpu()
