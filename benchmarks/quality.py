@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", help="DATASET=FOLDER")
     parser.add_argument("--only", help="names of sequences, separated by commas")
-    parser.add_argument("--card", default="hqtrack-light")
+    parser.add_argument("--card", default="vmos-light")
     parser.add_argument("--weights", type=Path, help="instead of the card's")
     parser.add_argument("--sheets", type=Path, help="folder that receives a contact sheet of each sequence")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
