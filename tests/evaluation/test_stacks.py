@@ -15,6 +15,8 @@ from hqtrack.errors import DataError
 from hqtrack.evaluation.workspaces import mend_realtime, open_workspace
 from small_workspace import Run, make_workspace
 
+pytestmark = pytest.mark.slow
+
 OTHER_OUTPUT = {"vots2026/point": "measures points", "vots2026/referral": "prompts by language"}
 STACKS = sorted(
     name

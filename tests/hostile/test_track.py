@@ -20,6 +20,8 @@ from hqtrack.video.folder import STATE, OutputFolder
 from hqtrack.video.job import Job, VideoRun
 from hqtrack.video.prompts import read_prompts
 
+pytestmark = pytest.mark.slow
+
 FRAMES, DONE = 6, 3
 QUICK = ("--no-overlay", "--max-long-edge", "64")
 

@@ -17,8 +17,6 @@ from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of
 from web_server import COUNT, HEIGHT, WIDTH, Rectangle, Server, filled, green, orange, picture, write_video
 
-pytestmark = pytest.mark.slow
-
 SHOTS = os.environ.get("HQTRACK_SCREENSHOTS")
 """Folder for the pictures of the documentation; unset, none are taken."""
 
