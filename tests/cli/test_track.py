@@ -197,6 +197,18 @@ def test_rate_and_timecode_of_a_video_are_kept_from_the_first_frame_that_is_read
     assert float(rows[0]["time"]) == pytest.approx(2 / 24, abs=1e-6)
 
 
+@pytest.mark.parametrize("card", ["hqtrack-light", "vmos-light"])  # the second has no refiner of its own
+def test_an_object_may_be_told_by_points_on_it_and_beside_it(clip: Path, tmp_path: Path, card: str) -> None:
+    out = tmp_path / "out"
+    rows, columns = position(0)
+    x, y = (columns.start + columns.stop) // 2, (rows.start + rows.stop) // 2
+    told = f"point={x},{y},point={x + 4},{y},not={WIDTH - 3},{HEIGHT - 3}"
+    succeed(clip, "-o", out, "--object", told, "--card", card, "--labels", "--no-overlay")
+    truth = np.zeros((HEIGHT, WIDTH), bool)
+    truth[rows, columns] = True
+    assert iou(labels_in(out)[0] > 0, truth) > 0.6
+
+
 def test_objects_may_all_begin_later(clip: Path, mask: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     succeed(clip, "-o", out, "--object", f"frame=4,mask={mask}", "--labels", "--no-overlay")
@@ -365,7 +377,6 @@ def test_what_is_missing_is_a_failure_of_one_line_and_leaves_no_file(
         ((mask.with_name("text.mp4"), "--mask", mask), "not a readable video"),
         ((clip, "--mask", tmp_path / "nowhere.png"), "No such file"),
         ((clip, "--mask", mask, "--weights", tmp_path / "nowhere.pth"), "no weight file"),
-        ((clip, "--point", "20,20"), "hqtrack weights pull hq-sam-vit-h"),
         ((clip, "--mask", mask, "--card", "vmos"), "hqtrack weights pull vmos"),
     ):
         mask.with_name("text.mp4").write_text("no video")
