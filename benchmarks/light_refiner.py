@@ -28,6 +28,7 @@ from hqtrack.training.datasets.video import Video
 
 CHOSEN = 0.5
 """Tau of hqtrack-light."""
+OVERLAPS = ("as-propagated", "lower-index", "higher-quality")
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 OTHER_SIDES = (192, 256, 320)
 
@@ -85,10 +86,11 @@ def measure(
             found, quality = refined(network, image, given, prompts, side)
             for tau in TAUS if side == light.REFINED else (CHOSEN,):
                 selected, _, kept = select(given, found, tau)
-                for overlap in ("lower-index", "higher-quality") if tau == CHOSEN else ("lower-index",):
+                for overlap in OVERLAPS if tau == CHOSEN else OVERLAPS[:1]:
                     owners = by_quality(quality.tolist(), kept) if overlap[0] == "h" else range(len(given))
                     masks = propagated.clone()
-                    masks[visible] = without_overlap(selected, list(owners))
+                    before = given if overlap == "as-propagated" else None
+                    masks[visible] = without_overlap(selected, owners, before)
                     way = f"{prompts}, crop {side}, tau {tau:.1f}, {overlap}"
                     judge(scores, way, video.name, masks.numpy(), truth)
 

@@ -118,3 +118,15 @@ def test_objects_that_are_not_visible_keep_their_place():
     assert [one.visible for one in report.objects] == [False, True, False]
     assert report.objects[1].iou == pytest.approx(2 / 3)
     assert report.objects[1].quality == pytest.approx(0.8)
+
+
+def test_an_object_upon_a_larger_one_keeps_the_pixels_that_it_had_and_still_claims() -> None:
+    before = torch.zeros(2, 6, 6, dtype=torch.bool)
+    before[1, 2:4, 2:4] = True
+    before[0] = ~before[1]
+    claimed = torch.stack([torch.ones(6, 6, dtype=torch.bool), before[1]])
+    assert not without_overlap(claimed, [0, 1])[1].any()
+    torch.testing.assert_close(without_overlap(claimed, [0, 1], before), before)
+    claimed[1, 2, 2] = False  # what it gives up is the other's
+    kept = without_overlap(claimed, [0, 1], before)
+    assert (int(kept[1].sum()), bool(kept[0, 2, 2])) == (3, True)

@@ -25,7 +25,7 @@ else:
 _STRICT = ConfigDict(extra="forbid")
 
 Paradigm = Literal["joint", "separate"]
-Overlap = Literal["lower-index", "higher-quality"]
+Overlap = Literal["lower-index", "higher-quality", "as-propagated"]
 RefinerKind = Literal[
     "light",
     "hq-sam-vit-h",

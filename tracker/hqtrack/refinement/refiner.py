@@ -32,7 +32,8 @@ class MaskRefiner:
         iou_threshold: Threshold tau: a refined mask is kept only where its IoU with the given one exceeds it.
         overlap: Who owns a pixel that two masks claim after selection. "lower-index": the lower object, as
             published. "higher-quality": the kept mask with the higher predicted IoU; masks that were not
-            refined come after all that were.
+            refined come after all that were. "as-propagated": the object that had it before, if it claims it
+            still, else the lower one: what lies upon a larger object is not swallowed by it.
         mask_prompt: Whether the network is shown the propagated masks, besides their boxes.
     """
 
@@ -79,9 +80,11 @@ class MaskRefiner:
         refined, quality = self._network.decode(self._network.encode(image), prompts)
         selected, ious, kept = select(given, refined.to(masks.device), self._iou_threshold)
         qualities: list[float] = quality.tolist()
-        owners = list(range(len(visible))) if self._overlap == "lower-index" else by_quality(qualities, kept)
+        owners = by_quality(qualities, kept) if self._overlap == "higher-quality" else range(len(visible))
         result = masks.clone()
-        result[visible] = without_overlap(selected, owners)
+        result[visible] = without_overlap(
+            selected, owners, given if self._overlap == "as-propagated" else None
+        )
         for entry in zip(visible, ious, qualities, kept, strict=True):
             objects[entry[0]] = ObjectRefinement(entry[0] + 1, *entry[1:])
         return result, RefinementReport(self._iou_threshold, tuple(objects))

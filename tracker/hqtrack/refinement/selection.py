@@ -67,12 +67,13 @@ def select(propagated: Tensor, refined: Tensor, iou_threshold: float) -> Selecti
     return Selection(torch.where(keep[:, None, None], refined, propagated), ious, kept)
 
 
-def without_overlap(masks: Tensor, owners: Sequence[int]) -> Tensor:
+def without_overlap(masks: Tensor, owners: Sequence[int], before: Tensor | None = None) -> Tensor:
     """Give each contested pixel to the first mask in `owners` that claims it.
 
     Args:
         masks: (N, H, W) bool.
         owners: All indices of masks, those that win first.
+        before: (N, H, W) bool, disjoint masks: who owned a pixel there and still claims it wins over all.
 
     Returns:
         (N, H, W) bool, disjoint masks whose union is that of `masks`.
@@ -81,10 +82,10 @@ def without_overlap(masks: Tensor, owners: Sequence[int]) -> Tensor:
         >>> without_overlap(torch.tensor([[[1, 1, 0]], [[0, 1, 1]]]).bool(), [1, 0]).int().tolist()
         [[[1, 0, 0]], [[0, 1, 1]]]
     """
-    disjoint = torch.empty_like(masks)
-    taken = torch.zeros_like(masks[0])
+    disjoint = torch.zeros_like(masks) if before is None else masks & before
+    taken = disjoint.any(0)
     for index in owners:
-        disjoint[index] = masks[index] & ~taken
+        disjoint[index] |= masks[index] & ~taken
         taken |= masks[index]
     return disjoint
 
