@@ -1,10 +1,12 @@
 """How the cost of a frame of the light model grows: with frame size, objects, long-term slots and frames.
 
     python benchmarks/scaling.py
+    python benchmarks/scaling.py --operations-only    # seconds instead of minutes
 
-One setting is varied at a time, from 640x360, three objects and the card's slots. Beside each time stands
-its floor: the operations of all matrix products and convolutions of that frame, at the rate at which this
-machine multiplies large matrices. The figures go into a JSON file and a plot (both under `docs/` by default).
+One setting is varied at a time, from 640x360, three objects and full slots. The operations of all matrix
+products and convolutions of a frame are counted, on tensors without numbers; unless told otherwise, frames
+are timed, too, and shown beside the least time that so many operations can take here. The figures go into a
+JSON file and a plot (both under `docs/` by default).
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import numpy as np
 import torch
 
 import floor
-from hqtrack import HQTrack
+from hqtrack import HQTrack, nets
+from hqtrack.nets.interface import MemoryEntry
+from hqtrack.propagation.frame import input_size
+from hqtrack.zoo import load_card
 from propagation import video
 
 ROOT = Path(__file__).resolve().parents[1]
-WARM_UP = 3
-"""Frames after the slots are full, before any is timed."""
+CARD = load_card("vmos-light")
 
 
 @dataclass(frozen=True)
@@ -33,71 +37,127 @@ class Setting:
     """What a frame's cost may depend on."""
 
     width: int = 640
-    height: int = 360
     objects: int = 3
     slots: int = 5
-    frames: int = 0
-    """Frames tracked before, besides those that fill the slots."""
+    frames: int = 60
+    """Frames tracked before, which fill the slots one by one."""
+
+    @property
+    def height(self) -> int:
+        return self.width * 9 // 16
+
+    @property
+    def remembered(self) -> int:
+        """Slots that are taken."""
+        return min(self.slots, self.frames // CARD.memory.long_term_gap)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cost:
     """Of one frame."""
 
-    milliseconds: float
-    floor: float
-    """Milliseconds that its arithmetic takes at the machine's rate."""
+    operations: int
+    milliseconds: float | None = None
+    floor: float | None = None
+    """Milliseconds that the operations take at the machine's rate."""
 
 
 BASE = Setting()
 CURVES = {
-    "frame width": [replace(BASE, width=w, height=w * 9 // 16) for w in (320, 480, 640, 960, 1280)],
+    "width": [replace(BASE, width=w) for w in (320, 480, 640, 960, 1280, 1920)],
     "objects": [replace(BASE, objects=n) for n in (1, 3, 5, 10, 20)],
-    "long-term slots": [replace(BASE, slots=n) for n in (0, 2, 5, 10)],
-    "frames before": [replace(BASE, frames=n) for n in (0, 30, 60, 120)],
+    "slots": [replace(BASE, slots=n) for n in (0, 2, 5, 8, 12)],
+    "frames": [replace(BASE, frames=n) for n in (0, 5, 10, 15, 20, 25, 40, 60)],
 }
-FIELDS = dict(zip(CURVES, ("width", "objects", "slots", "frames"), strict=True))
+NAMES = {
+    "width": "frame width (16:9)",
+    "objects": "objects",
+    "slots": "long-term slots",
+    "frames": "frames tracked before",
+}
+
+
+@torch.no_grad()
+def count(setting: Setting) -> int:
+    """Count the operations of a frame, on the meta device: nothing is computed."""
+    with torch.device("meta"):
+        network = nets.build(CARD.network).eval()
+        size = input_size(
+            setting.height,
+            setting.width,
+            max_long_edge=setting.width,
+            min_short_edge=0,
+            align_corners=network.align_corners,
+        )
+        image = torch.empty(1, 3, *size)
+        groups = [min(10, setting.objects - first) for first in range(0, setting.objects, 10)]
+        features = network.encode(image)
+
+        def track() -> None:
+            features = network.encode(image)
+            for objects, (one_hot, recent, memory) in zip(groups, known, strict=True):
+                found = network.propagate(features, memory, recent, 1, objects + 1)
+                network.decode(features, found, torch.arange(objects + 1)[None])
+                network.memorize(found, network.embed_identity(one_hot))
+
+        known = []
+        for objects in groups:
+            one_hot = torch.empty(1, objects + 1, *size)
+            recent = network.reference(features, network.embed_identity(one_hot))
+            frames = 1 + setting.remembered
+            memory = tuple(
+                MemoryEntry(torch.cat([key] * frames, 2), torch.cat([value] * frames, 2))
+                for key, value in recent
+            )
+            known.append((one_hot, recent, memory))
+        return floor.operations(track)
 
 
 def measure(setting: Setting, precision: str, timed: int) -> Cost:
     """Track a made-up video; give the median cost of its last frames."""
-    warm_up = setting.slots + WARM_UP
-    frames, labels = video(min(60, 2 + warm_up + timed), setting.height, setting.width, setting.objects)
+    frames, labels = video(40, setting.height, setting.width, setting.objects)
     tracker = HQTrack.from_card(
         "vmos-light",
         device="cpu",
         precision=precision,  # type: ignore[arg-type]
         long_term_slots=setting.slots,
-        long_term_gap=1,  # so that the slots are full soon
         max_long_edge=setting.width,
     )
     tracker.initialize(frames[0], labels == np.arange(1, setting.objects + 1)[:, None, None])
     seconds = []
-    for number in range(1, warm_up + setting.frames + timed + 1):
+    for number in range(1, 1 + setting.frames + timed):
         start = time.perf_counter()
         tracker.track(frames[number % len(frames)])
         seconds.append(time.perf_counter() - start)
-    count = floor.operations(lambda: tracker.track(frames[-1]))
-    least = floor.seconds(count, getattr(torch, precision))
-    return Cost(1000 * statistics.median(seconds[-timed:]), 1000 * least)
+    operations = count(setting)
+    least = floor.seconds(operations, getattr(torch, precision))
+    return Cost(operations, 1000 * statistics.median(seconds[-timed:]), 1000 * least)
 
 
 def draw(figures: dict[str, dict[str, list[Cost]]], path: Path) -> None:
-    """Plot one curve for each thing that is varied."""
+    """Plot one panel for each thing that is varied."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(CURVES), figsize=(13, 3.4), layout="constrained")
-    for axis, (name, settings) in zip(axes, CURVES.items(), strict=True):
-        places = [getattr(setting, FIELDS[name]) for setting in settings]
-        for colour, (precision, costs) in zip(("C0", "C1"), figures[name].items(), strict=False):
-            axis.plot(places, [cost.milliseconds for cost in costs], "o-", color=colour, label=precision)
-            axis.plot(places, [cost.floor for cost in costs], ":", color=colour, label=f"{precision}, floor")
-        axis.set(xlabel=name, ylim=(0, None))
-    axes[0].set_ylabel("ms a frame")
-    axes[0].legend()
+    timed = any(
+        cost.milliseconds is not None for of in figures.values() for costs in of.values() for cost in costs
+    )
+    figure, axes = pyplot.subplots(1, len(figures), figsize=(13, 3.4), layout="constrained", squeeze=False)
+    for axis, (name, of) in zip(axes[0], figures.items(), strict=True):
+        places = [getattr(setting, name) for setting in CURVES[name]]
+        for colour, (precision, costs) in enumerate(of.items()):
+            if timed:
+                label, style = precision, {"color": f"C{colour}"}
+                axis.plot(places, [cost.milliseconds for cost in costs], "o-", label=label, **style)
+                axis.plot(places, [cost.floor for cost in costs], ":", label=f"{label}, floor", **style)
+            else:
+                axis.plot(places, [cost.operations / 1e9 for cost in costs], "o-")
+        axis.set(xlabel=NAMES[name], ylim=(0, None))
+    axes[0][0].set_ylabel("ms a frame" if timed else "billion operations a frame")
+    if timed:
+        axes[0][0].legend()
     figure.savefig(path)
 
 
@@ -109,33 +169,30 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES), metavar="NAME")
     parser.add_argument("--frames", type=int, default=5, help="frames that are timed")
+    parser.add_argument("--operations-only", action="store_true", help="time nothing")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "scaling", help="path without an ending")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    path = options.out.with_suffix(".json")
-    kept = json.loads(path.read_text()) if path.is_file() else {}
-    figures: dict[str, dict[str, list[Cost]]] = {
-        name: {precision: [Cost(**cost) for cost in costs] for precision, costs in of.items()}
-        for name, of in kept.items()
-    }
+    figures: dict[str, dict[str, list[Cost]]] = {}
     done: dict[tuple[Setting, str], Cost] = {}
     for name in options.curves:
-        for precision in options.precisions:
+        for precision in ["operations"] if options.operations_only else options.precisions:
+            costs = figures.setdefault(name, {})[precision] = []
             for setting in CURVES[name]:
                 if (setting, precision) not in done:
-                    done[setting, precision] = measure(setting, precision, options.frames)
-                cost = done[setting, precision]
-                place = getattr(setting, FIELDS[name])
-                print(f"{name} {place}, {precision}: {cost.milliseconds:.0f} ms, floor {cost.floor:.0f} ms")
-            costs = [done[setting, precision] for setting in CURVES[name]]
-            figures.setdefault(name, {})[precision] = costs
-        serial = {
-            key: {p: [asdict(cost) for cost in costs] for p, costs in of.items()}
-            for key, of in figures.items()
-        }
-        path.write_text(json.dumps(serial, indent=1) + "\n")
-    if figures.keys() == CURVES.keys():
-        draw(figures, options.out.with_suffix(".svg"))
+                    done[setting, precision] = (
+                        Cost(count(setting))
+                        if options.operations_only
+                        else measure(setting, precision, options.frames)
+                    )
+                costs.append(done[setting, precision])
+                print(f"{name} {getattr(setting, name)}, {precision}: {costs[-1]}", flush=True)
+    serial = {
+        name: {precision: [asdict(cost) for cost in costs] for precision, costs in of.items()}
+        for name, of in figures.items()
+    }
+    options.out.with_suffix(".json").write_text(json.dumps(serial, indent=1) + "\n")
+    draw(figures, options.out.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
