@@ -25,6 +25,8 @@ from hqtrack.video.outputs import BoxTable
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked import Tracked
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 64, 96
 ALL = ("--labels", "--rle", "--trajectories", "--csv")
 
@@ -224,7 +226,6 @@ def test_an_object_whose_frame_never_comes_is_told_after_the_rest_is_done(mask: 
     assert files_in(tmp_path / "out") == {"overlay.mp4"}
 
 
-@pytest.mark.slow
 def test_the_networks_input_may_be_reduced_and_outputs_keep_their_size(
     clip: Path, mask: Path, tmp_path: Path
 ) -> None:
@@ -247,7 +248,6 @@ def interrupted(out: Path, *arguments: object, frames: int, number: int = signal
     return process.wait(60), process.communicate()[1]
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_completes_its_files_and_is_gone_on_with(mask: Path, tmp_path: Path) -> None:
     clip = write_images(tmp_path / "clip", 40)
     out, whole = tmp_path / "out", tmp_path / "whole"
@@ -280,7 +280,6 @@ def test_an_interrupted_run_completes_its_files_and_is_gone_on_with(mask: Path, 
             assert iou(ours == number, theirs == number) > 0.8
 
 
-@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with(mask: Path, tmp_path: Path) -> None:
     clip = write_images(tmp_path / "clip", 16)
     out = tmp_path / "out"
@@ -436,7 +435,6 @@ def test_help_has_examples_and_groups() -> None:
         assert text in result.stdout
 
 
-@pytest.mark.slow
 def test_a_terminal_sees_frames_per_second_and_time_left(clip: Path, mask: Path, tmp_path: Path) -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
@@ -470,7 +468,6 @@ def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
     monkeypatch.setattr(BoxTable, "write", signalled)
 
 
-@pytest.mark.slow
 def test_a_second_interruption_does_not_wait_for_the_files_and_loses_no_frame(
     clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,7 +482,6 @@ def test_a_second_interruption_does_not_wait_for_the_files_and_loses_no_frame(
     assert frames_in(out / "overlay.mp4") == 8
 
 
-@pytest.mark.slow
 def test_an_interruption_while_earlier_frames_are_written_again_leaves_the_files_as_they_were(
     clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -505,7 +501,6 @@ def test_an_interruption_while_earlier_frames_are_written_again_leaves_the_files
     assert frames_in(out / "overlay.mp4") == 8
 
 
-@pytest.mark.slow
 def test_a_camera_is_tracked_until_it_is_interrupted_and_nothing_is_left_to_go_on_with(
     mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

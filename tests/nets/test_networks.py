@@ -165,6 +165,7 @@ def test_training_reaches_every_layer_that_the_network_uses(name: str) -> None:
     assert all(key.startswith((*kept_for_the_checkpoint, "encoder.")) for key in untouched)
 
 
+@pytest.mark.slow
 def test_training_runs_under_automatic_mixed_precision() -> None:
     torch.manual_seed(0)
     network = nets.build("deaott").train()

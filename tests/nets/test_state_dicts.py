@@ -41,6 +41,7 @@ def test_a_variant_combines_a_published_encoder_with_published_layers(
     assert shapes.keys() - encoder_part(shapes).keys() == layers
 
 
+@pytest.mark.slow
 def test_every_name_in_the_list_can_be_built() -> None:
     for name in nets.network_names():
         assert len(nets.build(name).layouts) > 0

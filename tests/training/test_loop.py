@@ -63,6 +63,7 @@ def test_batches_do_not_depend_on_who_makes_them(images: RegionImages, tmp_path:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_a_share_of_the_sequences_comes_out_of_videos(images: RegionImages, tmp_path: Path) -> None:
     source = Source(read_dataset("davis2017", write_davis(tmp_path, frames=4)), 1.0, 2)
     noise = {
@@ -81,6 +82,7 @@ def test_a_share_of_the_sequences_comes_out_of_videos(images: RegionImages, tmp_
     assert {both[step].frames.shape for step in range(8)} == {(2, 3, 3, 64, 64)}
 
 
+@pytest.mark.slow
 def test_the_log_can_be_read_line_by_line_and_by_tensorboard(images: RegionImages, tmp_path: Path) -> None:
     sequences = stage1.validation_sequences(images, 1)
     stage1.run(fresh(), images, sequences, tiny(2), tmp_path, workers=0)

@@ -57,6 +57,7 @@ def test_objects_move_and_far_frames_differ_more_than_near_ones(images: RegionIm
     assert overlap_with_the_first(far, 1) < overlap_with_the_first(near, 1) < 0.95
 
 
+@pytest.mark.slow
 def test_some_objects_hide_others_leave_or_return(images: RegionImages) -> None:
     labels = synthesizer(images, max_objects=4).batch(64, times=[0, 6, 7]).labels
     seen = [[int((sequence[t] == k).sum()) for t in range(3)] for sequence in labels for k in range(1, 5)]
