@@ -154,6 +154,16 @@ def test_a_video_is_uploaded_and_opened(store: Store, root: Path) -> None:
     assert again.get("me", opened.session.folder.name).session.count == 8
 
 
+def test_after_a_failed_upload_another_one_is_opened(store: Store, root: Path) -> None:
+    name = store.expect_upload("me")
+    upload(store, name, "text.mp4", b"not a video")
+    with pytest.raises(DataError, match=r"text\.mp4"):
+        store.create("me", store.uploaded("me", name), "text")
+    store.clear_upload("me", name)
+    upload(store, name, "clip.mp4", (root / "clip.mp4").read_bytes())
+    assert store.create("me", store.uploaded("me", name), "clip").session.count == 8
+
+
 def test_images_are_uploaded_as_frames(store: Store, root: Path) -> None:
     name = store.expect_upload("me")
     for file in sorted((root / "shots").iterdir()):

@@ -87,9 +87,11 @@ class StartPage:
                 button.enable()
                 title = str(event.args)
                 await self._open(lambda: store.create(self._owner, store.uploaded(self._owner, name), title))
+                store.clear_upload(self._owner, name)
 
             def refused(event: events.GenericEventArguments) -> None:
                 button.enable()
+                store.clear_upload(self._owner, name)
                 tell(InputError(str(event.args)))
 
             button.on_click(send)

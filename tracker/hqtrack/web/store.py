@@ -126,8 +126,8 @@ class Store:
         """
         folder = self.folder / secrets.token_urlsafe(12)  # which cannot be guessed
         frames, fps = self._frames(path)
-        upload = next((each for each in path.parents if each.name.startswith(NEW)), None)
-        if upload is None:
+        upload = next((each for each in path.parents if each.parent == self.folder), None)
+        if upload is None or not upload.name.startswith(NEW):
             folder.mkdir()
         else:
             upload.rename(folder)
@@ -209,6 +209,11 @@ class Store:
         if any(file.suffix in VIDEO_SUFFIXES for file in files):
             raise InputError("upload one video, or images that are its frames")
         return target
+
+    def clear_upload(self, owner: str, name: str) -> None:
+        """Remove what was uploaded so far, for another try."""
+        self._check_expected(owner, name)
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def forget_upload(self, name: str) -> None:
         """Remove what was uploaded and not opened."""

@@ -1,0 +1,44 @@
+"""The server as it is started, asked by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from web_server import Server
+
+pytestmark = pytest.mark.slow
+
+Start = Callable[..., Server]
+
+
+def test_another_address_needs_the_password_that_is_printed_once(clip: Path, start: Start) -> None:
+    server = start(clip, "--host", "0.0.0.0")
+    password = server.line().strip().rpartition(" ")[2]
+    assert len(password) >= 32
+    address = server.address.replace("0.0.0.0", "127.0.0.1")
+    assert requests.get(address, timeout=60).status_code == 401
+    wrong = requests.post(address, data={"password": password[:-1]}, timeout=60)
+    assert (wrong.status_code, "not the password" in wrong.text) == (401, True)
+    with requests.Session() as browser:
+        page = browser.post(address, data={"password": password}, timeout=60)
+        assert page.status_code == 200
+        assert "/session/" in page.url
+
+
+def test_each_browser_has_sessions_of_its_own(clip: Path, start: Start) -> None:
+    address = start(clip).address
+    mine, yours = requests.Session(), requests.Session()
+    page = mine.get(address, timeout=60)
+    frame = page.url.replace("/session/", "/frames/") + "/0.jpg"
+    assert mine.get(frame, timeout=60).headers["content-type"] == "image/jpeg"
+    for other in (yours, requests):
+        answer = other.get(frame, timeout=60)
+        assert (answer.status_code, answer.text) == (404, "there is no such session")
+        assert "there is no such session" in other.get(page.url, timeout=60).text
+    assert mine.get(frame.replace("/0.jpg", "/40.jpg"), timeout=60).status_code == 422
+    assert mine.get(frame, headers={"Host": "evil.example"}, timeout=60).status_code == 403
+    assert mine.get(frame, headers={"Origin": "http://evil.example"}, timeout=60).status_code == 403
+    mine.close()
+    yours.close()
