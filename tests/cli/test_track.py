@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of, rle_decode
+from hqtrack.video.backlog import Backlog
 from hqtrack.video.folder import STATE
 from hqtrack.video.outputs import BoxTable
 from hqtrack.video.sources import open_frames
@@ -457,15 +459,23 @@ def test_a_terminal_sees_frames_per_second_and_time_left(clip: Path, mask: Path,
 
 
 def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
-    """Let SIGINT come while the table gets this frame."""
-    write = BoxTable.write
+    """Let SIGINT come when this frame is written, before the next one is tracked."""
+    write, hand_over, written = BoxTable.write, Backlog.hand_over, threading.Event()
 
-    def signalled(self: BoxTable, tracked: Tracked) -> None:
+    def noted(self: BoxTable, tracked: Tracked) -> None:
         write(self, tracked)
-        for _ in range(times if tracked.frame.index == frame else 0):
-            signal.raise_signal(signal.SIGINT)
+        if tracked.frame.index == frame:
+            written.set()
 
-    monkeypatch.setattr(BoxTable, "write", signalled)
+    def signalled(self: Backlog[Tracked], tracked: Tracked) -> None:
+        hand_over(self, tracked)
+        if tracked.frame.index == frame:
+            assert written.wait(60)
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(BoxTable, "write", noted)
+    monkeypatch.setattr(Backlog, "hand_over", signalled)
 
 
 def test_a_second_interruption_does_not_wait_for_the_files_and_loses_no_frame(

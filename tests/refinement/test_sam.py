@@ -56,7 +56,7 @@ def assert_as_the_library(network: Any, image: np.ndarray, boxes: torch.Tensor, 
         best(library.predict(point_coords=point.numpy()[None], point_labels=np.array([1])))
         for point in points
     ]
-    for prompts, expected in ((Prompts(boxes=boxes), by_box), (Prompts(points=points), by_point)):
+    for prompts, expected in ((Prompts(boxes=boxes), by_box), (Prompts(points=points[:, None]), by_point)):
         masks, quality = ours.decode(embedding, prompts)
         assert masks.shape == (len(expected), *image.shape[:2])
         for mask, predicted, (want, want_quality) in zip(masks, quality, expected, strict=True):
