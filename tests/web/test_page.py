@@ -164,12 +164,7 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
     for page in (tab, second):
         page.goto(after.address)
         page.get_by_text(f"{done} of {COUNT} frames tracked").wait_for()
-    # What one tab says, the other shows.
-    second.get_by_label("Name of object 1").fill("sun")
-    second.get_by_label("Name of object 1").press("Enter")
-    tab.bring_to_front()  # a page behind another one draws nothing, so that no condition on it is looked at
-    tab.wait_for_function("[...document.querySelectorAll('input')].some(input => input.value === 'sun')")
-    second.bring_to_front()
+    # What one tab starts, the other shows.
     press(second, f"Go on from frame {done}")
     second.close()
     wait_until_tracked(tab)
