@@ -61,10 +61,16 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
+    parser.add_argument("--search-margin", type=float, help="instead of the card's")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    card = zoo.load_card(options.card, long_term_slots=options.slots, long_term_gap=options.gap)
+    card = zoo.load_card(
+        options.card,
+        long_term_slots=options.slots,
+        long_term_gap=options.gap,
+        search_margin=options.search_margin,
+    )
     tracker = HQTrack(card, zoo.load_network(card, options.weights), precision=options.precision)
     name, _, folder = options.data.partition("=")
     videos = read_dataset(name, Path(folder))

@@ -94,6 +94,7 @@ def test_table_1_is_of_the_multi_scale_network() -> None:
         ("short_term_distance", 1, lambda card: card.memory.short_term_distance),
         ("iou_threshold", 0.35, lambda card: card.refiner.iou_threshold),
         ("max_long_edge", 512, lambda card: card.max_long_edge),
+        ("search_margin", 0.5, lambda card: card.search_margin),
         ("paradigm", "separate", lambda card: card.paradigm),
     ],
 )
@@ -104,7 +105,7 @@ def test_a_setting_is_overridden(setting: str, value: object, read: object) -> N
 
 
 def test_every_override_is_tested() -> None:
-    assert len(OVERRIDES) == 6
+    assert len(OVERRIDES) == 7
 
 
 def test_all_long_term_entries_can_be_kept() -> None:

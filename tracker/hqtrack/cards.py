@@ -140,6 +140,9 @@ class Card:
     """Frames are resized so that their longer side is at most this many pixels."""
     min_short_edge: Annotated[int, Field(ge=0, le=LONGEST_EDGE)] = 0
     """Smaller frames are enlarged to this shorter side, within the limit above; 0 enlarges none."""
+    search_margin: Annotated[float, Field(ge=0, le=1000)] | None = None
+    """While an object is seen within its last box, grown on each side by this part of it, it is nowhere
+    else; None searches the whole frame, as published."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 
@@ -155,6 +158,7 @@ OVERRIDES: Mapping[str, tuple[str, ...]] = {
     "short_term_distance": ("memory", "short_term_distance"),
     "iou_threshold": ("refiner", "iou_threshold"),
     "max_long_edge": ("max_long_edge",),
+    "search_margin": ("search_margin",),
     "paradigm": ("paradigm",),
 }
 """Settings that a caller may override, and where a card keeps them."""

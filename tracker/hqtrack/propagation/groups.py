@@ -10,6 +10,7 @@ from torch import Tensor
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.labels import most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
+from hqtrack.propagation.search import SearchRegions, confined, search_regions
 
 
 class ObjectGroup:
@@ -21,6 +22,7 @@ class ObjectGroup:
         long_term_slots: Long-term entries besides the references; None keeps all.
         long_term_gap: Frames between two long-term writes.
         short_term_distance: The short-term memory is the entry of this many frames ago.
+        search_margin: Growth of an object's box to its search region; None searches the whole frame.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class ObjectGroup:
         long_term_slots: int | None,
         long_term_gap: int,
         short_term_distance: int,
+        search_margin: float | None,
     ) -> None:
         self.count = 0
         self._network = network
@@ -39,6 +42,8 @@ class ObjectGroup:
         self._since_long_term_write = 0
         self._long_term = LongTermMemory(long_term_slots)
         self._short_term = ShortTermMemory(short_term_distance)
+        self._search_margin = search_margin
+        self._regions: SearchRegions | None = None
 
     def add_reference(self, features: Features, labels: Tensor, count: int) -> None:
         """Remember a frame whose masks are known, for good.
@@ -51,7 +56,7 @@ class ObjectGroup:
             count: Objects of this group from now on.
         """
         self.count = count
-        entry = self._network.reference(features, self._identity(labels, features))
+        entry = self._network.reference(features, self._identity(self._look(labels), features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
         self._since_long_term_write = 0
@@ -69,22 +74,29 @@ class ObjectGroup:
         amounts to.
         """
         identities = torch.arange(self.count + 1, device=features[0].device)[None]
-        return self._network.decode(features, propagation, identities)[0].float()
+        logits = self._network.decode(features, propagation, identities)[0].float()
+        return logits if self._regions is None else confined(logits, self._regions)
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
-        entry = self._network.memorize(propagation, self._identity(labels, features))
+        entry = self._network.memorize(propagation, self._identity(self._look(labels), features))
         self._short_term.write(entry)
         self._since_long_term_write += 1
         if self._since_long_term_write >= self._gap:
             self._long_term.write(entry)
             self._since_long_term_write = 0
 
-    def _identity(self, labels: Tensor, features: Features) -> tuple[Tensor, ...]:
+    def _look(self, labels: Tensor) -> Tensor:
+        """Give the masks (count + 1, h, w) of the group, background first, and note where its objects are."""
         own = labels.to(torch.int16) - self._offset
         own = own.masked_fill((own < 0) | (own > self.count), 0)
-        used = torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)
-        return self._network.embed_identity((own == used[:, None, None])[None].to(features[0].dtype))
+        masks = own == torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
+        if self._search_margin is not None:
+            self._regions = search_regions(masks[1:], self._search_margin)
+        return masks
+
+    def _identity(self, masks: Tensor, features: Features) -> tuple[Tensor, ...]:
+        return self._network.embed_identity(masks[None].to(features[0].dtype))
 
 
 EPSILON = 1e-5

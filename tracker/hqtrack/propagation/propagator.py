@@ -30,6 +30,8 @@ class Propagator:
         memory: How much is remembered, and when.
         max_long_edge: Limit of the longer side of the network's input.
         min_short_edge: Smaller frames are enlarged to this shorter side, as far as the other limit allows.
+        search_margin: Growth of an object's box on each side, as a fraction of its sides: where it is looked
+            for as long as it is seen there; None searches the whole frame.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -43,6 +45,7 @@ class Propagator:
         memory: Memory,
         max_long_edge: int,
         min_short_edge: int,
+        search_margin: float | None,
         paradigm: Paradigm,
         device: torch.device,
         dtype: torch.dtype,
@@ -51,6 +54,7 @@ class Propagator:
         self._memory = memory
         self._max_long_edge = max_long_edge
         self._min_short_edge = min_short_edge
+        self._search_margin = search_margin
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
         self._normalize = Normalizer(device, dtype)
@@ -177,4 +181,5 @@ class Propagator:
             long_term_slots=self._memory.long_term_slots,
             long_term_gap=self._memory.long_term_gap,
             short_term_distance=self._memory.short_term_distance,
+            search_margin=self._search_margin,
         )
