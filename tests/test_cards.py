@@ -11,6 +11,7 @@ from hqtrack.zoo import (
     find_weights,
     load_card,
 )
+from small_card import MINIMAL, card_of
 
 SYSTEMS = [
     "aot-l-joint",
@@ -26,21 +27,6 @@ SYSTEMS = [
     "vmos-r50",
     "vmos-sam-h",
 ]
-
-MINIMAL = """
-name = "mine"
-title = "a system of my own"
-network = "vmos"
-[weights]
-file = "mine.pth"
-origin = "published"
-"""
-
-
-def card_of(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    return path
 
 
 def test_every_system_of_the_paper_is_a_card() -> None:

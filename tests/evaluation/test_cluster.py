@@ -2,6 +2,7 @@
 
 import errno
 import importlib.metadata
+import shutil
 import time
 from pathlib import Path
 
@@ -11,9 +12,17 @@ from vot.experiment import UnsupervisedExperiment
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation import cluster as clusters
-from hqtrack.evaluation.cluster import Workers, check_workers, divide, existing_cluster, memory_need
+from hqtrack.evaluation.cluster import (
+    Workers,
+    check_workers,
+    divide,
+    existing_cluster,
+    local_cluster,
+    memory_need,
+)
+from hqtrack.evaluation.evaluate import outcome_of
 from hqtrack.evaluation.results import trajectory_length
-from hqtrack.evaluation.tasks import Need, Task, reason, run_task
+from hqtrack.evaluation.tasks import Need, Task, reason, run_task, worker_facts
 from small_workspace import Recorder
 
 pytestmark = pytest.mark.slow
@@ -71,6 +80,30 @@ def test_workers_that_lack_something_are_named(
     )
     with pytest.raises(DataError, match=r"has torch .*this command 0\.0.*same versions"):
         check_workers(cluster, workspace, (), "run-4")
+
+
+def test_a_dataset_that_a_worker_lacks_is_told(cluster: Client, workspace: Path) -> None:
+    assert (
+        len(worker_facts(str(workspace), (), "run-5")["sequences"]) == 3
+    )  # this process keeps what it opened
+    (workspace / "sequences" / "list.txt").write_text("long\nmiddle\n")
+    with pytest.raises(DataError, match=r"worker tcp://.* no frames of the sequence short, this command 5"):
+        check_workers(cluster, workspace, (), "run-5")
+    shutil.rmtree(workspace / "sequences")
+    with pytest.raises(DataError, match=r"worker tcp://.*: no dataset in .*sequences"):
+        check_workers(cluster, workspace, (), "run-6")
+
+
+def test_tasks_do_not_wait_for_ever_for_workers_that_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clusters, "SECONDS_WITHOUT_WORKERS", 1)
+    with local_cluster(Workers(1, 1, 0)) as client:
+        client.retire_workers(close_workers=True)
+        client.cluster.scale(0)
+        future = client.submit(len, "task")
+        outcome = outcome_of(future, 2.0)
+    assert "no worker is left" in str(outcome.failure)
 
 
 def test_workers_that_share_a_processor_are_refused(workspace: Path) -> None:

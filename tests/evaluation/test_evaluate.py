@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from hqtrack.cli import app
 from hqtrack.errors import CardError, DataError
 from hqtrack.evaluation.workspaces import open_workspace
-from small_workspace import LENGTHS, Run, result_files
+from small_workspace import LENGTHS, TRACKERS, Run, result_files
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +84,16 @@ def test_a_tracker_that_fails_is_named_with_its_own_reason_and_the_rest_is_finis
     assert all("no cheese here" in str(outcome.failure) for outcome in evaluation.failures.values())
     assert len(result_files(workspace, "FirstMask")) == 2 * len(LENGTHS)
     assert result_files(workspace, "Crashing") == {}
+
+
+def test_a_tracker_that_never_says_a_word_is_given_up_after_its_time(workspace: Path, run: Run) -> None:
+    (workspace / "sequences" / "list.txt").write_text("short\n")
+    with (workspace / "trackers.ini").open("a") as file:
+        file.write(f"\n[Mute]\nprotocol = traxpython\ncommand = mute\npaths = {TRACKERS}\ntimeout = 3\n")
+    started = time.monotonic()
+    (outcome,) = run(workspace, "Mute").failures.values()
+    assert "Unable to connect to tracker" in str(outcome.failure)
+    assert time.monotonic() - started < 60
 
 
 def test_a_worker_that_is_killed_in_mid_sequence_costs_only_its_task(workspace: Path, run: Run) -> None:

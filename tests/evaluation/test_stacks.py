@@ -12,10 +12,11 @@ from vot.region import Mask
 from vot.region.io import write_trajectory
 from vot.stack import list_integrated_stacks
 from vot.tracker import RealtimeTrackerRuntime, TrackerRuntime
+from vot.tracker.trax import TrackerProcess
 from vot.utilities.cli import do_analysis, do_pack
 
 from hqtrack.errors import DataError
-from hqtrack.evaluation.workspaces import mend_realtime, open_workspace
+from hqtrack.evaluation.workspaces import mend_realtime, mend_starting, open_workspace
 from small_workspace import Run, make_workspace
 
 pytestmark = pytest.mark.slow
@@ -129,3 +130,11 @@ def test_the_toolkit_is_mended_where_it_lacks_something_and_once(monkeypatch: py
     monkeypatch.setattr(RealtimeTrackerRuntime, "run", TrackerRuntime.run)
     assert mend_realtime()
     assert not mend_realtime()
+
+    def as_in_release_0_9_0(self: TrackerProcess, enable: bool = True) -> None:
+        if self._watchdog_counter:
+            self._watchdog_counter = self._timeout * 10 if enable else -1
+
+    monkeypatch.setattr(TrackerProcess, "_watchdog_reset", as_in_release_0_9_0)
+    assert mend_starting()
+    assert not mend_starting()

@@ -15,21 +15,7 @@ from hqtrack.zoo import (
     verify,
     weights_of,
 )
-
-MINIMAL = """
-name = "mine"
-title = "a system of my own"
-network = "vmos"
-[weights]
-file = "mine.pth"
-origin = "published"
-"""
-
-
-def card_of(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    return path
+from small_card import MINIMAL, card_of
 
 
 @pytest.fixture

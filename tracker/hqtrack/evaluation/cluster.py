@@ -20,6 +20,9 @@ from hqtrack.evaluation.tasks import PACKAGES, Need, worker_facts
 SECONDS_TO_ANSWER = 10
 """A scheduler that is there answers within this time."""
 
+SECONDS_WITHOUT_WORKERS = 120
+"""So long a task waits where all workers have died, for one that is started again."""
+
 DASHBOARD = ":0"
 """Any free port."""
 
@@ -125,6 +128,7 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
         }
     settings = {
         "distributed.scheduler.allowed-failures": 1,
+        "distributed.scheduler.no-workers-timeout": f"{SECONDS_WITHOUT_WORKERS}s",
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.worker.daemon": False,
     }
@@ -193,17 +197,32 @@ def check_workers(client: Client, workspace: Path, needs: Sequence[Need], run: s
                 "or GPU; start workers with --nthreads 1, as many as there should be trackers at a time"
             )
     answers = client.run(worker_facts, str(workspace), tuple(needs), run, on_error="return")
-    here = worker_facts(str(workspace), (), run)["versions"]
+    here = worker_facts(str(workspace), (), run)
     for address, answer in answers.items():
         if isinstance(answer, BaseException):
             raise DataError(f"worker {address} cannot run hqtrack: {type(answer).__name__}: {answer}")
-        for name in PACKAGES:
-            if answer["versions"][name] != here[name]:
-                raise DataError(
-                    f"worker {address} on {answer['host']} has {name} {answer['versions'][name]}, this "
-                    f"command {here[name]}; results would depend on where they are made: install the same "
-                    "versions everywhere"
-                )
         if answer["problems"]:
             raise DataError(f"worker {address} on {answer['host']}: {answer['problems'][0]}")
+        _compare(here, answer, address)
     return len(answers)
+
+
+def _compare(here: dict[str, Any], there: dict[str, Any], address: str) -> None:
+    """See that a worker gives the results that this command would give.
+
+    Raises:
+        DataError: It would not.
+    """
+    worker = f"worker {address} on {there['host']}"
+    for name in PACKAGES:
+        if there["versions"][name] != here["versions"][name]:
+            raise DataError(
+                f"{worker} has {name} {there['versions'][name]}, this command {here['versions'][name]}; "
+                "results would depend on where they are made: install the same versions everywhere"
+            )
+    for name, frames in here["sequences"].items():
+        if there["sequences"].get(name) != frames:
+            raise DataError(
+                f"{worker} has {there['sequences'].get(name, 'no')} frames of the sequence {name}, this "
+                f"command {frames}; put the same dataset there"
+            )

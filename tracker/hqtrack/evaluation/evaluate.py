@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, as_completed
+from distributed.scheduler import NoWorkerError
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
@@ -30,9 +31,10 @@ from hqtrack.evaluation.cluster import (
 from hqtrack.evaluation.results import State, remove, state_of
 from hqtrack.evaluation.tasks import TOPIC, Need, Outcome, Task, run_task
 from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
+from hqtrack.zoo.weights import CACHE_VARIABLE
 
 CARD_VARIABLE, WEIGHTS_VARIABLE = "HQTRACK_CARD", "HQTRACK_WEIGHTS"
-LOCAL_VARIABLES = (WEIGHTS_VARIABLE, "HQTRACK_DEVICE", "HQTRACK_PRECISION", "HQTRACK_CACHE")
+LOCAL_VARIABLES = (WEIGHTS_VARIABLE, "HQTRACK_DEVICE", "HQTRACK_PRECISION", CACHE_VARIABLE)
 """Settings of an entry that say where and with which file a system runs, not which system it is."""
 
 
@@ -271,17 +273,20 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
             futures[client.submit(run_task, task, key=key, priority=task.frames, pure=False)] = task
         started = time.monotonic()
         for future in as_completed(futures):
-            yield futures[future], _outcome(future, time.monotonic() - started)
+            yield futures[future], outcome_of(future, time.monotonic() - started)
     finally:
         client.cancel(list(futures), force=True)
         client.unsubscribe_topic(TOPIC)
 
 
-def _outcome(future: Future[Outcome], seconds: float) -> Outcome:
+def outcome_of(future: Future[Outcome], seconds: float) -> Outcome:
+    """Say how a task ended, also one whose workers died."""
     error = future.exception()
     if error is None:
         return future.result()
     if isinstance(error, KilledWorker):
         why = "its worker died, and so did the one that tried again: killed, or out of memory"
         return Outcome(seconds, 0, why)
+    if isinstance(error, NoWorkerError):
+        return Outcome(seconds, 0, "no worker is left, and none came back in time: killed, or out of memory")
     return Outcome(seconds, 0, f"{type(error).__name__}: {error}")

@@ -258,8 +258,9 @@ def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str,
         run: Of which run this is.
     """
     problems = []
+    sequences = {}
     try:
-        _workspace(workspace, run)
+        sequences = {sequence.name: len(sequence) for sequence in _workspace(workspace, run).dataset}
     except HQTrackError as error:
         problems.append(str(error))
     for need in needs:
@@ -270,5 +271,6 @@ def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str,
     return {
         "host": os.uname().nodename if hasattr(os, "uname") else "",
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "sequences": sequences,
         "problems": problems,
     }

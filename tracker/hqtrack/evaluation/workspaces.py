@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from vot.dataset import load_dataset
 from vot.experiment.referral import ReferralExperiment
 from vot.stack import Stack, resolve_stack
 from vot.tracker import OnlineTrackerRuntime, RealtimeTrackerRuntime, Tracker, TrackerRuntime
+from vot.tracker.trax import TrackerProcess
 from vot.utilities import normalize_path
 from vot.workspace import Workspace
 
@@ -58,6 +60,7 @@ def open_workspace(folder: Path) -> Workspace:
         raise DataError(f"{folder} cannot be opened: {error}") from error
     _refuse_what_is_not_masks(workspace.stack, folder)
     mend_realtime()
+    mend_starting()
     return workspace
 
 
@@ -114,6 +117,28 @@ def mend_realtime() -> bool:
     if getattr(RealtimeTrackerRuntime, "run", None) is not getattr(TrackerRuntime, "run", None):
         return False
     RealtimeTrackerRuntime.run = OnlineTrackerRuntime.run
+    return True
+
+
+def mend_starting() -> bool:
+    """Let the toolkit watch over a tracker that starts, too; tells whether it did not.
+
+    Release 0.9.0 takes a counter of 0 for a time that is up, and starts with 0: for a tracker's greeting it
+    waits without end, whatever its `timeout` says.
+    """
+    starting = SimpleNamespace(_watchdog_counter=0, _timeout=1, _client=None)
+    TrackerProcess._watchdog_reset(starting, True)
+    if starting._watchdog_counter:
+        return False
+    original = TrackerProcess._watchdog_reset
+
+    def reset(self: TrackerProcess, enable: bool = True) -> None:
+        if enable and self._client is None:
+            self._watchdog_counter = self._timeout * 10
+        else:
+            original(self, enable)
+
+    TrackerProcess._watchdog_reset = reset
     return True
 
 

@@ -34,11 +34,16 @@ LOG_EVERY = 50
 class Batches(Dataset[Any], ABC):
     """Batch number `step` of a training: a function of its settings and the step alone."""
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, seed: int) -> None:
+        self.steps, self.seed = steps, seed
+        self.rank, _ = processes()
 
     def __len__(self) -> int:
         return self.steps
+
+    def random(self, step: int) -> np.random.Generator:
+        """Give what chooses this process's share of a step."""
+        return np.random.default_rng([self.seed, step, self.rank])
 
     @abstractmethod
     def __getitem__(self, step: int) -> Any:

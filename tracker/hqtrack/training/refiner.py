@@ -46,16 +46,13 @@ class CropBatches(Batches):
     """Batches of crops."""
 
     def __init__(self, sampler: CropSampler, settings: RefinerTraining) -> None:
-        super().__init__(settings.steps)
+        super().__init__(settings.steps, settings.seed)
         self.sampler = sampler
-        self.seed = settings.seed
-        self.rank, _ = processes()
         self.share = share_of(settings.batch)
 
     def __getitem__(self, step: int) -> CropBatch:
         """See `Batches`."""
-        rng = np.random.default_rng([self.seed, step, self.rank])
-        return gathered(self.sampler, rng, self.share)
+        return gathered(self.sampler, self.random(step), self.share)
 
 
 def gathered(

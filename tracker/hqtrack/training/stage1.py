@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batches, processes, share_of, train
+from hqtrack.training.loop import Batches, share_of, train
 from hqtrack.training.recipes import Phase, SynthesisTraining
 from hqtrack.training.step import Batch, Ema, batch_loss
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
@@ -33,12 +33,11 @@ class SyntheticBatches(Batches):
         device: torch.device | str = "cpu",
         videos: Sequence[Source] = (),
     ) -> None:
-        super().__init__(settings.steps)
+        super().__init__(settings.steps, settings.seed)
         self.images = images
         self.videos = videos
         self.settings = settings
         self.device = device
-        self.rank, _ = processes()
         self.shares = {phase: share_of(phase.batch) for phase in settings.phases}
 
     def __getitem__(self, step: int) -> Batch:
@@ -55,7 +54,7 @@ class SyntheticBatches(Batches):
         if long_gap:
             gap = int(rng.integers(2, 16))
             times = [0.0, *(float(gap + i) for i in range(phase.frames - 1))]
-        rng = np.random.default_rng([settings.seed, step, self.rank])
+        rng = self.random(step)
         synthesizer = SequenceSynthesizer(
             self.images,
             size=phase.size,

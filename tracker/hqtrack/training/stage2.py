@@ -11,7 +11,7 @@ import torch
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batches, processes, share_of, train
+from hqtrack.training.loop import Batches, share_of, train
 from hqtrack.training.recipes import VideoTraining
 from hqtrack.training.step import Batch, Ema, batch_loss
 
@@ -20,7 +20,7 @@ class VideoBatches(Batches):
     """Batches of sequences out of annotated videos."""
 
     def __init__(self, sources: Sequence[Source], settings: VideoTraining) -> None:
-        super().__init__(settings.steps)
+        super().__init__(settings.steps, settings.seed)
         self.sampler = ClipSampler(
             sources,
             size=settings.size,
@@ -29,13 +29,11 @@ class VideoBatches(Batches):
             short_edge=settings.short_edge,
             merge=settings.merge,
         )
-        self.seed = settings.seed
-        self.rank, _ = processes()
         self.share = share_of(settings.batch)
 
     def __getitem__(self, step: int) -> Batch:
         """See `Batches`."""
-        rng = np.random.default_rng([self.seed, step, self.rank])
+        rng = self.random(step)
         clips = [self.sampler.sample(rng) for _ in range(self.share)]
         return Batch(
             torch.from_numpy(np.stack([clip.frames for clip in clips])),

@@ -17,13 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import DataError, InputError, naming
-from hqtrack.masks import Rle, rle_decode, runs_of
 from hqtrack.video.corrections import Correction
+from hqtrack.video.lines import Line, line_of, parsed
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked import Tracked
@@ -75,10 +74,10 @@ class Journal:
     def __init__(self, folder: Path, job: Job) -> None:
         self.job = job
         self._settings, self._path = folder / SETTINGS, folder / FRAMES
-        self._past: Iterator[tuple[str, list[Rle]]] = iter(())
+        self._past: Iterator[Line] = iter(())
         self.left = 0
         """Frames of an earlier run that `past` has still to give."""
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._kept = time.monotonic()
 
     @classmethod
@@ -102,7 +101,7 @@ class Journal:
             part.unlink(missing_ok=True)
             raise
         part.replace(journal._settings)
-        journal._file = journal._path.open("w", encoding="ascii")
+        journal._file = journal._path.open("wb")
         return journal
 
     @classmethod
@@ -117,7 +116,7 @@ class Journal:
         journal._path.touch()
         journal.left = journal._sound_lines()
         journal._past = journal._read()
-        journal._file = journal._path.open("a", encoding="ascii")
+        journal._file = journal._path.open("ab")
         return journal
 
     def past(self, frame: Frame) -> Tracked:
@@ -127,25 +126,19 @@ class Journal:
             ChangedSourceError: The frame is not the one that was tracked then.
         """
         self.left -= 1
-        name, run_lengths = next(self._past)
-        masks = np.zeros((len(run_lengths), *frame.image.shape[:2]), bool)
-        if name != frame.name or any(coded["size"] != [*masks.shape[1:]] for coded in run_lengths):
+        line = next(self._past)
+        if line.frame != frame.name or line.size != frame.image.shape[:2]:
             raise ChangedSourceError(
                 f"frame {frame.name} is not the one that was tracked before: the source has changed; "
                 "start anew with --force"
             )
-        for mask, coded in zip(masks, run_lengths, strict=True):
-            mask[:] = rle_decode(coded)
-        return Tracked(frame, masks, run_lengths)
+        return Tracked(frame, line.decoded(), line.run_lengths)
 
     def append(self, tracked: Tracked) -> None:
         """Record a frame."""
         assert self._file is not None
-        counts = [run_lengths["counts"] for run_lengths in tracked.run_lengths]
-        entry = {"frame": tracked.frame.name, "size": tracked.masks.shape[1:], "masks": counts}
         with naming(self._path):
-            json.dump(entry, self._file)
-            self._file.write("\n")
+            self._file.write(line_of(tracked.frame.name, tracked.masks.shape[1:], tracked.run_lengths))
             self._file.flush()
             if time.monotonic() - self._kept > KEPT_EVERY:
                 os.fsync(self._file.fileno())
@@ -168,12 +161,12 @@ class Journal:
         with self._path.open("rb+") as file:
             for line in file:
                 try:
-                    _, run_lengths = _parsed(line)
+                    masks = parsed(line).masks
                 except ValueError:
                     break
-                if not line.endswith(b"\n") or len(run_lengths) < objects:
+                if not line.endswith(b"\n") or len(masks) < objects:
                     break
-                count, end, objects = count + 1, end + len(line), len(run_lengths)
+                count, end, objects = count + 1, end + len(line), len(masks)
             file.seek(end)
             if b"\n" in file.read():
                 logger.warning("%s: is damaged; going on after the %d frames before that", self._path, count)
@@ -181,35 +174,10 @@ class Journal:
             file.truncate()
         return count
 
-    def _read(self) -> Iterator[tuple[str, list[Rle]]]:
+    def _read(self) -> Iterator[Line]:
         with self._path.open("rb") as file:
             for line in file:
-                yield _parsed(line)
-
-
-@dataclass(frozen=True, config=ConfigDict(strict=True))
-class _Line:
-    """What a line of the record holds."""
-
-    frame: str
-    size: tuple[int, int]
-    masks: list[str]
-
-
-_LINES = TypeAdapter(_Line)
-
-
-def _parsed(line: bytes) -> tuple[str, list[Rle]]:
-    """Read a line: the frame's name, and the masks of all objects.
-
-    Raises:
-        ValueError: It is damaged.
-    """
-    entry = _LINES.validate_json(line)
-    coded: list[Rle] = [{"size": [*entry.size], "counts": counts} for counts in entry.masks]
-    for each in coded:
-        runs_of(each)
-    return entry.frame, coded
+                yield parsed(line)
 
 
 def read_job(folder: Path) -> Job:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
-import numpy as np
-
 from hqtrack.errors import DataError
-from hqtrack.masks import Masks, rle_decode, rle_encode
+from hqtrack.masks import Masks, rle_encode
+from hqtrack.video.lines import line_of, parsed
 
 
 class Record:
@@ -52,18 +50,13 @@ class Record:
             self._file.seek(self._ends[index])
             line = self._file.read(self._ends[index + 1] - self._ends[index])
         try:
-            entry = json.loads(line)
-            masks = np.zeros((len(entry["masks"]), *entry["size"]), bool)
-            for mask, counts in zip(masks, entry["masks"], strict=True):
-                mask[:] = rle_decode({"size": entry["size"], "counts": counts})
-        except (ValueError, KeyError, TypeError) as error:
+            return parsed(line).decoded()
+        except ValueError as error:
             raise DataError(f"{self._path}: the record of frame {index} is damaged; track again") from error
-        return masks
 
     def append(self, name: str, masks: Masks) -> None:
         """Record the next frame."""
-        counts = [rle_encode(mask)["counts"] for mask in masks]
-        line = json.dumps({"frame": name, "size": masks.shape[1:], "masks": counts}).encode() + b"\n"
+        line = line_of(name, masks.shape[1:], [rle_encode(mask) for mask in masks])
         with self._lock:
             self._file.seek(self._ends[-1])
             try:

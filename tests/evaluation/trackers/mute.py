@@ -1,0 +1,5 @@
+"""A tracker that hangs while it starts."""
+
+import time
+
+time.sleep(300)
