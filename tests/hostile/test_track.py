@@ -154,6 +154,21 @@ def test_force_removes_what_was_written_and_nothing_else(clip: Path, mask: Path,
     assert (stopped / "labels" / "mine.png").read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("name", ["boxes.csv", "labels/001.png"])
+def test_force_replaces_nothing_that_it_did_not_write(
+    clip: Path, mask: Path, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "out" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"precious")
+    command = ("track", clip, "-o", tmp_path / "out")
+    for more in (("--mask", mask, "--labels", "--csv", "--force", *QUICK), ("--resume",)):
+        result = hqtrack(*command, *more)
+        assert result.exit_code == 2
+        assert f"{name}: is not known to be hqtrack's" in result.stderr or "no unfinished" in result.stderr
+        assert theirs.read_bytes() == b"precious"
+
+
 @pytest.mark.parametrize("what", ["frames", "mask", "object"])
 def test_an_input_among_the_outputs_is_never_overwritten(
     mask: Path, stopped: Path, what: str, clip: Path

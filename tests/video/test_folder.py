@@ -49,6 +49,21 @@ def test_only_what_was_written_is_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "boxes.csv").exists()
 
 
+def test_what_nobody_wrote_is_not_replaced(tmp_path: Path) -> None:
+    folder = OutputFolder(tmp_path)
+    (tmp_path / "labels").mkdir()
+    with folder.claimed():
+        folder.note(tmp_path / "labels" / "ours.png")
+    for name in ("labels/ours.png", "labels/theirs.png", "overlay.mp4"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"overlay\.mp4: is not known to be hqtrack's.*move it away"):
+        folder.protect({"labels", "overlay.mp4"})
+    folder.protect({"labels"})
+    folder.note(tmp_path / "labels" / "ours.png")
+    with pytest.raises(InputError, match=r"theirs\.png: is not known"):
+        folder.note(tmp_path / "labels" / "theirs.png")
+
+
 def test_a_list_that_was_tampered_with_removes_nothing_elsewhere(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path / "out")
     with folder.claimed():

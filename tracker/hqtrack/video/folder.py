@@ -26,6 +26,7 @@ class OutputFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock, self._list = path / STATE / "lock", path / STATE / "written"
+        self._foreign: frozenset[Path] = frozenset()
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -59,8 +60,37 @@ class OutputFolder:
             with self.claimed():
                 pass
 
+    @property
+    def has_list(self) -> bool:
+        """Whether it is known which files were written."""
+        return self._list.exists()
+
+    def protect(self, names: Collection[str]) -> None:
+        """Let no file of these names, or in folders of these names, be replaced that no run has written.
+
+        Raises:
+            InputError: A file of somebody else's has one of the names itself.
+        """
+        listed = self._listed()
+        there = [file for name in names for file in _files(self.path / name)]
+        self._foreign = frozenset(there).difference(self.path / file for file in listed)
+        for name in names:
+            self._refuse(self.path / name)
+
+    def _refuse(self, file: Path) -> None:
+        if file in self._foreign:
+            raise InputError(
+                f"{file}: is not known to be hqtrack's (see {self._list}), and would be replaced; move it "
+                "away, or name another folder with -o"
+            )
+
     def note(self, file: Path) -> None:
-        """List a file, before it is there."""
+        """List a file, before it is there.
+
+        Raises:
+            InputError: It would replace one that is protected.
+        """
+        self._refuse(file)
         with self._list.open("a", encoding="ascii") as written:
             written.write(_line(file.relative_to(self.path)))
 
@@ -86,6 +116,13 @@ class OutputFolder:
                 if path.parts and not path.is_absolute() and ".." not in path.parts:
                     files.append(path)
         return files
+
+
+def _files(path: Path) -> list[Path]:
+    """Give a file, or the files in a folder; none where there is neither."""
+    if path.is_dir():
+        return [file for file in path.iterdir() if not file.is_dir()]
+    return [path] if path.exists() else []
 
 
 def _line(file: Path) -> str:

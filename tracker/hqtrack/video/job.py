@@ -240,6 +240,9 @@ class VideoRun:
 
     def _begin(self, folder: OutputFolder) -> Journal | None:
         """Make the folder ready, and open the record; a live source has none."""
+        names = {WRITERS[kind].name for kind in self.job.outputs}
+        if not self._resume or folder.has_list:
+            folder.protect(names)
         if self._resume:
             journal = Journal.resume(self.out)
             if self.frames.indices is not None and len(self.frames) < journal.left:
@@ -249,7 +252,7 @@ class VideoRun:
                     "before; restore it, or start anew with --force"
                 )
             return journal
-        folder.remove_written({WRITERS[kind].name for kind in self.job.outputs})
+        folder.remove_written(names)
         return None if self.frames.live else Journal.begin(self.out, self.job)
 
     def _leave(self, journal: Journal, frames: int) -> None:
