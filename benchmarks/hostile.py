@@ -41,7 +41,14 @@ TABLE = ROOT / "docs" / "reliability.md"
 SECONDS = 400.0
 """A case that takes longer is bad: it hangs."""
 
+SECONDS_BETWEEN_LINES = 15.0
+"""How often an area says how far it is."""
+
 CONTEXT = multiprocessing.get_context("forkserver")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -52,6 +59,12 @@ class Tally:
     refused: int = 0
     recovered: int = 0
     bad: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
 
     @property
     def tried(self) -> int:
@@ -65,7 +78,10 @@ class Tally:
             self.recovered += 1
         else:
             self.bad.append(f"{name}: {outcome}")
-            print(f"bad: {self.area}: {name}: {outcome}", file=sys.stderr, flush=True)
+            say(f"bad: {self.area}: {name}: {outcome}")
+        if time.monotonic() - self.told > SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            say(f"{self.area}: {self.tried} cases so far, {self.seconds:.0f} s")
 
     def attempt(self, name: str, action: Callable[[], object]) -> None:
         """Run a case in this process: an error of ours is clear, another one is bad."""
@@ -724,22 +740,21 @@ def main() -> int:
     )
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tracker"), str(ROOT / "tests")])
+    begin = time.monotonic()
     tallies = []
     with tempfile.TemporaryDirectory() as cache:
         os.environ["HQTRACK_CACHE"] = cache
         for area, attack in AREAS.items():
             if not any(text in area for text in options.only):
                 continue
-            begin = time.monotonic()
             tally = Tally(area)
             attack(tally, options.seed, options.scale)
             tallies.append(tally)
-            print(
-                f"{area}: {tally.tried} cases in {time.monotonic() - begin:.0f} s: "
-                f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad",
-                file=sys.stderr,
-                flush=True,
+            say(
+                f"{area}: {tally.tried} cases in {tally.seconds:.0f} s: "
+                f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad"
             )
+    say(f"all in {time.monotonic() - begin:.0f} s")
     print(table(tallies))
     if options.write:
         text = TABLE.read_text(encoding="utf-8")

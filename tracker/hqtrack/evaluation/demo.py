@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 from vot.tracker import Tracker
 from vot.workspace import Workspace
@@ -19,7 +18,7 @@ from vot.workspace import Workspace
 from hqtrack.errors import DataError
 from hqtrack.evaluation.evaluate import Silent, Watcher, evaluate
 from hqtrack.evaluation.measures import Measures, read_measures
-from hqtrack.evaluation.pictures import frame_of, masks_of, sheet
+from hqtrack.evaluation.pictures import frame_of, masks_of, sheet, write_picture
 from hqtrack.evaluation.toolkit import analyse, expected, pack, run_toolkit
 from hqtrack.evaluation.workspaces import open_workspace, resolve
 from hqtrack.scenes.dataset import FRAMES_PER_SECOND
@@ -83,7 +82,7 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     overlay.parent.mkdir(parents=True, exist_ok=True)
     refined, propagated = resolve(workspace, TRACKERS[:2])
     _draw(workspace, (propagated, refined), overlay)
-    cv2.imwrite(str(sheet_file), sheet(workspace, (refined, propagated))[..., ::-1])
+    write_picture(sheet_file, sheet(workspace, (refined, propagated)))
     return DemoResult(
         measures,
         expected(report, "report"),

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from vot.workspace import Workspace
 
 from hqtrack.errors import DataError, HQTrackError
 from hqtrack.evaluation.evaluate import Evaluation, Watcher, evaluate
 from hqtrack.evaluation.measures import MEASURES, Measures
 from hqtrack.evaluation.paper import Study, System
-from hqtrack.evaluation.pictures import sheet
+from hqtrack.evaluation.pictures import sheet, write_picture
 from hqtrack.evaluation.tasks import Need
 from hqtrack.evaluation.toolkit import analyse, pack
 from hqtrack.evaluation.workspaces import open_workspace, resolve, understand
@@ -112,10 +111,8 @@ def run_study(
                 rows[system] = dataclasses.replace(row, measures=answered[system.name], note="")
     elif study.kind == "sheet" and identifiers:
         workspace = open_workspace(folder)
-        image = sheet(workspace, resolve(workspace, list(identifiers.values())))
         picture = folder / "output" / "experiments" / f"{name}.jpg"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(picture), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        write_picture(picture, sheet(workspace, resolve(workspace, list(identifiers.values()))))
         rows |= {system: Row(system, note="drawn") for system in identifiers}
     objects = sum(len(sequence.objects()) for sequence in workspace.dataset)
     return Result(study, tuple(rows.values()), len(workspace.dataset), objects, picture, light)

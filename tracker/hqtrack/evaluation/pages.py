@@ -54,7 +54,7 @@ def write_result(result: Result, folder: Path, name: str) -> list[Path]:
                 content, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None
             )
             written.append(folder / f"{name}.{ending}")
-            written[-1].write_bytes(content.getvalue())
+            write_atomically(written[-1], content.getvalue())
     if result.picture is not None:
         written.append(result.picture)
     return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from vot.tracker import Tracker
 from vot.tracker.results import Trajectory
 from vot.workspace import Workspace
 
+from hqtrack.evaluation.workspaces import write_atomically
 from hqtrack.images import Image
 from hqtrack.masks import Masks
 from hqtrack.video.drawing import contact_sheet, draw_masks
@@ -56,6 +58,16 @@ def sheet(workspace: Workspace, trackers: Sequence[Tracker]) -> Image:
             row += [np.zeros_like(row[0])] * (SHEET_FRAMES - len(row))
             images += row
     return contact_sheet(images, columns=SHEET_FRAMES)
+
+
+def write_picture(file: Path, image: Image) -> None:
+    """Write a picture in the format that its name says, at once or not at all.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    _, content = cv2.imencode(file.suffix, image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    write_atomically(file, content.tobytes())
 
 
 def _titled(image: Image, title: str) -> Image:

@@ -234,8 +234,8 @@ def _described(settings: Sequence[tuple[str, str]]) -> str:
     return "".join(f", {key} = {value}" for key, value in settings)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write a text file at once, or not at all.
+def write_atomically(file: Path, content: str | bytes) -> None:
+    """Write a file at once, or not at all.
 
     Raises:
         DataError: It cannot be written.
@@ -244,8 +244,8 @@ def write_atomically(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
             Path(partial).chmod(0o644)
             Path(partial).replace(file)
         except OSError:
