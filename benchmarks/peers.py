@@ -150,8 +150,6 @@ SIDES: dict[str, tuple[Run, dict[str, Any], int, int]] = {
     "HQTrack as published, with HQ-SAM ViT-H": (published, {"refiner": "hq-sam-vit-h"}, 1, 1),
 }
 OURS = next(iter(SIDES))
-KEYS = "seconds", "busy"
-"""Of a frame on the clock, and of all processor cores together."""
 
 
 def run_side(name: str, options: Options) -> dict[str, Any]:
@@ -178,11 +176,7 @@ def run_side(name: str, options: Options) -> dict[str, Any]:
                 start, worked = time.perf_counter(), time.process_time()
         except Missing as error:
             return {"missing": str(error)}
-    peak = (
-        torch.cuda.max_memory_allocated()
-        if cuda
-        else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    )
+    peak = torch.cuda.max_memory_allocated() if cuda else resident_peak()
     return {
         "seconds": seconds[options.warm_up :],
         "busy": busy[options.warm_up :],
@@ -209,17 +203,20 @@ def report(folder: Path) -> str:
     measured = {name: result for name, result in data.items() if "seconds" in result}
     if len({str(result["settings"]) for result in measured.values()}) > 1:
         raise SystemExit(f"the results in {folder} are of different settings; run all sides anew")
-    lines = ["| | frames/s | ms a frame | processor ms | times ours (processor) | peak memory |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines = [
+        "| | frames/s | ms a frame | processor ms | times ours | peak memory |",
+        "|---|---|---|---|---|---|",
+    ]
     ours = measured.get(OURS)
     for name, result in data.items():
         if "missing" in result:
-            lines.append(f"| {name} | | | | not here: {result['missing']} |")
+            lines.append(f"| {name} | | | | | not here: {result['missing']} |")
             continue
-        each = statistics.median(result["seconds"])
-        ratio = f"{each / ours:.2f}" if ours else ""
+        each, busy = (statistics.median(result[key]) for key in ("seconds", "busy"))
+        ratio = f"{each / statistics.median(ours['seconds']):.1f}" if ours else ""
         lines.append(
-            f"| {name} | {1 / each:.2f} | {1000 * each:.0f} | {ratio} | {result['peak_gb']:.2f} GB |"
+            f"| {name} | {1 / each:.2f} | {1000 * each:.0f} | {1000 * busy:.0f} | {ratio} "
+            f"| {result['peak_gb']:.2f} GB |"
         )
     if measured:
         width, height, objects, device = next(iter(measured.values()))["settings"]

@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
     parser.add_argument("--search-margin", type=float, help="instead of the card's")
+    parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -70,6 +71,7 @@ def main() -> None:
         long_term_slots=options.slots,
         long_term_gap=options.gap,
         search_margin=options.search_margin,
+        max_long_edge=options.long_edge,
     )
     tracker = HQTrack(card, zoo.load_network(card, options.weights), precision=options.precision)
     name, _, folder = options.data.partition("=")

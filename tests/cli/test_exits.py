@@ -1,6 +1,8 @@
 """What becomes of errors: one line, and an exit code that tells wrong use from failure."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -81,3 +83,19 @@ def test_the_version_is_the_packages() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.stdout == f"hqtrack {hqtrack.__version__}\n"
     assert hqtrack.__version__[0].isdigit()
+
+
+def test_threads_of_the_command_do_not_wait_by_spinning_for_long() -> None:
+    """OpenMP reads its settings when torch is loaded: they must be there before."""
+    script = """if True:
+        import os, sys
+        import hqtrack.cli as cli
+        cli.app = lambda: print(os.environ["GOMP_SPINCOUNT"], "torch" in sys.modules)
+        cli.main()
+    """
+    own = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    for given, expected in (({}, "2000 False"), ({"GOMP_SPINCOUNT": "7"}, "7 False")):
+        run = subprocess.run(
+            [sys.executable, "-c", script], env=own | given, capture_output=True, text=True, check=True
+        )
+        assert run.stdout.strip() == expected

@@ -78,6 +78,20 @@ def test_objects_that_are_asked_for_together_are_found_as_alone(light, scene) ->
         assert (together[start : start + 2] ^ alone).float().mean() < 1e-3
 
 
+def test_bfloat16_gives_nearly_the_same_masks_as_float32(light, scene) -> None:
+    image, masks = scene
+    settings = load_card("hqtrack-light").refiner
+    assert settings is not None
+    narrow = build_refiner(settings, dtype=torch.bfloat16)
+    for one, other in zip(
+        narrow.refine(image, torch.from_numpy(masks))[0].numpy(),
+        light.refine(image, torch.from_numpy(masks))[0].numpy(),
+        strict=True,
+    ):
+        assert iou(one, other) > 0.98
+    assert narrow.masks_from_points(image, [(90, 80)]).any()
+
+
 def test_crops_come_in_batches_of_bounded_size(scene) -> None:
     image, _ = scene
     sizes = []

@@ -5,6 +5,7 @@ Each command is a module of this package. They import what is heavy only when th
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -56,4 +57,7 @@ def common(
 
 def main() -> None:
     """Run the command."""
+    # OpenMP's threads wait for each other by spinning, for so long that a frame takes seconds where another
+    # program is at one of the cores. This is read when torch is loaded, later than here.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     app()

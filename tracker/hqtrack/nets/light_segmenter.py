@@ -98,6 +98,7 @@ class LightSegmenter(nn.Module):
         shares = F.avg_pool2d(logits.detach().float().sigmoid(), 8)
         found = (eighth * shares).sum((2, 3)) / shares.sum((2, 3)).clamp(min=1e-3)
         judged = torch.cat([eighth.mean((2, 3)), found, shares.mean((2, 3))], 1)
+        judged = judged.to(next(self.judge.parameters()).dtype)
         return Segmentation(logits[:, 0], self.judge(judged)[:, 0])
 
 

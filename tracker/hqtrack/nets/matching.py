@@ -18,8 +18,8 @@ WINDOW_RADIUS = 7
 
 _BLOCK = 8
 """Queries of a block of 8 x 8 are matched with the 22 x 22 keys that their windows cover together."""
-_QUERIES_AT_ONCE = 256
-"""So that the scores of thousands of keys stay in a processor's cache."""
+_SCORES_AT_ONCE = 2**23
+"""32 MB of them in float32. Processors are fastest with few large products, which their cores divide."""
 
 
 def match_all(
@@ -65,7 +65,7 @@ def match_all(
     first_absent = absent if first_no_match is None else _absent(first_no_match, ceiling)
     key = key.transpose(1, 2)
     matched, alone = [], []
-    for part in query.split(_QUERIES_AT_ONCE, dim=1):
+    for part in query.split(max(1, _SCORES_AT_ONCE // key.shape[-1]), dim=1):
         weights = torch.baddbmm(ceiling, part, key).exp2_()
         matched.append(weights @ value / (weights.sum(-1, keepdim=True) + absent))
         if first is not None:
@@ -113,14 +113,17 @@ def match_windows(
     value = torch.cat([value, value.new_ones(batch, height * width, 1)], -1)
     queries = _blocks(query, grid, 0)
     keys, values = (_blocks(tokens, grid, WINDOW_RADIUS) for tokens in (key, value))
+    rows = max(1, _SCORES_AT_ONCE // (batch * queries.shape[2] * factors.numel()))
     out = []
-    for row in range(queries.shape[1]):  # of blocks: so that scores stay in a processor's cache
-        weights = torch.baddbmm(ceiling, _stacked(queries[:, row]), _stacked(keys[:, row]).transpose(1, 2))
-        sums = (weights.exp2_() * factors) @ _stacked(values[:, row])
-        out.append(sums[..., :channels] / (sums[..., channels:] + absent))
-    blocks = torch.stack(out).unflatten(1, (batch, -1)).unflatten(3, (_BLOCK, _BLOCK))
-    # (block rows, B, block columns, 8, 8, V) to rows and columns
-    whole = blocks.permute(1, 0, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
+    for query_rows, key_rows, value_rows in zip(
+        *(blocks.split(rows, dim=1) for blocks in (queries, keys, values)), strict=True
+    ):
+        weights = torch.baddbmm(ceiling, _stacked(query_rows), _stacked(key_rows).transpose(1, 2))
+        sums = (weights.exp2_() * factors) @ _stacked(value_rows)
+        part = sums[..., :channels] / (sums[..., channels:] + absent)
+        out.append(part.view(batch, -1, queries.shape[2], _BLOCK, _BLOCK, channels))
+    # (B, block rows, block columns, 8, 8, V) to rows and columns
+    whole = torch.cat(out, 1).transpose(2, 3).flatten(3, 4).flatten(1, 2)
     return whole[:, :height, :width].flatten(1, 2)
 
 
@@ -144,9 +147,9 @@ def _blocks(tokens: Tensor, grid: tuple[int, int], margin: int) -> Tensor:
     return padded.unfold(1, side, _BLOCK).unfold(2, side, _BLOCK)
 
 
-def _stacked(row: Tensor) -> Tensor:
-    """Copy a row of blocks (B, block columns, C, side, side) to matrices (B * block columns, side², C)."""
-    return row.permute(0, 1, 3, 4, 2).reshape(-1, row.shape[-2] * row.shape[-1], row.shape[2])
+def _stacked(blocks: Tensor) -> Tensor:
+    """Copy blocks (B, block rows, block columns, C, side, side) to matrices (blocks, side², C)."""
+    return blocks.permute(0, 1, 2, 4, 5, 3).reshape(-1, blocks.shape[-2] * blocks.shape[-1], blocks.shape[3])
 
 
 def _factors_of_a_block(prior: Tensor) -> Tensor:

@@ -47,10 +47,10 @@ def most_likely_at(logits: Tensor, size: tuple[int, int], *, align_corners: bool
         rows, columns = (
             _places(own, wanted, align_corners) for own, wanted in zip(labels.shape, size, strict=True)
         )
-        unlike = _unlike(labels)[rows[0]][:, columns[0]]
+        unlike = _spread(_unlike(labels), rows[0], columns[0])
         pixels = unlike.flatten().nonzero()[:, 0]
         if len(pixels) < _SPARSE_BELOW * unlike.numel():
-            found = labels[rows[0]][:, columns[0]]
+            found = _spread(labels, rows[0], columns[0])
             found.view(-1)[pixels] = _labels_between(logits, pixels, rows, columns)
             return found
     return most_likely(resize_logits(logits, size, align_corners=align_corners))
@@ -68,6 +68,11 @@ def _places(own: int, wanted: int, align_corners: bool) -> _Places:
         place = ((place + 0.5) * (own / wanted) - 0.5).clamp(min=0)
     before = place.long().clamp(max=own - 1)
     return before, (before + 1).clamp(max=own - 1), place - before
+
+
+def _spread(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Give values (h, w) at some rows (H,) and columns (W,), as (H, W); rows come last, whole."""
+    return values.index_select(1, columns).index_select(0, rows)
 
 
 def _unlike(labels: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class PromptedLight:
     Args:
         network: With its weights.
         device: Where it works.
-        dtype: bfloat16 or float16 for mixed precision.
+        dtype: Type of the network's weights.
         side: Of the crops in which given masks are refined, in pixels; a multiple of 32.
     """
 
@@ -65,8 +65,8 @@ class PromptedLight:
         dtype: torch.dtype = torch.float32,
         side: int = REFINED,
     ) -> None:
-        network = network.to(device).eval().requires_grad_(False)
-        self.network = folded(network).to(memory_format=torch.channels_last)
+        network = folded(network.eval().requires_grad_(False))
+        self.network = network.to(device, dtype).to(memory_format=torch.channels_last)
         self.device = device
         self.dtype = dtype
         self.side = side
@@ -148,12 +148,11 @@ class PromptedLight:
         pixels = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         normalised = (pixels.float() - self._mean) / self._std
         prompts = torch.from_numpy(maps).to(self.device).permute(0, 3, 1, 2)
-        mixed = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype if mixed else None, enabled=mixed):
-            logits, quality = self.network(normalised, prompts)
-            if not refining:
-                mirrored, again = self.network(normalised.flip(-1), prompts.flip(-1))
-                logits, quality = (logits + mirrored.flip(-1)) / 2, (quality + again) / 2
+        normalised, prompts = normalised.to(self.dtype), prompts.to(self.dtype)
+        logits, quality = self.network(normalised, prompts)
+        if not refining:
+            mirrored, again = self.network(normalised.flip(-1), prompts.flip(-1))
+            logits, quality = (logits + mirrored.flip(-1)) / 2, (quality + again) / 2
         return logits.float().cpu().numpy(), quality.float().sigmoid().cpu()
 
 
