@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hqtrack.propagation.labels import most_likely
+
 LEAST = 32
 """Margin of a search region at least, in pixels of the network's input."""
 STILL = 0.3
@@ -36,7 +38,8 @@ def search_regions(masks: Tensor, margin: float) -> SearchRegions:
         [[-0.5, 1.5, -1.0, 2.0]]
     """
     height, width = masks.shape[1:]
-    rows, columns = masks.any(2).to(torch.uint8), masks.any(1).to(torch.uint8)
+    pixels = masks.view(torch.uint8)
+    rows, columns = pixels.amax(2), pixels.amax(1)
     spans = []
     for seen, side in ((rows, height), (columns, width)):
         first, last = seen.argmax(1), side - seen.flip(1).argmax(1)
@@ -61,7 +64,7 @@ def confined(logits: Tensor, regions: SearchRegions) -> Tensor:
     top, bottom, left, right = regions.spans.T[:, :, None]
     inside = ((down > top) & (down < bottom))[:, :, None] & ((along > left) & (along < right))[:, None]
     objects = torch.arange(1, len(logits), device=logits.device)[:, None, None]
-    found = ((logits.argmax(0) == objects) & inside).sum((1, 2)) / (height * width)
+    found = ((most_likely(logits) == objects) & inside).sum((1, 2)) / (height * width)
     still = (regions.shares > 0) & (found >= STILL * regions.shares)
     elsewhere = ~inside & still[:, None, None]
     return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])
