@@ -1,5 +1,6 @@
 """The rules of a session that need no toolkit."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_an_existing_workspace_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"config\.yaml already"):
         create_workspace(tmp_path, "vots2023")
     assert (tmp_path / "config.yaml").read_text() == "mine"
+
+
+def test_half_a_workspace_is_not_left_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(python: str = "") -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hqtrack.vot.workspace.registry_text", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*vots'"):
+            create_workspace(tmp_path / "vots", "stack.yaml")
+    create_workspace(tmp_path / "vots", "stack.yaml")
 
 
 def test_an_unknown_stack_is_told_with_those_that_exist(tmp_path: Path) -> None:

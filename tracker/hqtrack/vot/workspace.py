@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vot.stack import list_integrated_stacks
 from vot.workspace import Workspace
 
-from hqtrack.errors import DataError
+from hqtrack.errors import DataError, naming
 from hqtrack.zoo import card_names, load_card
 
 SAMPLE_STACK = "stack.yaml"
@@ -123,7 +124,8 @@ def create_workspace(folder: Path, stack: str) -> None:
     Raises:
         DataError: There is a workspace or a registry already, or the toolkit has no such stack.
     """
-    for name in ("config.yaml", "trackers.ini"):
+    names = ["config.yaml", "trackers.ini", *([SAMPLE_STACK] if stack == SAMPLE_STACK else [])]
+    for name in names:
         if (folder / name).exists():
             raise DataError(
                 f"{folder} holds a {name} already and is left as it is; choose another folder, or name our "
@@ -135,7 +137,16 @@ def create_workspace(folder: Path, stack: str) -> None:
             f"the toolkit has no stack {stack!r}; there are {', '.join(sorted(known))}, "
             f"and {SAMPLE_STACK} for ours"
         )
-    Workspace.initialize(str(folder), {"registry": ["./trackers.ini"], "stack": stack}, download=False)
-    (folder / "trackers.ini").write_text(registry_text(sys.executable), encoding="utf-8")
-    if stack == SAMPLE_STACK:
-        (folder / SAMPLE_STACK).write_text(SAMPLE_STACK_TEXT)
+    try:
+        with naming(folder):
+            Workspace.initialize(
+                str(folder), {"registry": ["./trackers.ini"], "stack": stack}, download=False
+            )
+            (folder / "trackers.ini").write_text(registry_text(sys.executable), encoding="utf-8")
+            if stack == SAMPLE_STACK:
+                (folder / SAMPLE_STACK).write_text(SAMPLE_STACK_TEXT)
+    except OSError:
+        with suppress(OSError):  # half a workspace would be taken for one, and left as it is
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+        raise
