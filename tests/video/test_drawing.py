@@ -17,7 +17,7 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     return image, masks
 
 
-def test_each_object_is_tinted_outlined_and_numbered_in_its_colour() -> None:
+def test_each_object_is_tinted_and_outlined_in_its_colour() -> None:
     image, masks = scene()
     before = image.copy()
     drawn = draw_masks(image, masks)
@@ -25,10 +25,10 @@ def test_each_object_is_tinted_outlined_and_numbered_in_its_colour() -> None:
     changed = (drawn != image).any(2)
     for label in (1, 3):
         mask, colour = masks[label - 1], colour_of(label)
-        assert changed[mask].all()
+        assert changed[mask].mean() > 0.99  # of the edge of a number some pixel may have the colour below
         brightest = int(np.argmax(colour))
         assert drawn[mask][:, brightest].mean() > 130
-        assert (drawn[mask] == colour).all(1).sum() > 100  # outline and number
+        assert (drawn[mask] == colour).all(1).sum() > 100  # its outline
     outside = ~np.any(masks, 0)
     outside[8:62, 8:62] = outside[68:112, 88:152] = False
     assert not changed[outside].any()
@@ -41,6 +41,17 @@ def test_a_number_stands_where_its_mask_is_deepest() -> None:
     ring[0, 30:110, 30:130] = False  # what is left is deepest in the bar above; its mean lies in the hole
     drawn = draw_masks(image, ring)
     assert not drawn[60:100, 50:110].any()
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (255, 255, 0), (0, 0, 255)])
+@pytest.mark.parametrize("ground", [0, 255])
+def test_a_number_is_read_on_any_colour(colour: tuple[int, int, int], ground: int) -> None:
+    mask = np.zeros((1, *SIZE), bool)
+    mask[0, 10:110, 10:150] = True
+    drawn = draw_masks(np.full((*SIZE, 3), ground, np.uint8), mask, labels=[8], colours=[colour])
+    around = drawn[30:90, 50:110]
+    assert (around.min(2) > 180).sum() > 10, "white"
+    assert (around.max(2) < 60).sum() > 10, "and a black edge"
 
 
 def test_masks_of_another_size_are_refused() -> None:

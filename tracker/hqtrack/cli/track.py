@@ -18,6 +18,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from hqtrack.cli.exits import STOPPED, one_line_errors
+from hqtrack.cli.system import (
+    DEFAULT_CARD,
+    CardOption,
+    DeviceOption,
+    MaxLongEdgeOption,
+    PrecisionOption,
+    WeightsOption,
+    card_from_anywhere,
+)
 from hqtrack.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.sources import FrameSource
 
-OBJECTS, OUTPUTS, FRAMES, SYSTEM, RUN = "Objects", "Outputs", "Frames", "System", "Run"
+OBJECTS, OUTPUTS, FRAMES, RUN = "Objects", "Outputs", "Frames", "Run"
 
 ALWAYS = frozenset({"source", "out", "resume", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
@@ -130,26 +139,11 @@ def track(
         float | None,
         typer.Option(help="Frames per second of images; default: 25.", rich_help_panel=FRAMES),
     ] = None,
-    card: Annotated[
-        str, typer.Option(help="`hqtrack cards` lists them; or a .toml file.", rich_help_panel=SYSTEM)
-    ] = "hqtrack-light",
-    weights: Annotated[
-        Path | None, typer.Option(help="Weight file instead of the card's.", rich_help_panel=SYSTEM)
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:1, mps, …; auto takes the best.", rich_help_panel=SYSTEM)
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=SYSTEM)
-    ] = "auto",
-    max_long_edge: Annotated[
-        int | None,
-        typer.Option(
-            help="The network sees frames reduced to this longer side; default: the card's. "
-            "Smaller is faster. Outputs keep the frame's size.",
-            rich_help_panel=SYSTEM,
-        ),
-    ] = None,
+    card: CardOption = DEFAULT_CARD,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    max_long_edge: MaxLongEdgeOption = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -205,7 +199,7 @@ def track(
             end=end,
             stride=stride,
             fps=fps,
-            card=os.path.abspath(card) if card.endswith(".toml") else card,
+            card=card_from_anywhere(card),
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
             outputs=tuple(kind for kind, wanted in flags.items() if wanted),

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from hqtrack.cli.system import (
+    DEFAULT_CARD,
+    CardOption,
+    DeviceOption,
+    MaxLongEdgeOption,
+    PrecisionOption,
+    WeightsOption,
+    card_from_anywhere,
+)
 from hqtrack.errors import InputError
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack, Precision
     from hqtrack.video.mask_maker import MaskMaker
 
-NETWORK, SYSTEM = "Network", "System"
+NETWORK = "Network"
 
 
 def web(
@@ -41,25 +50,11 @@ def web(
         int, typer.Option(min=1, help="MB of the uploads to one session.", rich_help_panel=NETWORK)
     ] = 2048,
     browse: Annotated[bool, typer.Option(help="Open a browser.", rich_help_panel=NETWORK)] = True,
-    card: Annotated[
-        str, typer.Option(help="`hqtrack cards` lists them; or a .toml file.", rich_help_panel=SYSTEM)
-    ] = "hqtrack-light",
-    weights: Annotated[
-        Path | None, typer.Option(help="Weight file instead of the card's.", rich_help_panel=SYSTEM)
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:1, mps, …; auto takes the best.", rich_help_panel=SYSTEM)
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=SYSTEM)
-    ] = "auto",
-    max_long_edge: Annotated[
-        int | None,
-        typer.Option(
-            help="The network sees frames reduced to this longer side; default: the card's.",
-            rich_help_panel=SYSTEM,
-        ),
-    ] = None,
+    card: CardOption = DEFAULT_CARD,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    max_long_edge: MaxLongEdgeOption = None,
 ) -> None:
     """Point at things in a video, watch them tracked, correct, go on, and export: a page in the browser.
 
@@ -81,7 +76,7 @@ def web(
     from hqtrack.zoo import load_card
 
     settings = Settings(
-        card=str(Path(card).resolve()) if card.endswith(".toml") else card,
+        card=card_from_anywhere(card),
         weights=None if weights is None else str(weights.resolve()),
         device=device,
         precision=precision,

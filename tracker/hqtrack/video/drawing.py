@@ -59,7 +59,7 @@ def draw_masks(
     labels: Sequence[int] | None = None,
     colours: Sequence[tuple[int, int, int]] | None = None,
 ) -> Image:
-    """Draw masks over an image: each object tinted in its colour, with an outline and its number.
+    """Draw masks over an image: each object tinted and outlined in its colour, with its number in white.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
@@ -87,9 +87,9 @@ def draw_masks(
         cv2.copyTo(cv2.LUT(part, _tint(paint)), crop, part)
         outline, _ = cv2.findContours(crop, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
         cv2.drawContours(drawn, outline, -1, paint, thickness)
-    for label, paint, mask, box in zip(names, paints, masks, boxes, strict=True):
+    for label, mask, box in zip(names, masks, boxes, strict=True):
         if box is not None:  # numbers last, so that no mask covers them
-            write_text(drawn, str(label), _middle(mask, box), paint)
+            write_text(drawn, str(label), _middle(mask, box))
     return drawn
 
 
@@ -99,17 +99,18 @@ def _tint(paint: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     return ((1 - STRENGTH) * values + STRENGTH * np.array(paint, np.float32)).astype(np.uint8)[None]
 
 
-def write_text(image: Image, text: str, middle: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    """Write text in place around the point (x, y), with a dark edge so that it is seen on any ground."""
-    scale = max(0.4, min(image.shape[:2]) / 700)
+def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:
+    """Write text in place around the point (x, y): white with a black edge, to be read on any colour."""
+    scale = max(0.5, min(image.shape[:2]) / 450)
     weight = max(1, round(2 * scale))
+    edge = max(1, round(1.5 * scale))
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
-    origin = (
-        int(np.clip(middle[0] - width // 2, 0, max(0, image.shape[1] - width))),
-        int(np.clip(middle[1] + height // 2, height, max(height, image.shape[0] - 1))),
-    )
-    for thickness, paint in ((weight + 2, (0, 0, 0)), (weight, colour)):
-        cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, thickness, cv2.LINE_AA)
+    x = int(np.clip(middle[0] - width // 2, 0, max(0, image.shape[1] - width)))
+    y = int(np.clip(middle[1] + height // 2, height, max(height, image.shape[0] - 1)))
+    # Not by a thicker black text below: some versions of OpenCV have one thickness only.
+    around = [(x + right, y + down) for right in (-edge, 0, edge) for down in (-edge, 0, edge)]
+    for origin, paint in (*((place, (0, 0, 0)) for place in around), ((x, y), (255, 255, 255))):
+        cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, weight, cv2.LINE_AA)
 
 
 def _middle(mask: Mask, box: tuple[int, int, int, int]) -> tuple[int, int]:
