@@ -47,7 +47,7 @@ demo: setup
 
 # One process for each core with one thread each: many small networks run faster so than one after another.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -rs
 
 quick: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m 'not slow'
