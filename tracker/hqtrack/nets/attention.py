@@ -18,8 +18,9 @@ WINDOW_RADIUS = 7
 
 WINDOW = 2 * WINDOW_RADIUS + 1
 
-_QUERIES_AT_ONCE = 512
-_KEYS_AT_ONCE = 1024
+_TILE = 2048, 1024
+"""Queries and keys at once in float32."""
+_NARROW_QUERIES_AT_ONCE = 512
 _BAND_SCORES_ON_CPU, _BAND_SCORES_ELSEWHERE = 2**18, 2**24
 """Scores at once: a processor works best within its cache, an accelerator with few large products."""
 
@@ -42,18 +43,19 @@ def attend(query: Tensor, memory: MemoryEntry) -> Tensor:
 
 
 def _attend_in_chunks(query: Tensor, memory: MemoryEntry) -> Tensor:
-    """Attend a few hundred queries at a time, with one buffer for their scores."""
+    """Attend some queries at a time, with one buffer for their scores."""
     batch, heads, tokens, _ = query.shape
     remembered = memory.key.shape[2]
     output = query.new_empty(batch, heads, tokens, memory.value.shape[-1])
     # In float32 a tile of scores that stays in the cache is worth its bookkeeping; in half precision, where
     # products are several times faster and scores half as large, it is not.
-    keys_at_once = min(_KEYS_AT_ONCE, remembered) if query.dtype == torch.float32 else remembered
-    buffer = query.new_empty(min(_QUERIES_AT_ONCE, tokens), keys_at_once)
+    tile = _TILE if query.dtype == torch.float32 else (_NARROW_QUERIES_AT_ONCE, remembered)
+    queries_at_once, keys_at_once = min(tile[0], tokens), min(tile[1], remembered)
+    buffer = query.new_empty(queries_at_once, keys_at_once)
     for b in range(batch):
         for head in range(heads):
-            for start in range(0, tokens, _QUERIES_AT_ONCE):
-                rows = slice(start, start + _QUERIES_AT_ONCE)
+            for start in range(0, tokens, queries_at_once):
+                rows = slice(start, start + queries_at_once)
                 _attend_chunk(
                     query[b, head, rows],
                     memory.key[b, head],
