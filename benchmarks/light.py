@@ -34,13 +34,22 @@ def main() -> None:
     parser.add_argument("--card", default="vmos-light", help="hqtrack-light has a refiner, too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--objects", type=int, default=3)
+    parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
+    parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     parser.add_argument("--frames", type=int, default=20, help="frames that are timed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     frames, labels = video(1 + WARM_UP + options.frames, 360, 640, options.objects)
     masks = labels == np.arange(1, options.objects + 1)[:, None, None]
     for precision in ("float32", "bfloat16"):
-        tracker = HQTrack.from_card(options.card, device="cpu", precision=precision, long_term_gap=1)
+        tracker = HQTrack.from_card(
+            options.card,
+            device="cpu",
+            precision=precision,  # type: ignore[arg-type]
+            long_term_gap=1,
+            long_term_slots=options.slots,
+            max_long_edge=options.long_edge,
+        )
         tracker.initialize(frames[0], masks)
         seconds, busy = [], []
         for frame in frames[1:]:
@@ -55,7 +64,9 @@ def main() -> None:
             f"{options.card}, {precision}: {1 / median:.1f} frames/s ({1000 * median:.0f} ms; fastest "
             f"{1000 * min(seconds[WARM_UP:]):.0f}; processor {1000 * statistics.median(busy[WARM_UP:]):.0f}, "
             f"least {1000 * min(busy[WARM_UP:]):.0f}; floor {1000 * least:.0f} for {count / 1e9:.1f} billion "
-            f"operations), {options.threads} threads, {options.objects} objects, 640x360"
+            f"operations), {options.threads} threads, {options.objects} objects, 640x360, "
+            f"{tracker.card.memory.long_term_slots} slots, long edge {tracker.card.max_long_edge}",
+            flush=True,
         )
 
 
