@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import re
@@ -28,6 +29,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,10 @@ def hqtrack_command(*arguments: str) -> None:
     main()
 
 
+PROCESSES = threading.Lock()
+"""Whoever starts a process asks how all others ended, and two must not ask of the same one at once."""
+
+
 @dataclass
 class Ended:
     """How a process ended."""
@@ -142,13 +148,15 @@ def run(
     log.unlink(missing_ok=True)
     process = CONTEXT.Process(target=_child, args=(str(log), target, arguments))
     begin = time.monotonic()
-    process.start()
-    process.join(SECONDS if kill_after is None else kill_after)
-    killed = process.is_alive()
-    if killed:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
-        process.kill()
+    with PROCESSES:
+        process.start()
+    multiprocessing.connection.wait([process.sentinel], SECONDS if kill_after is None else kill_after)
+    with PROCESSES:
+        killed = process.is_alive()
+        if killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid or 0, signal.SIGKILL)
+            process.kill()
         process.join()
     said = log.read_text(errors="replace") if log.exists() else ""
     code = None if killed and kill_after is None else process.exitcode
@@ -172,6 +180,10 @@ def judged(ended: Ended) -> str:
 # --- what parses
 
 
+HYPOTHESIS = threading.Lock()
+"""It examines one thing at a time."""
+
+
 def examples(
     tally: Tally, name: str, strategy: Any, count: int, seed: int, read: Callable[[Any], object]
 ) -> None:
@@ -185,7 +197,8 @@ def examples(
     def case(value: Any) -> None:
         tally.attempt(f"{name} {str(value)[:200]}", lambda: read(value))
 
-    case()
+    with HYPOTHESIS:
+        case()
 
 
 def parsers(tally: Tally, seed: int, scale: float) -> None:
@@ -726,6 +739,7 @@ def main() -> int:
         "--scale", type=float, default=1.0, help="how many cases, relative to the usual number"
     )
     parser.add_argument("--only", nargs="*", default=[""], help="areas whose names have one of these in them")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="areas at a time")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
     CONTEXT.set_forkserver_preload(
@@ -741,19 +755,20 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tracker"), str(ROOT / "tests")])
     begin = time.monotonic()
-    tallies = []
-    with tempfile.TemporaryDirectory() as cache:
+
+    def one(area: str) -> Tally:
+        tally = Tally(area)
+        AREAS[area](tally, options.seed, options.scale)
+        say(
+            f"{area}: {tally.tried} cases in {tally.seconds:.0f} s: "
+            f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad"
+        )
+        return tally
+
+    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(options.jobs) as pool:
         os.environ["HQTRACK_CACHE"] = cache
-        for area, attack in AREAS.items():
-            if not any(text in area for text in options.only):
-                continue
-            tally = Tally(area)
-            attack(tally, options.seed, options.scale)
-            tallies.append(tally)
-            say(
-                f"{area}: {tally.tried} cases in {tally.seconds:.0f} s: "
-                f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad"
-            )
+        chosen = [area for area in AREAS if any(text in area for text in options.only)]
+        tallies = list(pool.map(one, chosen))
     say(f"all in {time.monotonic() - begin:.0f} s")
     print(table(tallies))
     if options.write:
