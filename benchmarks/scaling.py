@@ -38,7 +38,7 @@ class Setting:
 
     width: int = 640
     objects: int = 3
-    slots: int = 5
+    slots: int = CARD.memory.long_term_slots or 0
     frames: int = 60
     """Frames tracked before, which fill the slots one by one."""
 
@@ -114,20 +114,21 @@ def count(setting: Setting) -> int:
 
 
 def measure(setting: Setting, precision: str, timed: int) -> Cost:
-    """Track a made-up video; give the median cost of its last frames."""
-    frames, labels = video(40, setting.height, setting.width, setting.objects)
+    """Track a made-up video; give the median cost of its last frames, when as much is remembered."""
+    frames, labels = video(1 + setting.remembered + timed, setting.height, setting.width, setting.objects)
     tracker = HQTrack.from_card(
         "vmos-light",
         device="cpu",
         precision=precision,  # type: ignore[arg-type]
-        long_term_slots=setting.slots,
+        long_term_slots=setting.remembered,
+        long_term_gap=1,
         max_long_edge=setting.width,
     )
     tracker.initialize(frames[0], labels == np.arange(1, setting.objects + 1)[:, None, None])
     seconds = []
-    for number in range(1, 1 + setting.frames + timed):
+    for frame in frames[1:]:
         start = time.perf_counter()
-        tracker.track(frames[number % len(frames)])
+        tracker.track(frame)
         seconds.append(time.perf_counter() - start)
     operations = count(setting)
     least = floor.seconds(operations, getattr(torch, precision))
