@@ -61,6 +61,7 @@ class Server:
         self._process = subprocess.Popen(
             [str(word) for word in (*words, *options)], stderr=subprocess.PIPE, text=True
         )
+        self.out = out
         self.said = ""
         while (found := re.search(r"http://[\w.:\[\]]+", self.said)) is None:
             line = self.line()

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
-from web_server import Server, write_video
+from web_server import Server, picture, write_video
 
-CHROMIUM = os.environ.get("HQTRACK_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = os.environ.get("HQTRACK_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+"""Where it is; None leaves it to Playwright, which may have one of its own."""
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -22,6 +27,8 @@ FLAGS = [
     "--disable-sync",
 ]
 
+NO_PAGE = "the page needs NiceGUI: install hqtrack[web]"
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
@@ -31,7 +38,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Give what starts a server of a video or folder, with further options."""
-    pytest.importorskip("nicegui", reason="the page needs NiceGUI: install hqtrack[web]")
+    pytest.importorskip("nicegui", reason=NO_PAGE)
     started: list[Server] = []
 
     def start_one(source: Path, *options: object) -> Server:
@@ -43,15 +50,46 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder of what may be opened: clips, images of which one is damaged, and a text.
+
+    Beside it is a video that may not.
+    """
+    folder = tmp_path_factory.mktemp("page") / "videos"
+    (folder / "shots").mkdir(parents=True)
+    for index in range(9):
+        cv2.imwrite(str(folder / "shots" / f"{index}.png"), picture(index)[..., ::-1])
+    (folder / "shots" / "6.png").write_bytes(b"damaged")
+    (folder / "text.mp4").write_text("not a video")
+    write_video(folder / "clip.mp4")
+    write_video(folder / "one.mp4", 1)
+    write_video(folder.parent / "secret.mp4", 1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(videos: Path) -> Iterator[Server]:
+    """Give a server of that folder, which all tests of a module share: each browser has its own sessions."""
+    pytest.importorskip("nicegui", reason=NO_PAGE)
+    started = Server(videos, videos.parent / "sessions", "--max-upload", 1)
+    yield started
+    started.kill()
+
+
 @pytest.fixture(scope="module")  # its event loop would be in the way of other tests
 def browser() -> Iterator[Any]:
     driven = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser with Playwright")
-    if CHROMIUM is None:
-        pytest.skip(
-            "there is no Chromium here: install Debian's chromium, or set HQTRACK_CHROMIUM to its path"
-        )
     with driven.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        path = CHROMIUM or driver.chromium.executable_path
+        if not Path(path).is_file():
+            pytest.skip(f"there is no Chromium here: install Debian's, or set HQTRACK_CHROMIUM; not {path}")
+        try:
+            started = driver.chromium.launch(executable_path=path, args=FLAGS)
+        except driven.Error as error:
+            if CHROMIUM is not None:
+                raise
+            pytest.skip(f"Playwright's Chromium does not run here: {error.message.splitlines()[0]}")
         yield started
         started.close()
 

@@ -1,6 +1,8 @@
 """A person's session with the page, in a real browser."""
 
+import json
 import os
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -16,6 +18,9 @@ from typer.testing import CliRunner
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of
 from web_server import COUNT, HEIGHT, WIDTH, Rectangle, Server, filled, green, orange, picture, write_video
+
+expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
+expect.set_options(timeout=120_000)  # a machine may be busy with other tests
 
 SHOTS = os.environ.get("HQTRACK_SCREENSHOTS")
 """Folder for the pictures of the documentation; unset, none are taken."""
@@ -59,11 +64,29 @@ def press(tab: Any, name: str) -> None:
     tab.get_by_role("button", name=name, exact=True).click()
 
 
+def wait_for(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def wait_until_tracked(tab: Any) -> None:
     tab.get_by_text(f"{COUNT} of {COUNT} frames tracked", exact=True).wait_for()
 
 
-def repeated(tab: Any, sessions: Path, again: Path) -> list[tuple[Path, Path]]:
+def open_video(tab: Any, server: Server, name: str) -> None:
+    tab.goto(f"{server.address}/videos")
+    press(tab, name)
+    tab.get_by_role("button", name="New object").wait_for()
+
+
+def folder_of(tab: Any, server: Server) -> Path:
+    """Give where the session that is shown is kept."""
+    return server.out / tab.url.rpartition("/")[2]
+
+
+def repeated(tab: Any, session: Path, again: Path) -> list[tuple[Path, Path]]:
     """Export, run the printed command, and give the label images of both."""
     press(tab, "Export")
     tab.get_by_text("Exported.").wait_for()
@@ -71,7 +94,7 @@ def repeated(tab: Any, sessions: Path, again: Path) -> list[tuple[Path, Path]]:
     words[words.index("-o") + 1] = str(again)
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, result.output
-    ours = sorted(next(sessions.glob("*/export")).glob("labels/*"))
+    ours = sorted(session.glob("export/labels/*"))
     return list(zip(ours, sorted((again / "labels").iterdir()), strict=True))
 
 
@@ -81,8 +104,8 @@ def shoot(tab: Any, name: str) -> None:
         tab.screenshot(path=f"{SHOTS}/{name}.png")
 
 
-def test_a_whole_session(tab: Any, clip: Path, start: Start, tmp_path: Path) -> None:
-    tab.goto(start(clip).address)
+def test_a_whole_session(tab: Any, server: Server, tmp_path: Path) -> None:
+    open_video(tab, server, "clip.mp4")
     tab.get_by_text("When all objects have masks, press “Track”.").wait_for()
     assert tab.get_by_role("button", name="Track", exact=True).is_disabled()
 
@@ -125,7 +148,7 @@ def test_a_whole_session(tab: Any, clip: Path, start: Start, tmp_path: Path) -> 
     press(tab, "Go on from frame 30")
     wait_until_tracked(tab)
 
-    pairs = repeated(tab, tmp_path / "sessions", tmp_path / "again")
+    pairs = repeated(tab, folder_of(tab, server), tmp_path / "again")
     shoot(tab, "exported")
     assert len(pairs) == COUNT
     assert all(a.name == b.name and a.read_bytes() == b.read_bytes() for a, b in pairs)
@@ -164,32 +187,126 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
     for page in (tab, second):
         page.goto(after.address)
         page.get_by_text(f"{done} of {COUNT} frames tracked").wait_for()
+    name = second.get_by_label("Name of object 1")
+    name.fill("cat")
+    name.press("Enter")
+    expect(tab.get_by_label("Name of object 1")).to_have_value("cat")
     # What one tab starts, the other shows.
     press(second, f"Go on from frame {done}")
     second.close()
     wait_until_tracked(tab)
     tab.get_by_text(f"frame {done - 1}: went on from here").wait_for()
-    for ours, theirs in repeated(tab, tmp_path / "sessions", tmp_path / "again"):
+    for ours, theirs in repeated(tab, folder_of(tab, after), tmp_path / "again"):
         assert ours.read_bytes() == theirs.read_bytes(), ours.name
 
 
+def things(tab: Any, server: Server) -> list[dict[str, Any]]:
+    """Give the objects as the session's file has them."""
+    return list(json.loads((folder_of(tab, server) / "session.json").read_text())["things"])
+
+
+def paint(tab: Any, place: Rectangle) -> None:
+    """Paint something into an object."""
+    x, y, width, height = place
+    tab.keyboard.press("d")
+    tab.get_by_text(re.compile("^Paint .")).wait_for()
+    for row in range(y + 4, y + height - 3, 6):
+        drag(tab, (x + 4, row), (x + width - 4, row))
+
+
+def test_objects_are_chosen_named_coloured_deleted_and_all_of_it_undone(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    for number, place in ((1, orange(0)), (2, green())):
+        tab.keyboard.press("0")
+        paint(tab, place)
+        tab.get_by_label(f"Choose object {number}").wait_for()
+    tab.keyboard.press("1")
+    expect(tab.get_by_label("Choose object 1")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("2")
+    expect(tab.get_by_label("Choose object 1")).to_have_attribute("aria-pressed", "false")
+    expect(tab.get_by_label("Choose object 2")).to_have_attribute("aria-pressed", "true")
+
+    # Names that are typed one after the other, and as soon as the page is there again, are kept.
+    first, second = tab.get_by_label("Name of object 1"), tab.get_by_label("Name of object 2")
+    first.press_sequentially("cat")
+    first.press("Tab")
+    second.press_sequentially("door")
+    second.press("Enter")
+    expect(first).to_have_value("cat")
+    expect(second).to_have_value("door")
+    tab.reload()
+    second.fill("gate")
+    second.press("Enter")
+    wait_for(lambda: [each["name"] for each in things(tab, server)] == ["cat", "gate"])
+    expect(second).to_have_value("gate")
+
+    shown = tab.locator("img").first.get_attribute("src")
+    tab.get_by_label("Colour of object 1").click()
+    tab.locator(".q-color-picker__spectrum").click(position={"x": 20, "y": 20})
+    wait_for(lambda: things(tab, server)[0]["colour"] is not None)
+    expect(tab.locator("img").first).not_to_have_attribute("src", shown)
+    tab.keyboard.press("Escape")
+    expect(tab.locator(".q-color-picker__spectrum")).to_have_count(0)
+
+    tab.get_by_label("Delete object 1").click()
+    expect(tab.get_by_label("Choose object 2")).to_have_count(0)
+    expect(first).to_have_value("gate")
+    press(tab, "Undo (Ctrl+Z)")
+    expect(first).to_have_value("cat")
+    expect(second).to_have_value("gate")
+    tab.keyboard.press("2")
+    expect(tab.get_by_label("Choose object 2")).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("Delete")
+    expect(tab.get_by_label("Choose object 2")).to_have_count(0)
+    for keys, count in (("Control+z", 2), ("Control+y", 1), ("Control+Shift+z", 1)):
+        tab.keyboard.press(keys)
+        expect(tab.locator("[aria-label^='Choose object']")).to_have_count(count)
+
+
+def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    place = tab.get_by_text(f" / {COUNT - 1}")
+    button = tab.get_by_role("button", name="Play (space)")
+    tab.keyboard.press("Space")
+    expect(place).to_have_text(f"{COUNT - 1} / {COUNT - 1}")
+    expect(button).to_contain_text("play_arrow")
+    for key, index in (("Home", 0), ("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10)):
+        tab.keyboard.press(key)
+        expect(place).to_have_text(f"{index} / {COUNT - 1}")
+    tab.wait_for_function("document.querySelector('img').src.includes('/10.jpg')")
+    tab.keyboard.press("Space")
+    expect(place).not_to_have_text(f"10 / {COUNT - 1}")
+    tab.keyboard.press("Space")
+    expect(button).to_contain_text("play_arrow")
+    tab.keyboard.press("m")
+    tab.wait_for_function("document.querySelector('img').src.includes('m=0')")
+
+    body = tab.locator("body")
+    tab.emulate_media(color_scheme="dark")
+    expect(body).to_have_class(re.compile("body--dark"))
+    press(tab, "Light or dark")
+    expect(body).to_have_class(re.compile("body--light"))
+    press(tab, "Light or dark")
+    expect(body).to_have_class(re.compile("body--dark"))
+    press(tab, "Keys")
+    tab.get_by_text("choose an object, or a new one").wait_for()
+    press(tab, "Close")
+    unnamed = "button:not([aria-label])"
+    assert all(text.strip() for text in tab.locator(unnamed).all_inner_texts()), "a button without a name"
+    tab.set_viewport_size({"width": 1280, "height": 720})
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits a laptop's screen"
+
+
 def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
-    tab: Any, start: Start, tmp_path: Path
+    tab: Any, server: Server, videos: Path, tmp_path: Path
 ) -> None:
-    videos = tmp_path / "videos"
-    (videos / "shots").mkdir(parents=True)
-    for index in range(9):
-        cv2.imwrite(str(videos / "shots" / f"{index}.png"), picture(index)[..., ::-1])
-    (videos / "shots" / "6.png").write_bytes(b"damaged")
-    (videos / "text.mp4").write_text("not a video")
-    write_video(videos / "one.mp4", 1)
-    server = start(videos, "--max-upload", 1)
     tab.goto(server.address)
     press(tab, "text.mp4")
     tab.get_by_text("text.mp4: not a readable video").wait_for()
-    tab.get_by_label("Video or folder, relative to this folder").fill("../clip.mp4")
-    press(tab, "Open")
-    tab.get_by_text("../clip.mp4: there is no such video").wait_for()
+    for path, answer in (("../secret.mp4", "lies outside"), ("clip.mov", "there is no such video")):
+        tab.get_by_label("Video or folder, relative to this folder").fill(path)
+        press(tab, "Open")
+        tab.get_by_text(answer).wait_for()
     shoot(tab, "start")
 
     press(tab, "one.mp4")
@@ -199,9 +316,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     press(tab, "Track")
     tab.get_by_text("1 of 1 frames tracked").wait_for()
 
-    tab.goto(f"{server.address}/videos")
-    press(tab, "shots")
-    tab.get_by_text("0 / 8").wait_for()
+    open_video(tab, server, "shots")
     drag_around(tab, orange(0))
     tab.get_by_label("Choose object 1").wait_for()
     press(tab, "Track")
@@ -222,7 +337,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     tab.get_by_text("object 1 needs a pixel in the frame in which it begins").first.wait_for()
 
     tab.goto(f"{server.address}/videos")
-    (tmp_path / "large.mp4").write_bytes(bytes(2 << 20))
+    (tmp_path / "large.mp4").write_bytes(bytes((1 << 20) + 1))
     tab.get_by_label("Files to upload").set_input_files(tmp_path / "large.mp4")
     press(tab, "Upload and open")
     tab.get_by_text("large.mp4: uploads may have 1 MB together").wait_for()

@@ -165,7 +165,7 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
             ui.label(told(error))
             ui.link("Choose a video", "/videos")
             return
-        SessionPage(desk, name, found)
+        SessionPage(desk, found)
 
     ui.run_with(
         app,

@@ -9,7 +9,7 @@ from nicegui import events, run, ui
 
 from hqtrack.errors import InputError
 from hqtrack.web.desk import Desk
-from hqtrack.web.page import paint_page, tell
+from hqtrack.web.look import heading, paint_page, tell
 from hqtrack.web.store import VIDEO_SUFFIXES, Open
 
 UPLOAD = """
@@ -33,10 +33,9 @@ class StartPage:
 
     def __init__(self, desk: Desk, owner: str) -> None:
         self._desk, self._owner = desk, owner
-        ui.dark_mode(None)
         paint_page()
         with ui.header().classes("items-center py-2 bg-primary"):
-            ui.label("HQTrack").classes("text-white text-lg font-bold").props("role=heading aria-level=1")
+            heading("HQTrack", 1).classes("text-white text-lg font-bold")
         with ui.column().classes("w-full max-w-3xl mx-auto gap-4"):
             ui.label(
                 "Choose a video. Then point at what you want to follow, press “Track”, correct what is "
@@ -50,7 +49,7 @@ class StartPage:
     def _section(self, title: str) -> ui.card:
         card = ui.card().classes("w-full p-4 gap-2")
         with card:
-            ui.label(title).classes("font-bold").props("role=heading aria-level=2")
+            heading(title, 2).classes("font-bold")
         return card
 
     def _build_videos(self) -> None:

@@ -1,0 +1,188 @@
+"""How long a person waits on the page of `hqtrack web`: for a mask, and for frames while scrubbing.
+
+    python benchmarks/web_page.py --size 640x360 --size 1280x720
+
+For each size a clip is made and `hqtrack web` is started on it. A real headless Chromium drags boxes, clicks,
+paints, tracks, and scrubs through the result with the slider and with the arrow key held down. What is told
+is what the browser sees: from the release of the mouse to the repaint in which the mask is shown, and frames
+shown each second. The first box and click are told apart, because a person meets them first.
+
+It needs Playwright and Chromium (`HQTRACK_CHROMIUM` names another one than the path's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from propagation import video
+from whole_video import write_clip
+
+OBJECTS = 2
+
+WATCH = """
+window.released = 0;
+window.shown = [];
+document.addEventListener('mouseup', () => { window.released = performance.now(); }, true);
+document.addEventListener('load', (event) => {
+  const image = event.target;
+  if (image.tagName === 'IMG') requestAnimationFrame(() => shown.push([performance.now(), image.src]));
+}, true);
+"""
+"""Notes when the mouse was released, and when each frame was painted."""
+
+
+@contextmanager
+def served(clip: Path, out: Path) -> Iterator[str]:
+    """Give the address of `hqtrack web` on a clip."""
+    command = [sys.executable, "-m", "hqtrack.cli", "web", str(clip), "--out", str(out)]
+    server = subprocess.Popen([*command, "--port", "0", "--no-browse"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        line = server.stderr.readline()
+        found = re.search(r"http://[\w.:]+", line)
+        assert found, line
+        yield found[0]
+    finally:
+        server.kill()
+        server.wait()
+
+
+class Person:
+    """Who points, and waits."""
+
+    def __init__(self, page: Page, size: tuple[int, int]) -> None:
+        self._page, (self._width, self._height) = page, size
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Give where a point of the frame is on the screen; both from 0 to 1."""
+        image = self._page.locator("img").first.bounding_box()
+        assert image is not None
+        return image["x"] + x * image["width"], image["y"] + y * image["height"]
+
+    def wait_for_mask(self, *points: tuple[float, float]) -> float:
+        """Drag along points, and give the seconds from the release to the frame with the mask."""
+        mouse = self._page.mouse
+        mouse.move(*self.place(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.place(*point), steps=6)
+        self._page.evaluate("shown.length = 0")
+        mouse.up()
+        self._page.wait_for_function("shown.length")
+        return float(self._page.evaluate("(shown[0][0] - released) / 1000"))
+
+    def masks(self, key: str, times: int, *points: tuple[float, float]) -> list[float]:
+        """Take a tool by its key, and give what `wait_for_mask` gives, several times."""
+        self._page.keyboard.press(key)
+        self._page.wait_for_timeout(300)
+        waited = []
+        for turn in range(times):  # a little elsewhere each time, so that nothing can be kept
+            waited.append(self.wait_for_mask(*((x + 0.002 * turn, y) for x, y in points)))
+            self._page.wait_for_timeout(300)
+        return waited
+
+    def scrub_by_slider(self, seconds: float) -> float:
+        """Drag the slider from its start to its end; give frames shown per second."""
+        slider = self._page.locator(".q-slider").last.bounding_box()
+        assert slider is not None
+        middle = slider["y"] + slider["height"] / 2
+        self._page.mouse.move(slider["x"] + 2, middle)
+        self._page.mouse.down()
+        self._page.wait_for_timeout(500)
+        self._page.evaluate("shown.length = 0")
+        began = time.monotonic()
+        while (done := (time.monotonic() - began) / seconds) < 1:
+            self._page.mouse.move(slider["x"] + 2 + done * (slider["width"] - 4), middle)
+            self._page.wait_for_timeout(20)
+        self._page.mouse.up()
+        return self._rate(seconds)
+
+    def scrub_by_arrow(self, seconds: float) -> float:
+        """Hold the arrow key down as long, with 25 repetitions a second; give frames shown per second."""
+        self._page.keyboard.press("Home")
+        self._page.wait_for_timeout(500)
+        self._page.evaluate("shown.length = 0")
+        for _ in range(round(25 * seconds)):
+            began = time.monotonic()
+            self._page.keyboard.down("ArrowRight")
+            self._page.wait_for_timeout(max(1, 40 - 1000 * (time.monotonic() - began)))
+        self._page.keyboard.up("ArrowRight")
+        return self._rate(seconds)
+
+    def _rate(self, seconds: float) -> float:
+        shown = self._page.evaluate("shown")
+        frames = {re.search(r"/(\d+)\.jpg", source)[1] for _, source in shown}  # type: ignore[index]
+        return len(frames) / seconds
+
+
+def measured(page: Page, address: str, size: tuple[int, int], frames: int, times: int) -> dict[str, Any]:
+    """Give all figures of one clip."""
+    person = Person(page, size)
+    page.add_init_script(WATCH)
+    began = time.monotonic()
+    page.goto(address)
+    page.wait_for_function("window.shown.length")
+    figures: dict[str, Any] = {"page opened": time.monotonic() - began}
+    page.wait_for_timeout(5000)  # in which a person looks at the frame
+    boxes = person.masks("b", 1, (0.14, 0.12), (0.37, 0.49))
+    figures["first box"] = boxes[0]
+    page.keyboard.press("1")
+    waited = {"box": person.masks("b", times, (0.14, 0.12), (0.37, 0.49))}
+    page.keyboard.press("0")
+    figures["first click"] = person.masks("p", 1, (0.75, 0.7))[0]
+    page.keyboard.press("2")
+    waited["click"] = person.masks("p", times, (0.75, 0.7))
+    waited["brush"] = person.masks("d", times, (0.70, 0.7), (0.75, 0.75), (0.78, 0.7))
+    figures |= {f"{name}, median": statistics.median(values) for name, values in waited.items()}
+    figures |= {f"{name}, longest": max(values) for name, values in waited.items()}
+    page.get_by_role("button", name="Track", exact=True).click()
+    began = time.monotonic()
+    page.get_by_text(f"{frames} of {frames} frames tracked", exact=True).wait_for(timeout=600_000)
+    figures["tracked, frames/s"] = frames / (time.monotonic() - began)
+    for turn in ("first", "again"):
+        figures[f"slider {turn}, frames/s"] = person.scrub_by_slider(frames / 25)
+    figures["arrow held, frames/s"] = person.scrub_by_arrow(frames / 25)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", action="append", metavar="WIDTHxHEIGHT")
+    parser.add_argument("--frames", type=int, default=75)
+    parser.add_argument("--times", type=int, default=7, help="Masks by each tool")
+    options = parser.parse_args()
+    chromium = os.environ.get("HQTRACK_CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for text in options.size or ["640x360", "1280x720"]:
+            width, height = (int(side) for side in text.split("x"))
+            with tempfile.TemporaryDirectory() as folder:
+                clip = Path(folder) / "clip.mp4"
+                write_clip(clip, video(30, height, width, OBJECTS)[0], options.frames)
+                with served(clip, Path(folder) / "sessions") as address:
+                    page = browser.new_page(viewport={"width": 1366, "height": 768})
+                    figures = measured(page, address, (width, height), options.frames, options.times)
+                    page.close()
+            print(text, json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

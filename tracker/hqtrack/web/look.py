@@ -1,0 +1,52 @@
+"""How all pages look, and how they tell what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from hqtrack.web.tracking import told
+
+PRIMARY = "#2b6cb0"
+"""White on it, and it on white, can be read: their contrast is 5.4."""
+
+DARK_STYLE = """@layer quasar_importants {
+  .body--dark .text-primary { color: #90cdf4 !important }
+}"""
+"""On black the first colour is too dark to be read."""
+
+
+def paint_page() -> ui.dark_mode:
+    """Give a page its colours; gives what makes it light or dark, which is as the system has it."""
+    ui.colors(primary=PRIMARY)
+    ui.add_css(DARK_STYLE)
+    return ui.dark_mode(None)
+
+
+def heading(text: str, level: int) -> ui.label:
+    """Add a heading."""
+    return ui.label(text).props(f"role=heading aria-level={level}")
+
+
+def icon_button(icon: str, label: str, action: Any) -> ui.button:
+    """Add a button of which only an icon is seen."""
+    button = ui.button(icon=icon, on_click=action).props(f'flat round dense aria-label="{label}"')
+    return button.tooltip(label)
+
+
+def press(button: ui.button, pressed: bool) -> None:
+    """Show a button as the chosen one of several, or not."""
+    button.props(f"aria-pressed={str(pressed).lower()}")
+    button.props(remove="outline") if pressed else button.props("outline")
+
+
+def keep_arrows(slider: ui.slider) -> None:
+    """Let arrow keys in a slider move only the slider."""
+    slider.on("keydown", js_handler="(event) => event.stopPropagation()")
+
+
+def tell(error: Exception) -> None:
+    """Show an error until it is closed, or long enough to be read."""
+    close = {"label": "Close", "color": "white"}
+    ui.notify(told(error), type="negative", actions=[close], timeout=8000)

@@ -1,0 +1,96 @@
+"""Which frame is looked at: by slider, by steps, playing, or following what is tracked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nicegui import events, ui
+
+from hqtrack.web.look import icon_button, keep_arrows
+from hqtrack.web.store import Open
+
+PLAYED_RATE = 25
+"""Frames per second at most while playing."""
+
+
+class TimeLine:
+    """The frame that is looked at.
+
+    Args:
+        opened: The session with its frames.
+        look_at: Shows a frame.
+    """
+
+    def __init__(self, opened: Open, look_at: Callable[[int], None]) -> None:
+        self._look_at = look_at
+        self._count = opened.session.count
+        self._rate = min(PLAYED_RATE, float(opened.fps))
+        self.frame = 0
+        self._playing: tuple[float, int] | None = None
+        """When playing began, and with which frame."""
+        self._following = True
+        self._latest = len(opened.session.record)
+        """Frames that were tracked when it was last looked."""
+        with ui.row(wrap=False).classes("items-center gap-2 w-full"):
+            self._play_button = icon_button("play_arrow", "Play (space)", self.toggle_play)
+            icon_button("chevron_left", "A frame back", lambda: self.step(-1))
+            icon_button("chevron_right", "A frame on", lambda: self.step(1))
+            self._slider = ui.slider(min=0, max=max(1, self._count - 1), value=0, on_change=self._on_slider)
+            self._slider.classes("grow").props('aria-label="Frame"')
+            self._slider.set_enabled(self._count > 1)
+            keep_arrows(self._slider)
+            self._place = ui.label().classes("w-28 text-right tabular-nums")
+        self._go(0)
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame, or the first or last one, and stay there."""
+        self.stay()
+        self._go(frame)
+
+    def step(self, frames: int) -> None:
+        """Go on by some frames, or back."""
+        self.go_to(self.frame + frames)
+
+    def stay(self) -> None:
+        """Neither play nor follow what is tracked."""
+        self._playing, self._following = None, False
+
+    def follow(self) -> None:
+        """Show the frame that was tracked last from now on."""
+        self._playing, self._following = None, True
+
+    def toggle_play(self) -> None:
+        """Play from here (at the end: from the start), or pause."""
+        playing = self._playing is not None
+        self.stay()
+        if not playing and self._count > 1:
+            if self.frame == self._count - 1:
+                self._go(0)
+            self._playing = time.monotonic(), self.frame
+
+    def tick(self, tracked: int) -> None:
+        """Go on where it plays, or follows the frames that are tracked."""
+        if self._playing is not None:
+            began, first = self._playing
+            self._go(first + int((time.monotonic() - began) * self._rate))
+            if self.frame == self._count - 1:
+                self._playing = None
+        if tracked != self._latest:
+            self._latest = tracked
+            if self._following and tracked:
+                self._go(tracked - 1)
+        playing = self._playing is not None
+        self._play_button.props(f"icon={'pause' if playing else 'play_arrow'}")
+
+    def _go(self, frame: int) -> None:
+        self.frame = min(max(0, frame), self._count - 1)
+        if self._slider.value != self.frame:
+            self._slider.value = self.frame
+        self._place.text = f"{self.frame} / {self._count - 1}"
+        self._look_at(self.frame)
+
+    def _on_slider(self, event: events.ValueChangeEventArguments[float | None]) -> None:
+        frame = int(event.value or 0)
+        if frame != self.frame:
+            self.go_to(frame)
