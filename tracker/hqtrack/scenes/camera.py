@@ -7,8 +7,9 @@ import math
 import cv2
 import numpy as np
 
+from hqtrack.images import Image
 from hqtrack.masks import Mask
-from hqtrack.scenes.photographs import Alpha, Colours, Picture
+from hqtrack.scenes.photographs import Alpha, Colours
 from hqtrack.scenes.stage import Actor, Scene
 
 WIDTH, HEIGHT = 640, 360
@@ -70,7 +71,7 @@ def expose(scene: Scene, t: float) -> tuple[Colours, list[Alpha]]:
     return view * np.float32(scene.light(t)), covers
 
 
-def draw_frame(scene: Scene, index: int, rng: np.random.Generator) -> tuple[Picture, list[Mask]]:
+def draw_frame(scene: Scene, index: int, rng: np.random.Generator) -> tuple[Image, list[Mask]]:
     """Draw a frame with motion blur and noise, and the exact masks of its objects at the middle instant."""
     instants = [index + (k - EXPOSURES // 2) * 0.5 / EXPOSURES for k in range(EXPOSURES)]
     exposures = [expose(scene, t) for t in instants]

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from hqtrack.errors import DataError
 
-Picture = npt.NDArray[np.uint8]
+Canvas = npt.NDArray[np.uint8]
+"""(H, W) on which an outline is drawn."""
 
 
 # float32; OpenCV's own types are too wide to say so.
@@ -59,7 +60,7 @@ def read_photo(name: str) -> Colours:
     return np.ascontiguousarray(picture[..., ::-1], dtype=np.float32)
 
 
-def outline(size: tuple[int, int], draw: Callable[[Picture], None]) -> Alpha:
+def outline(size: tuple[int, int], draw: Callable[[Canvas], None]) -> Alpha:
     """Draw an outline on an empty (h, w) canvas and soften its edge."""
     canvas = np.zeros(size, np.uint8)
     draw(canvas)
@@ -79,7 +80,7 @@ def ellipse(photo: str, centre: tuple[int, int], axes: tuple[int, int]) -> Cutou
     """An ellipse of a photograph."""
     colours = read_photo(photo)
 
-    def draw(canvas: Picture) -> None:
+    def draw(canvas: Canvas) -> None:
         cv2.ellipse(canvas, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
 
     return trimmed(colours, outline(colours.shape[:2], draw))
@@ -92,7 +93,7 @@ def motorcycle() -> Cutout:
     frame = [(105, 235), (150, 160), (250, 150), (330, 180), (430, 165), (500, 130), (500, 85), (548, 85)]
     frame += [(570, 150), (640, 290), (560, 310), (520, 400), (330, 430), (180, 400), (110, 300)]
 
-    def draw(canvas: Picture) -> None:
+    def draw(canvas: Canvas) -> None:
         cv2.fillPoly(canvas, [np.array(frame, np.int32)], 255, cv2.LINE_AA)
         cv2.circle(canvas, (197, 322), 78, 255, -1, cv2.LINE_AA)
         cv2.circle(canvas, (600, 370), 88, 255, -1, cv2.LINE_AA)
@@ -117,7 +118,7 @@ def coins() -> list[Cutout]:
         x, y = (round(float(v)) for v in centres[k])
         radius = (width + height) // 4
 
-        def draw(canvas: Picture, x: int = x, y: int = y, radius: int = radius) -> None:
+        def draw(canvas: Canvas, x: int = x, y: int = y, radius: int = radius) -> None:
             cv2.circle(canvas, (x, y), radius, 255, -1, cv2.LINE_AA)
 
         coins.append(trimmed(colours * warm, outline(colours.shape[:2], draw)))
@@ -156,7 +157,7 @@ def ball(rng: np.random.Generator, photo: str) -> Cutout:
     light = np.clip(-0.45 * x - 0.55 * y + 0.7 * depth, 0.12, 1)[..., None]
     colours = texture[y0 : y0 + side, x0 : x0 + side] * tint * light * 1.3
 
-    def draw(canvas: Picture) -> None:
+    def draw(canvas: Canvas) -> None:
         cv2.circle(canvas, (side // 2, side // 2), side // 2 - 2, 255, -1, cv2.LINE_AA)
 
     return trimmed(np.clip(colours, 0, 255), outline((side, side), draw))
