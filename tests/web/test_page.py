@@ -78,7 +78,7 @@ def wait_until_tracked(tab: Any) -> None:
 def open_video(tab: Any, server: Server, name: str) -> None:
     tab.goto(f"{server.address}/videos")
     press(tab, name)
-    tab.get_by_role("button", name="New object").wait_for()
+    tab.get_by_text("Drag a box around").wait_for()
 
 
 def folder_of(tab: Any, server: Server) -> Path:
@@ -130,6 +130,7 @@ def test_a_whole_session(tab: Any, server: Server, tmp_path: Path) -> None:
     drag(tab, (x + width + 4, y - 4), (x + width + 4, y + height + 4))
     tab.keyboard.press("Control+z")
     tab.keyboard.press("Control+y")
+    expect(tab.locator(".bg-negative")).to_have_count(0)  # no stroke was refused
     tab.get_by_label("Name of object 2").fill("door")
     tab.get_by_label("Name of object 2").press("Enter")
     tab.get_by_text("Erase what is not door.").wait_for()
@@ -170,6 +171,7 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
 ) -> None:
     server = start(clip)
     tab.goto(server.address)
+    tab.get_by_text("Drag a box around").wait_for()
     drag_around(tab, orange(0))
     tab.get_by_label("Choose object 1").wait_for()
     press(tab, "Track")
@@ -309,7 +311,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
         tab.get_by_text(answer).wait_for()
     shoot(tab, "start")
 
-    press(tab, "one.mp4")
+    open_video(tab, server, "one.mp4")
     tab.get_by_text("0 / 0").wait_for()
     drag_around(tab, orange(0))
     tab.get_by_label("Choose object 1").wait_for()

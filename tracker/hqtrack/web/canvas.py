@@ -47,6 +47,8 @@ class Canvas:
         self._say, self._on_press = say, on_press
         height, width = self._session.size
         self._scale = width / opened.frames.reduced_size[1]
+        self._live = False
+        """Whether the browser listens; before that, what the mouse does is lost."""
         self.frame = 0
         self.tool: Tool = "box"
         self.key: int | None = None
@@ -79,6 +81,12 @@ class Canvas:
             ui.space()
             self._masks = ui.switch("Masks", value=True, on_change=self.show)
 
+    def wake(self) -> None:
+        """Be told that the browser listens now."""
+        if not self._live:
+            self._live = True
+            self.tell_what_to_do()
+
     @property
     def drawing(self) -> bool:
         """Whether a box or stroke is being drawn."""
@@ -105,8 +113,8 @@ class Canvas:
     def tell_what_to_do(self) -> None:
         """Say what the mouse does."""
         session = self._session
-        if self._busy:
-            self._hint.text = "Finding the object …"
+        if self._busy or not self._live:
+            self._hint.text = "Finding the object …" if self._busy else "Opening …"
             return
         what = "a new object" if self.key is None else session.name_of(self.key)
         does = {

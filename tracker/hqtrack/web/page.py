@@ -110,6 +110,7 @@ class SessionPage:
     def _tick(self) -> None:
         """Follow what happens: playing, tracking, and what other tabs do."""
         session, canvas = self._session, self._canvas
+        canvas.wake()
         if canvas.key not in (None, *(thing.key for thing in session.things)):
             canvas.choose(None)
         if not canvas.drawing:

@@ -55,7 +55,7 @@ def stroked(mask: Mask, points: Sequence[Point], width: int, *, paint: bool) -> 
     Returns:
         (H, W) bool.
     """
-    canvas = mask.astype(np.uint8)
+    canvas = mask.astype(np.uint8, order="C")  # in which alone OpenCV draws
     path = np.round(np.array(points)).astype(np.int32)
     if (path == path[0]).all():
         cv2.circle(canvas, path[0].tolist(), width // 2, int(paint), -1)
