@@ -228,7 +228,7 @@ def light_and_peers(options: Options) -> Rows:
         folder = getattr(options, name)
         arguments += [f"--{name}", str(folder)] if folder else []
     if not options.gpu:
-        arguments += ["--height", "64", "--width", "96", "--warm-up", "1", "--frames", "1", "--threads", "1"]
+        arguments += ["--height", "96", "--width", "128", "--warm-up", "1", "--frames", "1", "--threads", "1"]
         arguments += ["--sides", *list(peers.SIDES)[: options.reduced_peers]]
     peers.main(arguments)
     return [peers.report(results)]
