@@ -85,14 +85,16 @@ def run_side(side: str, options: argparse.Namespace) -> None:
         def track(image: np.ndarray) -> np.ndarray:
             return label_map(ours.track(image))
 
-    labels, seconds = [], []
+    labels, seconds, busy = [], [], []
     for image in frames[1:]:
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         labels.append(track(image))
         seconds.append(time.perf_counter() - start)
+        busy.append(time.process_time() - worked)
         print(f"{side}: frame {len(seconds)}: {seconds[-1]:.2f} s", file=sys.stderr, flush=True)
     result = {
         "seconds": seconds[warm_up:],
+        "busy": busy[warm_up:],
         "warm_up": seconds[:warm_up],
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,  # kilobytes on Linux
         "settings": [options.height, options.width, options.objects, options.slots, options.threads],
@@ -107,18 +109,23 @@ def report(results: Path) -> str:
     data = {side: json.loads(path.read_text()) for side, path in found.items() if path.is_file()}
     base = data.get("published")
     lines = [
-        f"{'side':<10} {'s/frame':>8} {'of published':>13} {'peak GB':>8} {'equal labels, worst frame':>26}"
+        f"{'side':<10} {'s/frame':>8} {'processor s':>12} {'of published (processor)':>25} {'peak GB':>8} "
+        f"{'equal labels, worst frame':>26}"
     ]
     for side, result in data.items():
         if base and result["settings"] != base["settings"]:
             raise SystemExit(f"{side} and published were run with different settings; run both anew")
-        seconds = float(np.median(result["seconds"]))
-        share = f"{100 * seconds / np.median(base['seconds']):.1f} %" if base else "-"
+        each = {key: float(np.median(result[key])) for key in ("seconds", "busy")}
+        shares = [100 * of / np.median(base[key]) for key, of in each.items()] if base else []
+        share = "{:.1f} % ({:.1f} %)".format(*shares) if shares else "-"
         equal = "-"
         if base:
             ours, theirs = (np.load(results / f"{name}.npz")["arr_0"] for name in (side, "published"))
             equal = f"{100 * min(np.mean(a == b) for a, b in zip(ours, theirs, strict=False)):.3f} %"
-        lines.append(f"{side:<10} {seconds:>8.2f} {share:>13} {result['peak_gb']:>8.2f} {equal:>21}")
+        lines.append(
+            f"{side:<10} {each['seconds']:>8.2f} {each['busy']:>12.2f} {share:>25} {result['peak_gb']:>8.2f} "
+            f"{equal:>26}"
+        )
     return "\n".join(lines)
 
 

@@ -18,8 +18,8 @@ WINDOW_RADIUS = 7
 
 _BLOCK = 8
 """Queries of a block of 8 x 8 are matched with the 22 x 22 keys that their windows cover together."""
-_SCORES_AT_ONCE = 2**23
-"""32 MB of them in float32. Processors are fastest with few large products, which their cores divide."""
+_SCORES_AT_ONCE = 2_500_000
+"""10 MB of them in float32. Processors are fastest with few large products, which their cores divide."""
 
 
 def match_all(
