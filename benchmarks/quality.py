@@ -3,8 +3,8 @@
     python benchmarks/quality.py vot=SEQUENCES
     python benchmarks/quality.py davis2017=DAVIS --only kite-walk --weights new.safetensors --sheets sheets
 
-The datasets are those of `hqtrack train`. The first frame's masks are given; the refiner is off. Printed are
-the sequence's mean over its objects, each object's over its frames, and the mean over sequences. Where an
+The datasets are those of `hqtrack train`. The first frame's masks are given; vmos-light does
+not refine, --card hqtrack-light does. Printed are the sequence's mean over its objects, each object's over its frames, and the mean over sequences. Where an
 object is neither there nor found, its IoU is 1.
 """
 
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from hqtrack import HQTrack, zoo
+from hqtrack import HQTrack
 from hqtrack.images import Image
 from hqtrack.training.datasets import Video, read_dataset
 from hqtrack.video.drawing import contact_sheet, draw_masks
@@ -66,14 +66,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    card = zoo.load_card(
+    tracker = HQTrack.from_card(
         options.card,
+        weights=options.weights,
+        precision=options.precision,
         long_term_slots=options.slots,
         long_term_gap=options.gap,
         search_margin=options.search_margin,
-        max_long_edge=options.long_edge,
     )
-    tracker = HQTrack(card, zoo.load_network(card, options.weights), precision=options.precision)
     name, _, folder = options.data.partition("=")
     videos = read_dataset(name, Path(folder))
     if options.only:

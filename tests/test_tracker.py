@@ -1,5 +1,6 @@
 """The tracker as its users see it: frames and masks in, masks out, and clear words about what cannot be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import hqtrack
 from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
-from hqtrack.cards import Card, Memory, Paradigm, Weights
+from hqtrack.cards import Card, Memory, Paradigm, Refiner, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.tracker import find_device, find_dtype
@@ -395,3 +396,19 @@ def test_the_package_offers_its_api_and_loads_it_when_used() -> None:
     assert set(hqtrack.__all__) <= set(dir(hqtrack))
     with pytest.raises(AttributeError, match="no attribute 'trakcer'"):
         _ = hqtrack.trakcer
+
+
+@pytest.mark.slow
+def test_propagation_goes_on_from_refined_masks_where_the_card_says_so(network: PropagationNetwork) -> None:
+    plain = new_tracker(network)
+    settings = Refiner(kind="light", weights=plain.card.weights, remembered=True)
+    remembering = HQTrack(
+        replace(plain.card, refiner=settings),
+        network,
+        refiner=FlippingRefiner(),  # type: ignore[arg-type]
+        device="cpu",
+    )
+    for tracker in (plain, remembering):
+        tracker.initialize(frame(0), FIRST)
+    assert (remembering.track(frame(1)) == plain.track(frame(1))[:, ::-1]).all()
+    assert any((remembering.track(frame(seed)) != plain.track(frame(seed))[:, ::-1]).any() for seed in (2, 3))

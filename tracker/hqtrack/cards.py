@@ -119,6 +119,8 @@ class Refiner:
     """Who owns a pixel that two kept masks claim."""
     mask_prompt: bool = False
     """Whether the refiner is shown VMOS's mask besides its box; only the light one takes masks."""
+    remembered: bool = False
+    """Whether propagation goes on from the selected masks; as published they are for output alone."""
 
     def __post_init__(self) -> None:
         if self.mask_prompt and self.kind != "light":

@@ -9,7 +9,7 @@ from torch import Tensor
 from hqtrack.cards import Memory, Paradigm
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap, label_map, masks_of
-from hqtrack.nets.interface import Features, PropagationNetwork
+from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.frame import (
     Normalizer,
     input_size,
@@ -61,6 +61,7 @@ class Propagator:
         self._groups: list[ObjectGroup] = []
         self._frame: Image = np.empty((0, 0, 3), np.uint8)
         self._features: Features = ()
+        self._propagations: list[Propagation] = []
         self._labels = torch.empty(0)
 
     @property
@@ -69,8 +70,8 @@ class Propagator:
         return sum(group.count for group in self._groups)
 
     @torch.inference_mode()
-    def step(self, image: Image) -> Tensor:
-        """Propagate all objects to the next frame.
+    def find(self, image: Image) -> Tensor:
+        """Propagate all objects to the next frame; what is found there is remembered by `remember`.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first.
@@ -80,19 +81,27 @@ class Propagator:
         """
         self._look_at(image)
         features = self._features
-        propagations = [group.propagate(features) for group in self._groups]
-        self._labels = merge(
+        self._propagations = [group.propagate(features) for group in self._groups]
+        return merge(
             (
                 group.logits(features, propagation)
-                for group, propagation in zip(self._groups, propagations, strict=True)
+                for group, propagation in zip(self._groups, self._propagations, strict=True)
             ),
             (image.shape[0], image.shape[1]),
             align_corners=self._network.align_corners,
         )
-        labels = resize_labels(self._labels, self._input_size)
-        for group, propagation in zip(self._groups, propagations, strict=True):
-            group.remember(features, propagation, labels)
-        return self._labels
+
+    @torch.inference_mode()
+    def remember(self, labels: Tensor) -> None:
+        """Remember the frame that `find` was given.
+
+        Args:
+            labels: (H, W) uint8 of all objects in it, on the device: what `find` gave, or a better answer.
+        """
+        self._labels = labels
+        small = resize_labels(labels, self._input_size)
+        for group, propagation in zip(self._groups, self._propagations, strict=True):
+            group.remember(self._features, propagation, small)
 
     @torch.inference_mode()
     def add(self, image: Image, labels: LabelMap, count: int) -> LabelMap:
@@ -114,7 +123,7 @@ class Propagator:
             Labels (H, W) uint8 of all objects on this frame, in the order of arrival.
         """
         if self._groups and not self._is_current(image):
-            self.step(image)
+            self.remember(self.find(image))
         elif not self._groups:
             self._look_at(image)
         earlier = self.count
