@@ -3,9 +3,9 @@
     python benchmarks/quality.py vot=SEQUENCES
     python benchmarks/quality.py davis2017=DAVIS --only kite-walk --weights new.safetensors --sheets sheets
 
-The datasets are those of `hqtrack train`. The first frame's masks are given; vmos-light does
-not refine, --card hqtrack-light does. Printed are the sequence's mean over its objects, each object's over its frames, and the mean over sequences. Where an
-object is neither there nor found, its IoU is 1.
+The datasets are those of `hqtrack train`. The first frame's masks are given; vmos-light does not refine,
+`--card hqtrack-light` does. Printed are a sequence's mean over its objects, each object's over its frames,
+and the mean over sequences. Where an object is neither there nor found, its IoU is 1.
 """
 
 from __future__ import annotations
