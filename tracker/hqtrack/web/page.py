@@ -30,7 +30,7 @@ KEYS = (
 
 RELEASE_FOCUS = """<script>document.addEventListener('pointerup', () => setTimeout(() => {
   const it = document.activeElement;
-  if (it && (it.tagName === 'BUTTON' || it.classList.contains('q-slider'))) it.blur();
+  if (it && it.closest('button, .q-slider')) it.blur();
 }, 0));</script>"""
 """After a click the keys are the page's again; who moves by Tab keeps the focus."""
 

@@ -64,8 +64,15 @@ class ObjectList:
         session, say, row = self._session, self._say, ObjectRow()
         row.pick.on_click(partial(self._canvas.choose, key))
         row.picker.on_pick(lambda event: say(partial(session.recolour, key, _colour(event.color))))
-        for event in ("blur", "keydown.enter"):
-            row.name.on(event, lambda: say(partial(session.rename, key, row.name.value)))
+        for kind in (
+            "blur",
+            "keydown.enter",
+        ):  # with what the browser shows: what was typed may be on its way
+            row.name.on(
+                kind,
+                lambda event: say(partial(session.rename, key, str(event.args))),
+                js_handler="(event) => emit(event.target.value)",
+            )
         row.begin.on_click(lambda: self._go_to(session.thing(key).first.frame))
         row.delete.on_click(partial(say, partial(session.delete, key)))
         return row
