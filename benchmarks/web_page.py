@@ -13,7 +13,6 @@ It needs Playwright and Chromium (`HQTRACK_CHROMIUM` names another one than the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -25,7 +24,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -138,31 +136,33 @@ class Person:
         return len(frames) / seconds
 
 
-def measured(page: Page, address: str, size: tuple[int, int], frames: int, times: int) -> dict[str, Any]:
-    """Give all figures of one clip."""
+def measured(
+    page: Page, address: str, size: tuple[int, int], frames: int, times: int
+) -> Iterator[tuple[str, float]]:
+    """Give all figures of one clip, as they come."""
     person = Person(page, size)
     page.add_init_script(WATCH)
     began = time.monotonic()
     page.goto(address)
     page.wait_for_function("window.shown.length")
-    figures: dict[str, Any] = {"page opened": time.monotonic() - began}
+    yield "page opened, s", time.monotonic() - began
     page.wait_for_timeout(5000)  # in which a person looks at the frame
-    waited = {
-        "box": person.masks("b", times, (0.14, 0.12), (0.37, 0.49)),
-        "click": person.masks("p", times, (0.75, 0.7)),
-        "brush": person.masks("d", times, (0.70, 0.5), (0.75, 0.55), (0.78, 0.5)),
-    }
-    for name, values in waited.items():
-        figures |= {f"{name} {order}": value for order, value in zip(("1st", "2nd"), values, strict=False)}
-        figures |= {f"{name} median": statistics.median(values), f"{name} longest": max(values)}
+    for name, key, points in (
+        ("box", "b", ((0.14, 0.12), (0.37, 0.49))),
+        ("click", "p", ((0.75, 0.7),)),
+        ("brush", "d", ((0.70, 0.5), (0.75, 0.55), (0.78, 0.5))),
+    ):
+        waited = person.masks(key, times, *points)
+        yield f"{name}, s: first", waited[0]
+        yield f"{name}, s: median", statistics.median(waited)
+        yield f"{name}, s: longest", max(waited)
     page.get_by_role("button", name="Track", exact=True).click()
     began = time.monotonic()
     page.get_by_text(f"{frames} of {frames} frames tracked", exact=True).wait_for(timeout=600_000)
-    figures["tracked, frames/s"] = frames / (time.monotonic() - began)
+    yield "tracked, frames/s", frames / (time.monotonic() - began)
     for turn in ("first", "again"):
-        figures[f"slider {turn}, frames/s"] = person.scrub_by_slider(frames / 25)
-    figures["arrow held, frames/s"] = person.scrub_by_arrow(frames / 25)
-    return figures
+        yield f"slider, frames/s: {turn}", person.scrub_by_slider(frames / 25)
+    yield "arrow held, frames/s", person.scrub_by_arrow(frames / 25)
 
 
 def main() -> None:
@@ -183,9 +183,11 @@ def main() -> None:
                 write_clip(clip, video(30, height, width, OBJECTS)[0], options.frames)
                 with served(clip, Path(folder) / "sessions") as address:
                     page = browser.new_page(viewport={"width": 1366, "height": 768})
-                    figures = measured(page, address, (width, height), options.frames, options.times)
+                    for name, value in measured(
+                        page, address, (width, height), options.frames, options.times
+                    ):
+                        print(f"{text}  {name:28} {value:6.2f}", flush=True)
                     page.close()
-            print(text, json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1))
         browser.close()
 
 
