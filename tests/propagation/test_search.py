@@ -4,27 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack import HQTrack
-from hqtrack.cards import Card, Memory, Weights
 from hqtrack.propagation.search import LEAST, confined, search_regions
-from propagation.colour_network import ColourNetwork
-from propagation.test_objects import SHAPE, blocks, scene
+from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
 """Blocks of the scene, counted row by row: only the last is farther than `LEAST` pixels from the first."""
-
-
-def tracker_with(margin: float | None) -> HQTrack:
-    card = Card(
-        name="colours",
-        title="",
-        network="colours",
-        weights=Weights(name="none", file="none.safetensors", origin="embedded"),
-        memory=Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1),
-        max_long_edge=max(SHAPE),
-        search_margin=margin,
-    )
-    return HQTrack(card, ColourNetwork(), device="cpu")
 
 
 def with_look_alike(place: int, other: int) -> np.ndarray:
@@ -36,7 +20,7 @@ def with_look_alike(place: int, other: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("margin", "taken"), [(None, True), (0.5, False)])
 def test_a_far_look_alike_is_taken_only_without_a_search_region(margin: float | None, taken: bool) -> None:
-    tracker = tracker_with(margin)
+    tracker = new_tracker(search_margin=margin)
     tracker.initialize(*scene({0: FIRST}))
     found = blocks(tracker.track(with_look_alike(BESIDE, FAR)))[0].ravel()
     assert found[BESIDE]
@@ -44,13 +28,13 @@ def test_a_far_look_alike_is_taken_only_without_a_search_region(margin: float | 
 
 
 def test_an_object_that_jumped_is_found_in_the_whole_frame() -> None:
-    tracker = tracker_with(0.5)
+    tracker = new_tracker(search_margin=0.5)
     tracker.initialize(*scene({0: FIRST}))
     assert blocks(tracker.track(scene({0: FAR})[0]))[0].ravel()[FAR]
 
 
 def test_an_object_that_was_gone_is_found_in_the_whole_frame() -> None:
-    tracker = tracker_with(0.5)
+    tracker = new_tracker(search_margin=0.5)
     tracker.initialize(*scene({0: FIRST}))
     empty, _ = scene({})
     assert not tracker.track(empty).any()
@@ -58,7 +42,7 @@ def test_an_object_that_was_gone_is_found_in_the_whole_frame() -> None:
 
 
 def test_each_object_of_several_groups_has_a_region_of_its_own() -> None:
-    tracker = tracker_with(0.5)
+    tracker = new_tracker(search_margin=0.5)
     places = {index: index for index in range(12)}
     tracker.initialize(*scene(places))
     image, masks = scene({**places, 11: 17})

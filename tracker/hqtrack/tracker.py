@@ -38,7 +38,8 @@ class HQTrack:
     Args:
         card: The system: memory, input size, paradigm.
         network: The card's propagation network with its weights.
-        refiner: Refines the masks for output; None leaves them as they were propagated.
+        refiner: Refines the masks, for output and, where the card says so, for memory; None leaves them as
+            they were propagated.
         device: "auto" takes CUDA, then MPS, then the CPU; or a device's name, such as "cuda:1".
         precision: "auto" is float32 on CPU and MPS, and on CUDA bfloat16, or float16 where that is missing.
 

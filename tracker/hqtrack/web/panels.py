@@ -64,10 +64,8 @@ class ObjectList:
         session, say, row = self._session, self._say, ObjectRow()
         row.pick.on_click(partial(self._canvas.choose, key))
         row.picker.on_pick(lambda event: say(partial(session.recolour, key, _colour(event.color))))
-        for kind in (
-            "blur",
-            "keydown.enter",
-        ):  # with what the browser shows: what was typed may be on its way
+        # With what the browser shows: what was typed may still be on its way.
+        for kind in ("blur", "keydown.enter"):
             row.name.on(
                 kind,
                 lambda event: say(partial(session.rename, key, str(event.args))),
