@@ -42,8 +42,8 @@ def press(button: ui.button, pressed: bool) -> None:
 
 
 def keep_arrows(slider: ui.slider) -> None:
-    """Let arrow keys in a slider move only the slider."""
-    slider.on("keydown", js_handler="(event) => event.stopPropagation()")
+    """Let arrow keys in a slider move only the slider; all other keys stay the page's."""
+    slider.on("keydown", js_handler="(event) => event.key.startsWith('Arrow') && event.stopPropagation()")
 
 
 def tell(error: Exception) -> None:

@@ -28,11 +28,12 @@ KEYS = (
     ("M", "show or hide the masks"),
 )
 
-RELEASE_FOCUS = """<script>document.addEventListener('pointerup', () => setTimeout(() => {
+RELEASE_FOCUS = """<script>document.addEventListener('pointerup', () => {
   const it = document.activeElement;
   if (it && it.closest('button, .q-slider')) it.blur();
-}, 0));</script>"""
-"""After a click the keys are the page's again; who moves by Tab keeps the focus."""
+}, true);</script>"""
+"""After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab keeps
+the focus."""
 
 TICK = 0.08
 """Seconds between two looks at what happens."""
