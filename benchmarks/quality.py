@@ -1,16 +1,18 @@
-"""How well a card's network tracks sequences whose truth is known: mean IoU without the first frame.
+"""How well a card's network tracks sequences whose truth is known: mean IoU (J) without the first frame.
 
     python benchmarks/quality.py vot=SEQUENCES
     python benchmarks/quality.py davis2017=DAVIS --only kite-walk --weights new.safetensors --sheets sheets
 
 The datasets are those of `hqtrack train`. The first frame's masks are given; vmos-light does not refine,
 `--card hqtrack-light` does. Printed are a sequence's mean over its objects, each object's over its frames,
-and the mean over sequences. Where an object is neither there nor found, its IoU is 1.
+and the mean over sequences; with `--boundary` the same of DAVIS' measure of outlines (F), too. Where an
+object is neither there nor found, both are 1.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 
 from hqtrack import HQTrack
+from hqtrack.evaluation.outlines import boundary_f
 from hqtrack.images import Image
 from hqtrack.training.datasets import Video, read_dataset
 from hqtrack.video.drawing import contact_sheet, draw_masks
@@ -26,27 +29,39 @@ SHOWN = 12
 """Frames on a contact sheet."""
 
 
-def scores(tracker: HQTrack, video: Video, shown: list[Image]) -> list[float]:
-    """Track a video; gives each object's mean IoU without the first frame, and adds pictures to `shown`."""
+Measure = Callable[[np.ndarray, np.ndarray], float]
+
+
+def scores(tracker: HQTrack, video: Video, measures: Sequence[Measure], shown: list[Image]) -> np.ndarray:
+    """Track a video; gives each measure's means (measures, objects) without the first frame.
+
+    Pictures are added to `shown`.
+    """
     image, first = video.frame(0)
     numbers = [int(number) for number in np.unique(first) if number]
     masks = np.stack([first == number for number in numbers])
     tracker.initialize(image, masks)
     pictures = set(np.linspace(0, len(video) - 1, SHOWN).round().astype(int).tolist())
-    ious = []
+    found = []
     for index in range(1, len(video)):
         image, truth = video.frame(index)
         masks = tracker.track(image)
-        ious.append([iou(mask, truth == number) for mask, number in zip(masks, numbers, strict=True)])
+        pairs = [(mask, truth == number) for mask, number in zip(masks, numbers, strict=True)]
+        found.append([[measure(*pair) for pair in pairs] for measure in measures])
         if index in pictures:
             shown.append(draw_masks(image, masks))
-    return np.mean(ious, axis=0).tolist()
+    return np.mean(found, axis=0)
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
     """Give the intersection over union of two masks; 1 where both are empty."""
     union = np.count_nonzero(one | other)
     return np.count_nonzero(one & other) / union if union else 1.0
+
+
+def shown_row(row: np.ndarray) -> str:
+    """Write a row of measures."""
+    return " ".join(f"{one:.3f}" for one in row)
 
 
 def main() -> None:
@@ -63,6 +78,7 @@ def main() -> None:
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
     parser.add_argument("--search-margin", type=float, help="instead of the card's")
     parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
+    parser.add_argument("--boundary", action="store_true", help="print F, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -81,14 +97,15 @@ def main() -> None:
     means = []
     for video in videos:
         shown: list[Image] = []
-        ious = scores(tracker, video, shown)
-        means.append(float(np.mean(ious)))
-        print(f"{video.name:20} {means[-1]:.3f}  {' '.join(f'{one:.2f}' for one in ious)}", flush=True)
+        found = scores(tracker, video, (iou, boundary_f) if options.boundary else (iou,), shown)
+        means.append(found.mean(axis=1))
+        objects = "  ".join(" ".join(f"{one:.2f}" for one in row) for row in found)
+        print(f"{video.name:20} {shown_row(means[-1])}  {objects}", flush=True)
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = contact_sheet(shown)
             cv2.imwrite(str(options.sheets / f"{video.name}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    print(f"{'mean':20} {np.mean(means):.3f}")
+    print(f"{'mean':20} {shown_row(np.mean(means, axis=0))}")
 
 
 if __name__ == "__main__":
