@@ -194,9 +194,9 @@ LIGHT_STAGE1 = Recipe(
 """Stage 1 of the light model, on an encoder that knows ImageNet."""
 
 LIGHT_STAGE2 = replace(
-    LIGHT_STAGE1, learning_rate=4e-4, encoder_rate=0.0, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01
+    LIGHT_STAGE1, learning_rate=3e-4, encoder_rate=0.1, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01
 )
-"""Stage 2 of the light model: the encoder rests."""
+"""Stage 2 of the light model: the encoder learns along slowly."""
 
 _ON_IMAGES = SynthesisTraining(
     steps=100_000,
@@ -243,7 +243,7 @@ _LIGHT_ON_IMAGES = SynthesisTraining(
 _LIGHT_ON_VIDEOS = replace(
     _LIGHT_ON_IMAGES,
     steps=6000,
-    phases=(Phase(0.0, 320, 5, 4),),
+    phases=(Phase(0.0, 320, 7, 4),),
     max_objects=10,
     video_share=0.6,
     scales=(0.9, 1.7),
