@@ -32,8 +32,8 @@ RELEASE_FOCUS = """<script>document.addEventListener('pointerup', () => {
   const it = document.activeElement;
   if (it && it.closest('button, .q-slider')) it.blur();
 }, true);</script>"""
-"""After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab keeps
-the focus."""
+"""After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab
+keeps the focus."""
 
 TICK = 0.08
 """Seconds between two looks at what happens."""
