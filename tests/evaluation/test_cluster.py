@@ -1,6 +1,7 @@
 """Dividing a machine, and workers that are not what they should be."""
 
 import errno
+import os
 import importlib.metadata
 import shutil
 import time
@@ -131,6 +132,20 @@ def test_a_full_disk_is_told_and_leaves_nothing_half(
     assert "is full" in outcome.failure
     assert "free space" in outcome.failure
     assert not list((workspace / "results").rglob("*.bin"))
+
+
+def test_a_tracker_does_not_inherit_how_dask_frees_memory(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    def look(self: object, tracker: object, sequence: object, **_: object) -> None:
+        seen.append(os.environ.get("MALLOC_TRIM_THRESHOLD_"))
+
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setattr(UnsupervisedExperiment, "execute", look)
+    run_task(Task(str(workspace), "FirstMask", "short", ("baseline",), 5, "memory"))
+    assert seen == [None]
 
 
 def test_a_trackers_own_words_are_found_among_the_protocols() -> None:
