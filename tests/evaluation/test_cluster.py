@@ -1,8 +1,8 @@
 """Dividing a machine, and workers that are not what they should be."""
 
 import errno
-import os
 import importlib.metadata
+import os
 import shutil
 import time
 from pathlib import Path
