@@ -28,8 +28,8 @@ from hqtrack.video.drawing import contact_sheet, draw_masks
 SHOWN = 12
 """Frames on a contact sheet."""
 
-
 Measure = Callable[[np.ndarray, np.ndarray], float]
+"""Takes the mask that was found and the true one, (H, W) bool."""
 
 
 def scores(tracker: HQTrack, video: Video, measures: Sequence[Measure], shown: list[Image]) -> np.ndarray:
@@ -59,8 +59,8 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
-def shown_row(row: np.ndarray) -> str:
-    """Write a row of measures."""
+def written(row: np.ndarray) -> str:
+    """Give measures (M,) as text."""
     return " ".join(f"{one:.3f}" for one in row)
 
 
@@ -89,6 +89,7 @@ def main() -> None:
         long_term_slots=options.slots,
         long_term_gap=options.gap,
         search_margin=options.search_margin,
+        max_long_edge=options.long_edge,
     )
     name, _, folder = options.data.partition("=")
     videos = read_dataset(name, Path(folder))
@@ -100,12 +101,12 @@ def main() -> None:
         found = scores(tracker, video, (iou, boundary_f) if options.boundary else (iou,), shown)
         means.append(found.mean(axis=1))
         objects = "  ".join(" ".join(f"{one:.2f}" for one in row) for row in found)
-        print(f"{video.name:20} {shown_row(means[-1])}  {objects}", flush=True)
+        print(f"{video.name:20} {written(means[-1])}  {objects}", flush=True)
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = contact_sheet(shown)
             cv2.imwrite(str(options.sheets / f"{video.name}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    print(f"{'mean':20} {shown_row(np.mean(means, axis=0))}")
+    print(f"{'mean':20} {written(np.mean(means, axis=0))}")
 
 
 if __name__ == "__main__":
