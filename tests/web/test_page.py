@@ -280,10 +280,12 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
     expect(place).not_to_have_text(f"10 / {COUNT - 1}")
     tab.keyboard.press("Space")
     expect(button).to_contain_text("play_arrow")
-    tab.locator(".q-slider").last.click()  # after which the keys are the page's again
-    expect(place).to_have_text(re.compile(f"^(19|20) / {COUNT - 1}$"))
-    tab.keyboard.press("Home")
-    expect(place).to_have_text(f"0 / {COUNT - 1}")
+    for _ in range(5):
+        tab.locator(".q-slider").last.click()  # after which the keys are the page's again
+        expect(place).to_have_text(re.compile(f"^(19|20) / {COUNT - 1}$"))
+        tab.keyboard.press("Home")
+        tab.wait_for_timeout(200)  # in which the click has its last word
+        expect(place).to_have_text(f"0 / {COUNT - 1}")
     tab.keyboard.press("m")
     tab.wait_for_function("document.querySelector('img').src.includes('m=0')")
 

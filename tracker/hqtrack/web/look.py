@@ -41,7 +41,7 @@ def press(button: ui.button, pressed: bool) -> None:
     button.props(remove="outline") if pressed else button.props("outline")
 
 
-def keep_arrows(slider: ui.slider) -> None:
+def keep_arrows(slider: ui.element) -> None:
     """Let arrow keys in a slider move only the slider; all other keys stay the page's."""
     slider.on("keydown", js_handler="(event) => event.key.startsWith('Arrow') && event.stopPropagation()")
 

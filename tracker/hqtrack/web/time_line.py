@@ -36,9 +36,12 @@ class TimeLine:
             self._play_button = icon_button("play_arrow", "Play (space)", self.toggle_play)
             icon_button("chevron_left", "A frame back", lambda: self.step(-1))
             icon_button("chevron_right", "A frame on", lambda: self.step(1))
-            self._slider = ui.slider(min=0, max=max(1, self._count - 1), value=0, on_change=self._on_slider)
+            # `ui.slider` tells where it was let go up to 50 ms late: too late for a key pressed meanwhile.
+            self._slider = ui.element("q-slider").on("update:model-value", self._on_slider)
             self._slider.classes("grow").props('aria-label="Frame"')
-            self._slider.set_enabled(self._count > 1)
+            self._slider.props.update(
+                {"model-value": 0, "min": 0, "max": max(1, self._count - 1), "disable": self._count == 1}
+            )
             keep_arrows(self._slider)
             self._place = ui.label().classes("w-28 text-right tabular-nums")
         self._go(0)
@@ -85,12 +88,11 @@ class TimeLine:
 
     def _go(self, frame: int) -> None:
         self.frame = min(max(0, frame), self._count - 1)
-        if self._slider.value != self.frame:
-            self._slider.value = self.frame
+        self._slider.props["model-value"] = self.frame
         self._place.text = f"{self.frame} / {self._count - 1}"
         self._look_at(self.frame)
 
-    def _on_slider(self, event: events.ValueChangeEventArguments[float | None]) -> None:
-        frame = int(event.value or 0)
+    def _on_slider(self, event: events.GenericEventArguments) -> None:
+        frame = int(event.args or 0)
         if frame != self.frame:
             self.go_to(frame)
