@@ -16,6 +16,7 @@ CLIP = np.load(PARITY / "vmos_dev.npz")
 # VMOS is published with frames enlarged to a short edge of 480; DeAOT and AOT take them as they are.
 VMOS = {"long_term_gap": 2, "long_term_slots": 8, "short_term_distance": 4, "min_short_edge": 480}
 DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
+# Seven frames: the whole clip is tracked by VMOS in tests/propagation/test_published_labels.py.
 
 
 @pytest.mark.slow
@@ -24,7 +25,7 @@ DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
     [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT), ("ms_aot", DEAOT)],
 )
 def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict[str, Any]) -> None:
-    expected = np.load(PARITY / f"{name}_dev.npz")
+    expected = {key: values[:7] for key, values in np.load(PARITY / f"{name}_dev.npz").items()}
     network = nets.build(name).eval()
     network.load_state_dict(formula_state_dict(network.state_dict()))
     frames = CLIP["frames"][: len(expected["labels"]) + 1]

@@ -1,5 +1,8 @@
 """The light network: its size, and what it knows from the references alone."""
 
+import subprocess
+import sys
+
 import torch
 
 from hqtrack import nets
@@ -50,3 +53,12 @@ def test_objects_whose_masks_were_exchanged_are_called_what_they_look_like() -> 
     assert torch.equal(by_token.argmax(1)[labels > 0], labels[labels > 0])
     assert (renamed[:, 3:] == 0).all()
     torch.testing.assert_close(renamed.sum(1), masks.sum(1))
+
+
+def test_the_light_system_starts_without_the_libraries_that_take_long_to_import() -> None:
+    program = (
+        "import sys, hqtrack.vot.session, hqtrack; hqtrack.HQTrack.from_card('hqtrack-light');"
+        "sys.exit(' '.join({'timm', 'torchvision', 'sympy', 'torch._dynamo'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

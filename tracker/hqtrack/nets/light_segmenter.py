@@ -71,7 +71,7 @@ class LightSegmenter(nn.Module):
         detail = self.detail(F.pixel_unshuffle(torch.cat([images, prompts], 1), 2))
         encoder = self.encoder
         with torch.no_grad():  # edges and textures are as ImageNet taught them
-            half = encoder.blocks[0](encoder.bn1(encoder.conv_stem(images)))
+            half = encoder.blocks[0](encoder.act(encoder.conv_stem(images)))
             quarter = encoder.blocks[1](half)
         x = quarter + self.joined(self.prompted(detail))
         maps = [x]

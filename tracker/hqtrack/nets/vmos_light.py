@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hqtrack.nets.encoders.efficientnet import EfficientNetLite0
 from hqtrack.nets.interface import (
     Features,
     Identity,
@@ -361,11 +362,8 @@ class VMOSLight(PropagationNetwork):
 
     def __init__(self, dim: int = 128) -> None:
         super().__init__()
-        # Imported here because timm takes long to import.
-        from hqtrack.nets.encoders import build_encoder
-
         identities = self.max_objects + 1
-        self.encoder = build_encoder("efficientnet_lite0")
+        self.encoder = EfficientNetLite0()
         c4, c8, *deep = self.encoder.channels
         c16 = sum(deep)
         patch = 4 * identities

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
-from hqtrack.nets.encoders.efficientnet import EfficientNetLite0
 from hqtrack.nets.encoders.encoder import Encoder
-from hqtrack.nets.encoders.internimage import InternImage
-from hqtrack.nets.encoders.mobilenet import MobileNetV2
-from hqtrack.nets.encoders.resnet import ResNet50
 
 __all__ = ["Encoder", "build_encoder"]
 
-_ENCODERS: dict[str, Callable[[], Encoder]] = {
-    "internimage_t": InternImage,
-    "resnet50": ResNet50,
-    "mobilenetv2": MobileNetV2,
-    "efficientnet_lite0": EfficientNetLite0,
+_ENCODERS = {
+    "internimage_t": ("internimage", "InternImage"),
+    "resnet50": ("resnet", "ResNet50"),
+    "mobilenetv2": ("mobilenet", "MobileNetV2"),
+    "efficientnet_lite0": ("efficientnet", "EfficientNetLite0"),
 }
+"""Module and class of each, imported when asked for: timm, of which most are made, takes two seconds."""
 
 
 def build_encoder(name: str) -> Encoder:
@@ -31,4 +28,6 @@ def build_encoder(name: str) -> Encoder:
     """
     if name not in _ENCODERS:
         raise ValueError(f"unknown encoder {name!r}; the encoders are {', '.join(sorted(_ENCODERS))}")
-    return _ENCODERS[name]()
+    module, kind = _ENCODERS[name]
+    encoder: Encoder = getattr(import_module(f"{__name__}.{module}"), kind)()
+    return encoder
