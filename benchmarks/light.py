@@ -6,7 +6,8 @@ A made-up video of 640x360 with three objects; frames are timed one by one once 
 full, so that a figure is what any later frame takes (it is written after every frame here, so that it soon
 is). Frames are in memory: reading them is not measured. Beside the time on the clock stands the processor
 time, which other work on the machine disturbs less, and the floor: the frame's matrix products and
-convolutions at the rate at which this machine multiplies large matrices.
+convolutions at the rate at which this machine multiplies large matrices. Where the card has a refiner, it is
+timed by itself, too, on the last frame's masks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import torch
 
 import floor
 from hqtrack import HQTrack
+from hqtrack.images import Image
+from hqtrack.masks import Masks
+from hqtrack.refinement import MaskRefiner
 from propagation import video
 
 WARM_UP = 8
@@ -52,9 +56,10 @@ def main() -> None:
         )
         tracker.initialize(frames[0], masks)
         seconds, busy = [], []
+        found = masks
         for frame in frames[1:]:
             start, worked = time.perf_counter(), time.process_time()
-            tracker.track(frame)
+            found = tracker.track(frame)
             seconds.append(time.perf_counter() - start)
             busy.append(time.process_time() - worked)
         median = statistics.median(seconds[WARM_UP:])
@@ -68,6 +73,23 @@ def main() -> None:
             f"{tracker.card.memory.long_term_slots} slots, long edge {tracker.card.max_long_edge}",
             flush=True,
         )
+        if tracker.refiner is not None:
+            seconds = refining(tracker.refiner, frames[-1], found, options.frames)
+            print(
+                f"    the refiner by itself: {1000 * statistics.median(seconds):.0f} ms, "
+                f"fastest {1000 * min(seconds):.0f}, {int(found.any((1, 2)).sum())} objects",
+                flush=True,
+            )
+
+
+def refining(refiner: MaskRefiner, frame: Image, masks: Masks, runs: int) -> list[float]:
+    """Give the seconds that refining a frame's masks takes in each of some runs."""
+    given, seconds = torch.from_numpy(masks), []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        refiner.refine(frame, given)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
 
 
 if __name__ == "__main__":
