@@ -38,12 +38,14 @@ def main() -> None:
     parser.add_argument("--card", default="vmos-light", help="hqtrack-light has a refiner, too")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--objects", type=int, default=3)
+    parser.add_argument("--size", type=int, nargs=2, default=(360, 640), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
     parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     parser.add_argument("--frames", type=int, default=20, help="frames that are timed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    frames, labels = video(1 + WARM_UP + options.frames, 360, 640, options.objects)
+    height, width = options.size
+    frames, labels = video(1 + WARM_UP + options.frames, height, width, options.objects)
     masks = labels == np.arange(1, options.objects + 1)[:, None, None]
     for precision in ("float32", "bfloat16"):
         tracker = HQTrack.from_card(
@@ -69,7 +71,7 @@ def main() -> None:
             f"{options.card}, {precision}: {1 / median:.1f} frames/s ({1000 * median:.0f} ms; fastest "
             f"{1000 * min(seconds[WARM_UP:]):.0f}; processor {1000 * statistics.median(busy[WARM_UP:]):.0f}, "
             f"least {1000 * min(busy[WARM_UP:]):.0f}; floor {1000 * least:.0f} for {count / 1e9:.1f} billion "
-            f"operations), {options.threads} threads, {options.objects} objects, 640x360, "
+            f"operations), {options.threads} threads, {options.objects} objects, {width}x{height}, "
             f"{tracker.card.memory.long_term_slots} slots, long edge {tracker.card.max_long_edge}",
             flush=True,
         )
