@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
     parser.add_argument("--search-margin", type=float, help="instead of the card's")
+    parser.add_argument("--tau", type=float, help="the refiner's IoU threshold, likewise")
     parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     parser.add_argument("--boundary", action="store_true", help="print F, too")
     options = parser.parse_args()
@@ -90,6 +91,7 @@ def main() -> None:
         long_term_gap=options.gap,
         search_margin=options.search_margin,
         max_long_edge=options.long_edge,
+        iou_threshold=options.tau,
     )
     name, _, folder = options.data.partition("=")
     videos = read_dataset(name, Path(folder))
