@@ -13,6 +13,17 @@ from hqtrack.web.store import Open
 PLAYED_RATE = 25
 """Frames per second at most while playing."""
 
+DRAGGED = """(frame) => {
+  clearTimeout(window.toldLater);
+  const wait = (window.toldAt ?? 0) + 50 - performance.now();
+  const tell = () => { window.toldAt = performance.now(); emit(frame); };
+  if (wait > 0) window.toldLater = setTimeout(tell, wait); else tell();
+}"""
+"""Frames are told at most every 50 ms, or the browser would ask for the next before it has shown one."""
+
+LET_GO = "(frame) => { clearTimeout(window.toldLater); emit(frame); }"
+"""Where it is let go is told at once."""
+
 
 class TimeLine:
     """The frame that is looked at.
@@ -36,8 +47,10 @@ class TimeLine:
             self._play_button = icon_button("play_arrow", "Play (space)", self.toggle_play)
             icon_button("chevron_left", "A frame back", lambda: self.step(-1))
             icon_button("chevron_right", "A frame on", lambda: self.step(1))
-            # `ui.slider` tells where it was let go up to 50 ms late: too late for a key pressed meanwhile.
-            self._slider = ui.element("q-slider").on("update:model-value", self._on_slider)
+            # `ui.slider` has its last word up to 50 ms late: too late for a key pressed meanwhile.
+            self._slider = ui.element("q-slider")
+            self._slider.on("update:model-value", self._on_slider, js_handler=DRAGGED)
+            self._slider.on("change", self._on_slider, js_handler=LET_GO)
             self._slider.classes("grow").props('aria-label="Frame"')
             self._slider.props.update(
                 {"model-value": 0, "min": 0, "max": max(1, self._count - 1), "disable": self._count == 1}
