@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: t
     averaged = read_state(run / CHECKPOINT)["ema"]
     for name, value in network.named_parameters():
         torch.testing.assert_close(value, averaged[name], rtol=1e-3, atol=1e-6)
+
+
+def test_of_several_trainings_the_mean_is_exported(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    card, run = trained
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    state = read_state(run / CHECKPOINT)
+    state["ema"] = {key: value + 1 for key, value in state["ema"].items()}
+    torch.save(state, other / CHECKPOINT)
+    file = tmp_path / "mean.safetensors"
+    invoke("export", run, other, "--card", card, "--out", file)
+    with safe_open(file, "pt") as content:
+        assert content.metadata()["steps"] == "2 and 2"
+        bias = content.get_tensor("project16.bias")
+    torch.testing.assert_close(bias, state["ema"]["project16.bias"] - 0.5)
 
 
 def test_scenes_for_training_are_not_those_that_are_measured(tmp_path: Path) -> None:

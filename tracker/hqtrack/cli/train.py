@@ -278,7 +278,9 @@ def scenes(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a training, or of several.")
+    ],
     card: CardOption,
     out: Annotated[
         Path | None, typer.Option(help="The file to write; default: where the card looks for its weights.")
@@ -287,6 +289,8 @@ def export(
     command: Annotated[str, typer.Option(help="The command that trained it, likewise.")] = "",
 ) -> None:
     """Write a training's averaged weights (safetensors, float16), and enter them into the card.
+
+    Of several trainings that began with the same weights, the mean is written.
 
     The card's [weights], or [refiner.weights] for a refiner, then says their SHA-256, data, command and
     commit; so does that of cards beside it that use the same file.
@@ -303,22 +307,26 @@ def export(
     settings = load_card(card)
     path = Path(card) if card.endswith(".toml") else models_folder() / f"{card}.toml"
     beside = models_folder() / "weights" if path.parent == models_folder() else path.parent
-    starts = starts_of(run)
+    trainings = [starts_of(run) for run in runs]
+    starts = [start for one in trainings for start in one]
+    untold = [run for run, one in zip(runs, trainings, strict=True) if not one]
     name, section, weights = settings.network, "weights", settings.weights
     if starts and starts[-1].network == REFINER:
         if settings.refiner is None:
-            raise InputError(f"{run} trained a refiner, but the card {card} has none; choose one that has")
+            raise InputError(
+                f"{runs[-1]} trained a refiner, but the card {card} has none; choose one that has"
+            )
         name, section, weights = REFINER, "refiner.weights", settings.refiner.weights
     file = out or beside / Path(weights.file).name
-    if not starts and not (data and command):
-        raise InputError(f"{run} does not say how it was trained; give --data and --command")
+    if untold and not (data and command):
+        raise InputError(f"{untold[0]} does not say how it was trained; give --data and --command")
     provenance = {
         "data": data or "; ".join(dict.fromkeys(text for start in starts for text in start.data)),
-        "command": command or starts[-1].command,
+        "command": command or "; ".join(dict.fromkeys(one[-1].command for one in trainings)),
         "commit": starts[-1].commit if starts else code_version(),
     }
     network = LightSegmenter() if name == REFINER else nets.build(name)
-    digest = write(run, name, network, file, provenance)
+    digest = write(runs, name, network, file, provenance)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
     others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != path)
     for each in (path, *(each for each in others if weights.file in _files_of(each))):

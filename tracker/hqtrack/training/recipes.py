@@ -194,7 +194,7 @@ LIGHT_STAGE1 = Recipe(
 """Stage 1 of the light model, on an encoder that knows ImageNet."""
 
 LIGHT_STAGE2 = replace(
-    LIGHT_STAGE1, learning_rate=3e-4, encoder_rate=0.1, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01
+    LIGHT_STAGE1, learning_rate=2e-4, encoder_rate=0.1, warmup=0.03, decay_start=0.3, hard_pixels_at=0.01
 )
 """Stage 2 of the light model: the encoder learns along slowly."""
 
@@ -243,10 +243,10 @@ _LIGHT_ON_IMAGES = SynthesisTraining(
 _LIGHT_ON_VIDEOS = replace(
     _LIGHT_ON_IMAGES,
     steps=6000,
-    phases=(Phase(0.0, 320, 7, 4),),
+    phases=(Phase(0.0, 416, 6, 4),),
     max_objects=10,
     video_share=0.6,
-    scales=(0.9, 1.7),
+    scales=(0.8, 1.4),
     merge=0.4,
     first_difficulty=1.0,
     recipe=LIGHT_STAGE2,
