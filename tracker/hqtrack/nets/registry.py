@@ -8,7 +8,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from hqtrack.errors import CardError
+from hqtrack.nets.aot import AOT
+from hqtrack.nets.deaot import DeAOT
+from hqtrack.nets.encoders import build_encoder
 from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.nets.ms_aot import MSAOT
+from hqtrack.nets.vmos import VMOS
+from hqtrack.nets.vmos_light import VMOSLight
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,9 @@ def build(name: str) -> PropagationNetwork:
         CardError: The name is unknown.
     """
     if name == LIGHT:
-        from hqtrack.nets.vmos_light import VMOSLight
-
         return VMOSLight()
     if name not in VARIANTS:
         raise CardError(f"unknown network {name!r}; the networks are {', '.join(network_names())}")
-    # Imported here because timm takes long to import, and the light network does without it.
-    from hqtrack.nets.aot import AOT
-    from hqtrack.nets.deaot import DeAOT
-    from hqtrack.nets.encoders import build_encoder
-    from hqtrack.nets.ms_aot import MSAOT
-    from hqtrack.nets.vmos import VMOS
-
     variant = VARIANTS[name]
     families: dict[str, Callable[..., PropagationNetwork]] = {
         "aot": AOT,

@@ -172,7 +172,7 @@ def export(
 ) -> str:
     """Write the averaged weights of a run, or the mean of several runs', as safetensors, float16.
 
-    The mean is better than each where the runs began with the same weights (arXiv 2203.05482).
+    Weights can be averaged where the runs began with the same ones (arXiv 2203.05482).
 
     Args:
         runs: Folders of trainings, at least one.

@@ -34,7 +34,7 @@ _STAGES = (
     _Stage(4, 5, 2, 192),
     _Stage(1, 3, 1, 320),
 )
-"""The stages behind the first (table 1 of the paper)."""
+"""The stages behind the first (table 1 of the paper; the Lite variant keeps its sizes)."""
 _LAST_OF_STRIDE = (1, 2, 4, 6)
 """Stages after which the map of a stride is complete."""
 _EPSILON = 1e-5
@@ -95,7 +95,7 @@ class EfficientNetLite0(Encoder):
 
 
 class _Separable(nn.Sequential):
-    """A depthwise convolution, and one of single pixels."""
+    """A depthwise convolution, and one of single pixels: (B, C, H, W) to (B, channels_out, H, W)."""
 
     def __init__(self, channels: int, channels_out: int) -> None:
         super().__init__()
