@@ -164,7 +164,7 @@ def test_the_registry_and_the_workspace_of_the_checkout_are_what_the_command_wri
     assert (ROOT / "vot_workspace" / "stack.yaml").read_text() == SAMPLE_STACK_TEXT
 
 
-CARD_WITH_REFINER = """
+CARD_WITHOUT_REFINER = """
 name = "light-refined"
 title = "The light network and the light HQ-SAM"
 network = "vmos_light"
@@ -173,7 +173,9 @@ max_long_edge = 160
 [weights]
 file = "light.safetensors"
 origin = "embedded"
+"""
 
+CARD_WITH_REFINER = f"""{CARD_WITHOUT_REFINER}
 [refiner]
 kind = "hq-sam-vit-tiny"
 iou_threshold = 0.0
@@ -192,10 +194,10 @@ def test_a_card_with_a_refiner_runs_from_the_toolkit_to_refined_masks(
     (tmp_path / "light.safetensors").symlink_to(find_weights(load_card("hqtrack-light").weights))
     network = build_network("hq-sam-vit-tiny")
     torch.save(formula_state_dict(network.state_dict()), tmp_path / "sam_hq_vit_tiny.pth")
-    card = tmp_path / "light-refined.toml"
-    card.write_text(CARD_WITH_REFINER)
-    for name, threshold in (("Refined", "0.0"), ("Propagated", "1.0")):
-        register(name, HQTRACK_CARD=str(card), HQTRACK_IOU_THRESHOLD=threshold)
+    for name, text in (("Refined", CARD_WITH_REFINER), ("Propagated", CARD_WITHOUT_REFINER)):
+        card = tmp_path / f"{name}.toml"
+        card.write_text(text)
+        register(name, HQTRACK_CARD=str(card))
         assert "concluded success" in evaluate(workspace, name)
     refined, propagated = (
         [file.read_bytes() for file in result_files(workspace, name)] for name in ("Refined", "Propagated")
