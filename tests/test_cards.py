@@ -81,6 +81,7 @@ def test_table_1_is_of_the_multi_scale_network() -> None:
         ("iou_threshold", 0.35, lambda card: card.refiner.iou_threshold),
         ("max_long_edge", 512, lambda card: card.max_long_edge),
         ("search_margin", 0.5, lambda card: card.search_margin),
+        ("largest_gap", 0.5, lambda card: card.largest_gap),
         ("paradigm", "separate", lambda card: card.paradigm),
     ],
 )
@@ -91,7 +92,7 @@ def test_a_setting_is_overridden(setting: str, value: object, read: object) -> N
 
 
 def test_every_override_is_tested() -> None:
-    assert len(OVERRIDES) == 7
+    assert len(OVERRIDES) == 8
 
 
 def test_all_long_term_entries_can_be_kept() -> None:
@@ -102,7 +103,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"slots": 5}, r"slots = 5: no such setting; allowed are iou_threshold, long_term_gap"),
+        ({"slots": 5}, r"slots = 5: no such setting; allowed are iou_threshold, largest_gap"),
         ({"long_term_gap": 0}, r"memory.long_term_gap = 0: .* greater than or equal to 1"),
         ({"long_term_slots": -1}, r"memory.long_term_slots = -1: .* greater than or equal to 0"),
         ({"short_term_distance": 1.5}, r"memory.short_term_distance = 1.5: "),
@@ -127,7 +128,10 @@ def test_a_threshold_without_a_refiner_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour = 1\n" + MINIMAL, r"unknown key colour = 1; allowed are max_long_edge, memory, "),
+        (
+            "colour = 1\n" + MINIMAL,
+            r"unknown key colour = 1; allowed are largest_gap, max_long_edge, ",
+        ),
         (MINIMAL + "[memory]\nslots = 3", r"unknown key memory.slots = 3; allowed are long_term_gap"),
         (MINIMAL + "md5 = 'x'", r"unknown key weights.md5 = 'x'; allowed are file"),
         (MINIMAL + "sha256 = 'ABC'", r"weights.sha256 = 'ABC'"),

@@ -31,7 +31,12 @@ def blocks(masks: np.ndarray) -> np.ndarray:
     return masks[..., 8::16, 8::16]
 
 
-def new_tracker(paradigm: Paradigm = "joint", slots: int = 2, search_margin: float | None = None) -> HQTrack:
+def new_tracker(
+    paradigm: Paradigm = "joint",
+    slots: int = 2,
+    search_margin: float | None = None,
+    largest_gap: float | None = None,
+) -> HQTrack:
     card = Card(
         name="colours",
         title="",
@@ -40,6 +45,7 @@ def new_tracker(paradigm: Paradigm = "joint", slots: int = 2, search_margin: flo
         memory=Memory(long_term_slots=slots, long_term_gap=1, short_term_distance=2),
         max_long_edge=max(SHAPE),
         search_margin=search_margin,
+        largest_gap=largest_gap,
         paradigm=paradigm,
     )
     return HQTrack(card, ColourNetwork(), device="cpu")

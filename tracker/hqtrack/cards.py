@@ -145,6 +145,9 @@ class Card:
     search_margin: Annotated[float, Field(ge=0, le=1000)] | None = None
     """While an object is seen within its last box, grown on each side by this part of it, it is nowhere
     else; None searches the whole frame, as published."""
+    largest_gap: Annotated[float, Field(ge=0, le=1000)] | None = None
+    """While an object is seen where it was, its pieces are no farther from its main body than this times the
+    root of its area, unless it was given in pieces; None lets them be anywhere, as published."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 
@@ -161,6 +164,7 @@ OVERRIDES: Mapping[str, tuple[str, ...]] = {
     "iou_threshold": ("refiner", "iou_threshold"),
     "max_long_edge": ("max_long_edge",),
     "search_margin": ("search_margin",),
+    "largest_gap": ("largest_gap",),
     "paradigm": ("paradigm",),
 }
 """Settings that a caller may override, and where a card keeps them."""

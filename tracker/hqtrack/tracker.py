@@ -88,7 +88,8 @@ class HQTrack:
             device: See `HQTrack`.
             precision: See `HQTrack`.
             **overrides: Settings in place of the card's: `long_term_slots`, `long_term_gap`,
-                `short_term_distance`, `iou_threshold`, `max_long_edge`, `search_margin`, `paradigm`.
+                `short_term_distance`, `iou_threshold`, `max_long_edge`, `search_margin`, `largest_gap`,
+                `paradigm`.
 
         Raises:
             CardError: There is no such card, or a setting is unknown or out of range.
@@ -143,6 +144,7 @@ class HQTrack:
             max_long_edge=self.card.max_long_edge,
             min_short_edge=self.card.min_short_edge,
             search_margin=self.card.search_margin,
+            largest_gap=self.card.largest_gap,
             paradigm=self.card.paradigm,
             device=self.device,
             dtype=self.dtype,

@@ -32,6 +32,8 @@ class Propagator:
         min_short_edge: Smaller frames are enlarged to this shorter side, as far as the other limit allows.
         search_margin: Growth of an object's box on each side, as a fraction of its sides: where it is looked
             for as long as it is seen there; None searches the whole frame.
+        largest_gap: How far pieces of an object may be from its main body, as a fraction of the root of its
+            area; None lets them be anywhere.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -46,6 +48,7 @@ class Propagator:
         max_long_edge: int,
         min_short_edge: int,
         search_margin: float | None,
+        largest_gap: float | None,
         paradigm: Paradigm,
         device: torch.device,
         dtype: torch.dtype,
@@ -55,6 +58,7 @@ class Propagator:
         self._max_long_edge = max_long_edge
         self._min_short_edge = min_short_edge
         self._search_margin = search_margin
+        self._largest_gap = largest_gap
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
         self._normalize = Normalizer(device, dtype)
@@ -191,4 +195,5 @@ class Propagator:
             long_term_gap=self._memory.long_term_gap,
             short_term_distance=self._memory.short_term_distance,
             search_margin=self._search_margin,
+            largest_gap=self._largest_gap,
         )
