@@ -81,7 +81,8 @@ class Propagator:
             image: (H, W, 3) uint8 RGB, of the size of the first.
 
         Returns:
-            Labels (H, W) uint8 on the device. Nothing here waits for the device to finish.
+            Labels (H, W) uint8 on the device. Nothing here waits for the device to finish, except where
+            there is a largest gap: pieces are told apart on the CPU.
         """
         self._look_at(image)
         features = self._features
