@@ -1,9 +1,10 @@
 """An object that was given in one piece does not take pieces far from its main body."""
 
 import numpy as np
+import pytest
 import torch
 
-from hqtrack.propagation.strays import LEAST_GAP, in_one_piece, without_strays
+from hqtrack.propagation.strays import FORGOTTEN, LEAST_GAP, Bodies
 from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
@@ -33,58 +34,71 @@ def squares(*corners: int) -> torch.Tensor:
     return mask
 
 
-def found(logits: torch.Tensor) -> torch.Tensor:
-    return logits.argmax(0) == 1
+def fine(mask: torch.Tensor) -> torch.Tensor:
+    """Give a mask (h, w) at the size of the network's input, four times that of its logits."""
+    return mask.repeat_interleave(4, 0).repeat_interleave(4, 1)
+
+
+def kept(now: torch.Tensor, before: torch.Tensor, given: torch.Tensor | None = None) -> torch.Tensor:
+    """Give what an object keeps of a mask (h, w), and where it was before and as it was given."""
+    bodies = Bodies(0.5)
+    bodies.give(fine(before if given is None else given)[None])
+    bodies.see(fine(before)[None])
+    return bodies.without_strays(logits_of(now)).argmax(0) == 1
 
 
 def test_a_look_alike_apart_is_not_taken() -> None:
-    now, before = squares(0, 60), squares(0)
-    assert torch.equal(found(without_strays(logits_of(now), before[None], [True], 0.5)), before)
+    assert torch.equal(kept(squares(0, 60), before=squares(0)), squares(0))
 
 
 def test_a_piece_nearby_is_kept() -> None:
-    now, before = squares(0, 28), squares(0)
-    assert torch.equal(found(without_strays(logits_of(now), before[None], [True], 0.5)), now)
+    now = squares(0, 28)
+    assert torch.equal(kept(now, before=squares(0)), now)
 
 
 def test_the_main_body_is_where_the_object_was_not_the_larger_piece() -> None:
-    now, before = squares(0, 60, 80), squares(0)
-    assert torch.equal(found(without_strays(logits_of(now), before[None], [True], 0.5)), before)
+    assert torch.equal(kept(squares(0, 60, 80), before=squares(0)), squares(0))
 
 
 def test_an_object_given_in_pieces_keeps_them() -> None:
     now = squares(0, 60)
-    logits = logits_of(now)
-    assert without_strays(logits, now[None], [False], 0.5) is logits
-
-
-def test_an_object_that_jumped_keeps_what_was_found() -> None:
-    now, before = squares(40, 80), squares(0)
-    logits = logits_of(now)
-    assert without_strays(logits, before[None], [True], 0.5) is logits
-
-
-def test_tiny_objects_may_have_small_gaps() -> None:
-    before = torch.zeros(1, 50, 50).bool()
-    before[0, 10, 10:12] = True
-    now = before[0].clone()
-    now[10, 11 + LEAST_GAP] = True
-    logits = logits_of(now)
-    assert without_strays(logits, before, [True], 0.5) is logits
-
-
-def test_where_an_object_was_may_be_told_on_a_finer_grid() -> None:
-    before = squares(0).repeat_interleave(4, 0).repeat_interleave(4, 1)
-    now = squares(0, 60)
-    assert torch.equal(found(without_strays(logits_of(now), before[None], [True], 0.5)), squares(0))
+    assert torch.equal(kept(now, before=squares(0), given=now), now)
 
 
 def test_specks_do_not_make_an_object_one_in_pieces() -> None:
-    one = squares(0).repeat_interleave(4, 0).repeat_interleave(4, 1)
-    speck = one.clone()
-    speck[300:304, 300:304] = True
-    two = squares(0, 60).repeat_interleave(4, 0).repeat_interleave(4, 1)
-    assert in_one_piece(torch.stack([one, speck, two, one & False])) == [True, True, False, True]
+    given = squares(0)
+    given[70, 70] = True
+    assert torch.equal(kept(squares(0, 60), before=squares(0), given=given), squares(0))
+
+
+def test_an_object_that_jumped_keeps_what_was_found() -> None:
+    now = squares(40, 80)
+    assert torch.equal(kept(now, before=squares(0)), now)
+
+
+def test_both_ends_of_an_object_behind_a_post_are_kept() -> None:
+    before, now = squares(0, 20, 40), squares(0, 40)
+    assert torch.equal(kept(now, before=before), now)
+
+
+def test_a_size_is_forgotten_slowly() -> None:
+    bodies = Bodies(0.5)
+    large, small, now = squares(0, 20, 40, 60), squares(0), logits_of(squares(0, 60))
+    bodies.give(fine(large)[None])
+    assert bodies.without_strays(now) is now  # half of what it was: something hides the middle
+    bodies.see(fine(small)[None])
+    frames = 0
+    while bodies.without_strays(now) is now:
+        frames += 1
+    assert 4 * 0.9 * FORGOTTEN**frames == pytest.approx(2, rel=0.1)
+
+
+def test_tiny_objects_may_have_small_gaps() -> None:
+    before = torch.zeros(50, 50).bool()
+    before[10, 10:12] = True
+    now = before.clone()
+    now[10, 11 + LEAST_GAP] = True
+    assert torch.equal(kept(now, before=before), now)
 
 
 def test_a_tracker_with_a_largest_gap_leaves_a_look_alike_alone() -> None:

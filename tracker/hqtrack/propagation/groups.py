@@ -11,7 +11,7 @@ from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.labels import most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
 from hqtrack.propagation.search import SearchRegions, confined, search_regions
-from hqtrack.propagation.strays import in_one_piece, without_strays
+from hqtrack.propagation.strays import Bodies
 
 
 class ObjectGroup:
@@ -47,9 +47,7 @@ class ObjectGroup:
         self._short_term = ShortTermMemory(short_term_distance)
         self._search_margin = search_margin
         self._regions: SearchRegions | None = None
-        self._largest_gap = largest_gap
-        self._whole: list[bool] = []
-        self._former = torch.empty(0)
+        self._bodies = None if largest_gap is None else Bodies(largest_gap)
 
     def add_reference(self, features: Features, labels: Tensor, count: int) -> None:
         """Remember a frame whose masks are known, for good.
@@ -61,13 +59,10 @@ class ObjectGroup:
             labels: (h, w) uint8 at the size of the network input, labels of the whole video.
             count: Objects of this group from now on.
         """
-        masks = self._look(labels, count)
-        given = in_one_piece(masks[1:])
-        if count > self.count:  # Masks of those that were there already are predictions.
-            self._whole += given[self.count :]
-        else:
-            self._whole = [before and now for before, now in zip(self._whole, given, strict=True)]
         self.count = count
+        masks = self._look(labels)
+        if self._bodies is not None:
+            self._bodies.give(masks[1:])
         entry = self._network.reference(features, self._identity(masks, features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
@@ -89,27 +84,27 @@ class ObjectGroup:
         logits = self._network.decode(features, propagation, identities)[0].float()
         if self._regions is not None:
             logits = confined(logits, self._regions)
-        if self._largest_gap is not None:
-            logits = without_strays(logits, self._former, self._whole, self._largest_gap)
-        return logits
+        return logits if self._bodies is None else self._bodies.without_strays(logits)
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
-        entry = self._network.memorize(propagation, self._identity(self._look(labels, self.count), features))
+        masks = self._look(labels)
+        if self._bodies is not None:
+            self._bodies.see(masks[1:])
+        entry = self._network.memorize(propagation, self._identity(masks, features))
         self._short_term.write(entry)
         self._since_long_term_write += 1
         if self._since_long_term_write >= self._gap:
             self._long_term.write(entry)
             self._since_long_term_write = 0
 
-    def _look(self, labels: Tensor, count: int) -> Tensor:
+    def _look(self, labels: Tensor) -> Tensor:
         """Give the masks (count + 1, h, w) of the group, background first, and note where its objects are."""
         own = labels.to(torch.int16) - self._offset
-        own = own.masked_fill((own < 0) | (own > count), 0)
-        masks = own == torch.arange(count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
+        own = own.masked_fill((own < 0) | (own > self.count), 0)
+        masks = own == torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
         if self._search_margin is not None:
             self._regions = search_regions(masks[1:], self._search_margin)
-        self._former = masks[1:]
         return masks
 
     def _identity(self, masks: Tensor, features: Features) -> tuple[Tensor, ...]:

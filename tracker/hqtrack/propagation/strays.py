@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -18,62 +16,96 @@ LEAST_GAP = 4
 """A gap of so many pixels of the logits' grid is never too large."""
 WHOLE = 0.95
 """An object of whose pixels this part hangs together was given in one piece."""
+HIDDEN = 0.9
+"""Pieces that together are no more than this part of the object's size are what is seen of it on both sides
+of something: the object itself."""
+FORGOTTEN = 0.97
+"""An object's size is the largest area that it had lately: each frame counts this much of the one before."""
+
+_Pixels = npt.NDArray[np.bool_]
 
 
-def in_one_piece(masks: Tensor) -> list[bool]:
-    """Tell of objects, as they were given, whether they hang together; an empty one does.
+class Bodies:
+    """The bodies of a group's objects, and what the group must know to tell strays from them.
 
-    Args:
-        masks: (N, H, W) bool at the size of the network's input, on any device.
-    """
-    # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
-    coarse = masks[:, ::4, ::4].to(torch.uint8).cpu().numpy()
-    pieces = (cv2.connectedComponentsWithStats(mask)[2] for mask in np.ascontiguousarray(coarse))
-    areas = (stats[1:, cv2.CC_STAT_AREA] for stats in pieces)
-    return [len(area) == 0 or bool(area.max() >= WHOLE * area.sum()) for area in areas]
+    A stray is a piece that the network calls by an object's number, but that lies apart from its main body: a
+    look-alike, most likely. The main body is the piece that covers most of where the object just was.
 
-
-def without_strays(logits: Tensor, former: Tensor, whole: Sequence[bool], largest_gap: float) -> Tensor:
-    """Take from objects what lies apart from their main bodies: a look-alike's, most likely.
-
-    The main body is the piece that covers most of where the object was. Objects of which little is found
-    there may have jumped, and stay as they are; so do those that were given in several pieces.
+    Objects that were given in several pieces have no strays, and neither have those of which little is found
+    where they were: they may have jumped.
 
     Args:
-        logits: (N + 1, h, w) float32, background first.
-        former: (N, H, W) bool, where the objects were.
-        whole: Whether each object was given in one piece.
         largest_gap: How far a piece may be from the main body, as a fraction of the root of the object's
             area; at least `LEAST_GAP` pixels of the logits' grid.
     """
-    size = logits.shape[1:]
-    # Pieces are found on a CPU, and the grid is small.
-    labels = most_likely(logits).cpu().numpy()
-    before = F.interpolate(former[None].to(torch.uint8), size=size, mode="nearest")[0].cpu().numpy() > 0
-    strays = np.zeros(before.shape, np.bool_)
-    for index in np.flatnonzero(whole):
-        strays[index] = _strays(labels == index + 1, before[index], largest_gap)
-    if not strays.any():
-        return logits
-    elsewhere = torch.from_numpy(strays).to(logits.device)
-    return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])
+
+    def __init__(self, largest_gap: float) -> None:
+        self._largest_gap = largest_gap
+        self._whole = np.zeros(0, np.bool_)
+        self._sizes = np.zeros(0)
+        self._former = torch.empty(0)
+
+    def give(self, masks: Tensor) -> None:
+        """Note objects as they are given: more than before, or all of them anew.
+
+        Args:
+            masks: (N, H, W) bool at the size of the network's input; where there are more than before, those
+                of earlier objects are predictions.
+        """
+        earlier = len(self._whole)
+        given = _in_one_piece(masks)
+        if len(given) > earlier:
+            self._whole = np.concatenate([self._whole, given[earlier:]])
+            self._sizes = np.concatenate([self._sizes, np.zeros(len(given) - earlier)])
+        else:
+            self._whole &= given
+        self.see(masks)
+
+    def see(self, masks: Tensor) -> None:
+        """Note where the objects are now, (N, H, W) bool at the size of the network's input."""
+        self._former = masks
+
+    def without_strays(self, logits: Tensor) -> Tensor:
+        """Take strays away from objects; call it once for every frame.
+
+        Args:
+            logits: (N + 1, h, w) float32, background first.
+        """
+        # Pieces are found on a CPU, and the grid is small.
+        labels = most_likely(logits).cpu().numpy()
+        former = self._former[None].to(torch.uint8)
+        before = F.interpolate(former, size=logits.shape[1:], mode="nearest")[0].cpu().numpy() > 0
+        self._sizes = np.maximum(before.sum((1, 2)), FORGOTTEN * self._sizes)
+        strays = np.zeros(before.shape, np.bool_)
+        for index in np.flatnonzero(self._whole):
+            strays[index] = self._strays(labels == index + 1, before[index], self._sizes[index])
+        if not strays.any():
+            return logits
+        elsewhere = torch.from_numpy(strays).to(logits.device)
+        return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])
+
+    def _strays(self, mask: _Pixels, before: _Pixels, size: float) -> _Pixels | bool:
+        """Tell of each pixel (h, w) whether it is a stray's."""
+        area = np.count_nonzero(before)
+        still = np.count_nonzero(mask & before)
+        if not area or still < STILL * area or np.count_nonzero(mask) <= HIDDEN * size:
+            return False
+        count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+        if count == 2:  # background and one piece
+            return False
+        main = 1 + int(np.bincount(pieces[before & mask], minlength=count)[1:].argmax())
+        distance = cv2.distanceTransform((pieces != main).view(np.uint8), cv2.DIST_L2, 3)
+        gaps = np.full(count, np.inf, np.float32)
+        np.minimum.at(gaps, pieces.ravel().astype(np.intp), distance.ravel())
+        gaps[0] = 0  # background
+        root = np.sqrt(max(area, stats[main, cv2.CC_STAT_AREA]))
+        too_far = gaps > max(LEAST_GAP, self._largest_gap * root)
+        return too_far[pieces]
 
 
-def _strays(
-    mask: npt.NDArray[np.bool_], before: npt.NDArray[np.bool_], largest_gap: float
-) -> npt.NDArray[np.bool_] | bool:
-    """Tell of each pixel (h, w) whether it belongs to a piece that is too far from the main body."""
-    area = np.count_nonzero(before)
-    if not area or np.count_nonzero(mask & before) < STILL * area:
-        return False
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
-    if count == 2:
-        return False
-    main = 1 + int(np.bincount(pieces[before & mask], minlength=count)[1:].argmax())
-    distance = cv2.distanceTransform((pieces != main).view(np.uint8), cv2.DIST_L2, 3)
-    gaps = np.full(count, np.inf, np.float32)
-    np.minimum.at(gaps, pieces.ravel().astype(np.intp), distance.ravel())
-    gaps[0] = 0  # background
-    root = np.sqrt(max(area, stats[main, cv2.CC_STAT_AREA]))
-    too_far = gaps > max(LEAST_GAP, largest_gap * root)
-    return too_far[pieces]
+def _in_one_piece(masks: Tensor) -> npt.NDArray[np.bool_]:
+    """Tell of objects (N, H, W) bool whether they hang together; an empty one does."""
+    # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
+    coarse = np.ascontiguousarray(masks[:, ::4, ::4].to(torch.uint8).cpu().numpy())
+    areas = (cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA] for mask in coarse)
+    return np.array([len(area) == 0 or area.max() >= WHOLE * area.sum() for area in areas], np.bool_)
