@@ -128,10 +128,7 @@ def test_a_threshold_without_a_refiner_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "colour = 1\n" + MINIMAL,
-            r"unknown key colour = 1; allowed are largest_gap, max_long_edge, ",
-        ),
+        ("colour = 1\n" + MINIMAL, r"unknown key colour = 1; allowed are largest_gap, max_long_edge, "),
         (MINIMAL + "[memory]\nslots = 3", r"unknown key memory.slots = 3; allowed are long_term_gap"),
         (MINIMAL + "md5 = 'x'", r"unknown key weights.md5 = 'x'; allowed are file"),
         (MINIMAL + "sha256 = 'ABC'", r"weights.sha256 = 'ABC'"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.strays import FORGOTTEN, LEAST_GAP, Bodies
+from hqtrack.propagation.strays import LEAST_GAP, SIZE_KEPT, Bodies
 from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
@@ -90,7 +90,7 @@ def test_a_size_is_forgotten_slowly() -> None:
     frames = 0
     while bodies.without_strays(now) is now:
         frames += 1
-    assert 4 * 0.9 * FORGOTTEN**frames == pytest.approx(2, rel=0.1)
+    assert 4 * 0.9 * SIZE_KEPT**frames == pytest.approx(2, rel=0.1)
 
 
 def test_tiny_objects_may_have_small_gaps() -> None:

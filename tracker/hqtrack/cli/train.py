@@ -292,7 +292,7 @@ def export(
 
     Of several trainings that began with the same weights, the mean is written.
 
-    The card's [weights], or [refiner.weights] for a refiner, then says their SHA-256, data, command and
+    The card's table of weights, or that of its refiner's, then says their SHA-256, data, command and
     commit; so does that of cards beside it that use the same file.
     """
     from hqtrack import nets

@@ -19,8 +19,8 @@ WHOLE = 0.95
 HIDDEN = 0.9
 """Pieces that together are no more than this part of the object's size are what is seen of it on both sides
 of something: the object itself."""
-FORGOTTEN = 0.97
-"""An object's size is the largest area that it had lately: each frame counts this much of the one before."""
+SIZE_KEPT = 0.97
+"""An object's size is the largest area that it had lately: this part of it is kept from frame to frame."""
 
 _Pixels = npt.NDArray[np.bool_]
 
@@ -70,12 +70,15 @@ class Bodies:
 
         Args:
             logits: (N + 1, h, w) float32, background first.
+
+        Returns:
+            The same logits, or new ones where there were strays.
         """
-        # Pieces are found on a CPU, and the grid is small.
+        # OpenCV finds pieces, on the CPU; the grid is small.
         labels = most_likely(logits).cpu().numpy()
-        former = self._former[None].to(torch.uint8)
+        former = self._former.view(torch.uint8)[None]
         before = F.interpolate(former, size=logits.shape[1:], mode="nearest")[0].cpu().numpy() > 0
-        self._sizes = np.maximum(before.sum((1, 2)), FORGOTTEN * self._sizes)
+        self._sizes = np.maximum(before.sum((1, 2)), SIZE_KEPT * self._sizes)
         strays = np.zeros(before.shape, np.bool_)
         for index in np.flatnonzero(self._whole):
             strays[index] = self._strays(labels == index + 1, before[index], self._sizes[index])
@@ -85,7 +88,13 @@ class Bodies:
         return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])
 
     def _strays(self, mask: _Pixels, before: _Pixels, size: float) -> _Pixels | bool:
-        """Tell of each pixel (h, w) whether it is a stray's."""
+        """Tell of each pixel (h, w) whether it is a stray's; False for none.
+
+        Args:
+            mask: (h, w), what the network calls by the object's number.
+            before: (h, w), where the object just was.
+            size: Its largest area lately, in pixels.
+        """
         area = np.count_nonzero(before)
         still = np.count_nonzero(mask & before)
         if not area or still < STILL * area or np.count_nonzero(mask) <= HIDDEN * size:
@@ -106,6 +115,6 @@ class Bodies:
 def _in_one_piece(masks: Tensor) -> npt.NDArray[np.bool_]:
     """Tell of objects (N, H, W) bool whether they hang together; an empty one does."""
     # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
-    coarse = np.ascontiguousarray(masks[:, ::4, ::4].to(torch.uint8).cpu().numpy())
+    coarse = np.ascontiguousarray(masks.view(torch.uint8)[:, ::4, ::4].cpu().numpy())
     areas = (cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA] for mask in coarse)
     return np.array([len(area) == 0 or area.max() >= WHOLE * area.sum() for area in areas], np.bool_)

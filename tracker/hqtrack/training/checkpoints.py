@@ -200,7 +200,8 @@ def export(
     weights = compact(means)
     bad = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
     if bad:
-        raise WeightsError(f"{runs[0]}: not finite in float16: {', '.join(bad[:3])}; the training failed")
+        where = ", ".join(str(run) for run in runs)
+        raise WeightsError(f"{where}: not finite in float16: {', '.join(bad[:3])}; the training failed")
     partial = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
