@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
     parser.add_argument("--search-margin", type=float, help="instead of the card's")
     parser.add_argument("--largest-gap", type=float, help="likewise")
+    parser.add_argument("--motion-prior", choices=("on", "off"), help="likewise")
     parser.add_argument("--tau", type=float, help="the refiner's IoU threshold, likewise")
     parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     parser.add_argument("--silent", choices=PARTS, help="part of the light network that says nothing")
@@ -122,6 +123,7 @@ def main() -> None:
         long_term_gap=options.gap,
         search_margin=options.search_margin,
         largest_gap=options.largest_gap,
+        motion_prior=None if options.motion_prior is None else options.motion_prior == "on",
         max_long_edge=options.long_edge,
         iou_threshold=options.tau,
     )

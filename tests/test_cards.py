@@ -82,6 +82,7 @@ def test_table_1_is_of_the_multi_scale_network() -> None:
         ("max_long_edge", 512, lambda card: card.max_long_edge),
         ("search_margin", 0.5, lambda card: card.search_margin),
         ("largest_gap", 0.5, lambda card: card.largest_gap),
+        ("motion_prior", True, lambda card: card.motion_prior),
         ("paradigm", "separate", lambda card: card.paradigm),
     ],
 )
@@ -92,7 +93,7 @@ def test_a_setting_is_overridden(setting: str, value: object, read: object) -> N
 
 
 def test_every_override_is_tested() -> None:
-    assert len(OVERRIDES) == 8
+    assert len(OVERRIDES) == 9
 
 
 def test_all_long_term_entries_can_be_kept() -> None:
@@ -110,6 +111,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
         ({"iou_threshold": 2}, r"refiner.iou_threshold = 2: .* less than or equal to 1"),
         ({"iou_threshold": float("nan")}, r"refiner.iou_threshold = nan"),
         ({"max_long_edge": "wide"}, r"max_long_edge = 'wide': .* valid integer"),
+        ({"motion_prior": "maybe"}, r"motion_prior = 'maybe': .* valid boolean"),
         ({"paradigm": "both"}, r"paradigm = 'both': .* 'joint' or 'separate'"),
     ],
 )

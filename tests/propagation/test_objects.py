@@ -36,6 +36,7 @@ def new_tracker(
     slots: int = 2,
     search_margin: float | None = None,
     largest_gap: float | None = None,
+    motion_prior: bool = False,
 ) -> HQTrack:
     card = Card(
         name="colours",
@@ -46,6 +47,7 @@ def new_tracker(
         max_long_edge=max(SHAPE),
         search_margin=search_margin,
         largest_gap=largest_gap,
+        motion_prior=motion_prior,
         paradigm=paradigm,
     )
     return HQTrack(card, ColourNetwork(), device="cpu")

@@ -148,6 +148,9 @@ class Card:
     largest_gap: Annotated[float, Field(ge=0, le=1000)] | None = None
     """While an object is seen where it was, its pieces are no farther from its main body than this times the
     root of its area, unless it was given in pieces; None lets them be anywhere, as published."""
+    motion_prior: bool = False
+    """Whether each of several objects that are nearly as likely goes where it is expected from how it moved,
+    and what went behind another one may come out again; published systems know nothing of motion."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 
@@ -165,6 +168,7 @@ OVERRIDES: Mapping[str, tuple[str, ...]] = {
     "max_long_edge": ("max_long_edge",),
     "search_margin": ("search_margin",),
     "largest_gap": ("largest_gap",),
+    "motion_prior": ("motion_prior",),
     "paradigm": ("paradigm",),
 }
 """Settings that a caller may override, and where a card keeps them."""

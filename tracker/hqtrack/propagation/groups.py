@@ -10,6 +10,7 @@ from torch import Tensor
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.labels import most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
+from hqtrack.propagation.motion import MotionPrior
 from hqtrack.propagation.search import SearchRegions, confined, search_regions
 from hqtrack.propagation.strays import Bodies
 
@@ -25,6 +26,7 @@ class ObjectGroup:
         short_term_distance: The short-term memory is the entry of this many frames ago.
         search_margin: Growth of an object's box to its search region; None searches the whole frame.
         largest_gap: How far pieces of an object may be from its main body; None lets them be anywhere.
+        motion_prior: Whether objects that are as likely are told apart by where each is expected.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class ObjectGroup:
         short_term_distance: int,
         search_margin: float | None,
         largest_gap: float | None,
+        motion_prior: bool,
     ) -> None:
         self.count = 0
         self._network = network
@@ -47,6 +50,7 @@ class ObjectGroup:
         self._short_term = ShortTermMemory(short_term_distance)
         self._search_margin = search_margin
         self._regions: SearchRegions | None = None
+        self._motion = MotionPrior() if motion_prior else None
         self._bodies = None if largest_gap is None else Bodies(largest_gap)
 
     def add_reference(self, features: Features, labels: Tensor, count: int) -> None:
@@ -63,6 +67,8 @@ class ObjectGroup:
         masks = self._look(labels)
         if self._bodies is not None:
             self._bodies.give(masks[1:])
+        if self._motion is not None:
+            self._motion.give(masks[1:])
         entry = self._network.reference(features, self._identity(masks, features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
@@ -84,6 +90,8 @@ class ObjectGroup:
         logits = self._network.decode(features, propagation, identities)[0].float()
         if self._regions is not None:
             logits = confined(logits, self._regions)
+        if self._motion is not None:
+            logits = self._motion.prefer(logits)
         return logits if self._bodies is None else self._bodies.without_strays(logits)
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
@@ -91,6 +99,9 @@ class ObjectGroup:
         masks = self._look(labels)
         if self._bodies is not None:
             self._bodies.see(masks[1:])
+        if self._motion is not None:
+            # Neither an object's nor background: else it would be known as background when it comes out.
+            masks[0] &= ~self._motion.see(masks[1:])
         entry = self._network.memorize(propagation, self._identity(masks, features))
         self._short_term.write(entry)
         self._since_long_term_write += 1

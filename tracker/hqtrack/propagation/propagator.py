@@ -34,6 +34,7 @@ class Propagator:
             for as long as it is seen there; None searches the whole frame.
         largest_gap: How far pieces of an object may be from its main body, as a fraction of the root of its
             area; None lets them be anywhere.
+        motion_prior: Whether objects that are as likely are told apart by where each is expected.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -49,6 +50,7 @@ class Propagator:
         min_short_edge: int,
         search_margin: float | None,
         largest_gap: float | None,
+        motion_prior: bool,
         paradigm: Paradigm,
         device: torch.device,
         dtype: torch.dtype,
@@ -59,6 +61,7 @@ class Propagator:
         self._min_short_edge = min_short_edge
         self._search_margin = search_margin
         self._largest_gap = largest_gap
+        self._motion_prior = motion_prior
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
         self._normalize = Normalizer(device, dtype)
@@ -197,4 +200,5 @@ class Propagator:
             short_term_distance=self._memory.short_term_distance,
             search_margin=self._search_margin,
             largest_gap=self._largest_gap,
+            motion_prior=self._motion_prior,
         )

@@ -1,0 +1,168 @@
+"""Objects that look alike go where each is expected, and may come out from behind one another."""
+
+import numpy as np
+import pytest
+import torch
+
+from hqtrack.propagation.motion import FREE, MOST, WAIT, MotionPrior
+from propagation.test_objects import GROUND, SHAPE, blocks, new_tracker
+
+SIZE = (96, 160)
+
+
+def discs(*middles: tuple[float, float] | None, radius: float = 10) -> torch.Tensor:
+    """Give masks (N, *SIZE) of discs; one behind an earlier one has what is seen of it, None has nothing."""
+    down, along = torch.meshgrid(*(torch.arange(side) + 0.5 for side in SIZE), indexing="ij")
+    masks = torch.zeros(len(middles), *SIZE).bool()
+    for mask, middle in zip(masks, middles, strict=True):
+        if middle is not None:
+            mask |= ((down - middle[0]).square() + (along - middle[1]).square() < radius**2) & ~masks.any(0)
+    return masks
+
+
+def alike(*masks: torch.Tensor) -> torch.Tensor:
+    """Give logits (3, h, w) in which all of some masks (N, *SIZE) are either of two objects."""
+    there = torch.cat(masks).any(0)[::4, ::4]
+    certain = torch.where(there, 5.0, -5.0)
+    return torch.stack([-certain, certain, certain])
+
+
+def owner(prior: MotionPrior, middle: tuple[float, float]) -> int:
+    """Tell which of two objects has a disc that might be either's."""
+    labels = prior.prefer(alike(discs(middle))).argmax(0)
+    return int(labels[int(middle[0]) // 4, int(middle[1]) // 4])
+
+
+def test_each_of_two_alike_has_what_lies_where_it_was() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30), (48, 130)))
+    assert owner(prior, (48, 34)) == 1
+    assert owner(prior, (48, 126)) == 2
+
+
+def test_two_alike_that_cross_go_on_as_they_went() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 20), (48, 120)))
+    for step in range(1, 6):
+        prior.see(discs((48, 20 + 8 * step), (48, 120 - 8 * step)))
+    for step in range(6, 9):  # the second is behind the first
+        prior.see(discs((48, 20 + 8 * step), None))
+    assert owner(prior, (48, 20 + 8 * 9)) == 1
+    assert owner(prior, (48, 120 - 8 * 9)) == 2
+
+
+def test_what_the_network_is_sure_of_stays() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30), (48, 130)))
+    logits = alike(discs((48, 34)))
+    logits[2] = torch.where(logits[2] > 0, logits[1] + MOST + 0.1, logits[2])
+    assert int(prior.prefer(logits).argmax(0)[12, 8]) == 2
+
+
+def test_objects_together_are_as_likely_as_before() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30), (20, 90), (60, 130)))
+    logits = torch.randn(4, 24, 40, generator=torch.Generator().manual_seed(0))
+    preferred = prior.prefer(logits)
+    torch.testing.assert_close(preferred.softmax(0)[0], logits.softmax(0)[0])
+    assert not torch.equal(preferred[1:], logits[1:])
+
+
+def test_one_object_alone_is_as_the_network_says() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30)))
+    logits = torch.randn(2, 24, 40)
+    assert prior.prefer(logits) is logits
+
+
+def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 20), (48, 120)))
+    for _ in range(60):
+        prior.see(discs((48, 20), None))
+    assert owner(prior, (48, 60)) == 2
+
+
+def test_an_object_that_was_empty_is_not_expected_anywhere_with_nan() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 20), None))
+    prior.see(discs((48, 24), (48, 100)))
+    assert prior.prefer(alike(discs((48, 28)))).isfinite().all()
+
+
+def test_where_an_object_went_behind_another_it_may_come_out() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), (48, 80)))
+    for step in range(1, 4):
+        prior.see(discs((48, 60), (48, 80 - 5 * step)))
+    hideout = prior.see(discs((48, 60), None))
+    assert hideout.shape == SIZE
+    assert hideout[48, 58:72].all()
+    assert not hideout[:, 100:].any()
+    assert not hideout[:20].any()
+
+
+def test_an_object_that_went_into_the_open_has_no_hideout() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 20), (48, 120)))
+    assert not prior.see(discs((48, 20), None)).any()
+
+
+def test_objects_that_are_seen_have_no_hideout() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), (48, 75)))
+    assert not prior.see(discs((48, 60), (48, 74))).any()
+
+
+def test_a_hideout_is_given_up_after_a_while() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), (48, 68)))
+    assert prior.see(discs((48, 62), None)).any()
+    gone = discs((48, 130), None)
+    frames = next(frame for frame in range(100) if not prior.see(gone).any())
+    assert frames == WAIT - 1
+
+
+def test_a_new_object_joins_and_the_others_go_on() -> None:
+    prior = MotionPrior()
+    prior.give(discs((30, 20)))
+    for step in range(1, 6):
+        prior.see(discs((30, 20 + 8 * step)))
+    prior.give(discs((30, 60), (70, 60)))
+    assert owner(prior, (30, 76)) == 1
+    assert owner(prior, (70, 60)) == 2
+
+
+def test_a_correction_says_where_objects_are() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30), (48, 130)))
+    prior.give(discs((48, 130), (48, 30)))
+    assert owner(prior, (48, 30)) == 2
+
+
+def test_borders_are_free_of_bias() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 30), (48, 130)))
+    inside = discs((48, 30), radius=10 * FREE / 2)[0, ::4, ::4]
+    logits = alike(discs((48, 30)))
+    assert torch.equal(
+        (prior.prefer(logits)[1] >= logits[1] - 1e-4)[inside], torch.ones(int(inside.sum())).bool()
+    )
+
+
+@pytest.mark.parametrize(("motion_prior", "second"), [(False, False), (True, True)])
+def test_a_tracker_with_a_motion_prior_tells_two_alike_apart(motion_prior: bool, second: bool) -> None:
+    def frame(*columns: int) -> tuple[np.ndarray, np.ndarray]:
+        image = np.full((*SHAPE, 3), GROUND, np.uint8)
+        masks = np.zeros((2, *SHAPE), bool)
+        for mask, column in zip(masks, columns, strict=True):
+            mask[32:48, column : column + 16] = True
+            image[mask] = (199, 0, 50)
+        return image, masks
+
+    tracker = new_tracker(motion_prior=motion_prior)
+    tracker.initialize(*frame(0, 64))
+    image, masks = frame(0, 80)
+    found = blocks(tracker.track(image))
+    assert found[0][blocks(masks)[0]].all()
+    assert found[1][blocks(masks)[1]].all() == second

@@ -1,0 +1,149 @@
+"""Where objects are expected: each goes on as it went, and one that went behind another comes out again."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FREE = 2.5
+"""Within so many deviations of its shape around where it is expected, an object is as likely as any other."""
+SLOPE = 2.0
+"""What an object's logit loses with each deviation farther away."""
+MOST = 4.0
+"""What it loses at most, so that only what is nearly as likely can take its place."""
+FINEST = 0.01
+"""Deviation that is added to every shape's, as a fraction of the frame's longer side."""
+QUICK, SLOW = 0.5, 0.2
+"""How fast velocity follows what is seen, and how fast size and shape do."""
+SURE = 0.25
+"""An object with less of its weight than this is not seen well enough to know where it is."""
+DOUBT, MOST_DOUBT = 0.2, 2.0
+"""By how much the shape widens with each frame in which it is not, and to how much at most where it may come
+out."""
+LOST = 0.3
+"""An object of whose size less than this part is seen is lost."""
+COVERED = 0.2
+"""An object of whose place more than this part is another's is behind it."""
+WAIT = 20
+"""A lost object may come out for so many frames after it was behind another."""
+STRIDE = 4
+"""Places where lost objects may come out are told on a grid so much coarser than the network's input."""
+
+
+class MotionPrior:
+    """How a group's objects move, and what that says of the next frame.
+
+    An object is its middle, the deviations of its pixels from it, and its area. What is seen counts in
+    proportion to how much of its usual size the object has: half hidden, or holding a part of another one, it
+    is thought to go on half as it went. Everything stays on the device, and nothing here waits for it.
+
+    Lengths are fractions of the frame's longer side.
+    """
+
+    def __init__(self) -> None:
+        self._middles = self._velocities = self._variances = torch.empty(0, 2)
+        self._areas = self._doubts = self._waits = torch.empty(0)
+
+    def give(self, masks: Tensor) -> None:
+        """Note objects as they are given: more than before, or all of them anew, at rest.
+
+        Args:
+            masks: (N, H, W) bool at the size of the network's input; where there are more than before, those
+                of earlier objects are predictions that have been seen.
+        """
+        earlier = len(self._areas) if len(self._areas) < len(masks) else 0
+        areas, middles, variances = _moments(masks[earlier:])
+
+        def joined(known: Tensor, new: Tensor) -> Tensor:
+            return torch.cat([known[:earlier].to(new.device), new])
+
+        self._areas = joined(self._areas, areas)
+        self._middles = joined(self._middles, middles)
+        self._variances = joined(self._variances, variances)
+        self._velocities = joined(self._velocities, torch.zeros_like(middles))
+        self._doubts = joined(self._doubts, torch.ones_like(areas))
+        self._waits = joined(self._waits, torch.full_like(areas, WAIT))
+
+    def see(self, masks: Tensor) -> Tensor:
+        """Note where the objects are now; call it once for every frame.
+
+        Args:
+            masks: (N, H, W) bool at the size of the network's input.
+
+        Returns:
+            (H, W) bool: where a lost object may come out from behind another one.
+        """
+        areas, middles, variances = _moments(masks)
+        ratios = areas / self._areas.clamp(min=1e-9)
+        weights = torch.minimum(ratios, 1 / ratios.clamp(min=1e-9))
+        seen = areas > 0
+        expected = self._middles + self._velocities
+        ahead = torch.where(seen[:, None], middles - expected, 0.0) * weights[:, None]
+        self._middles = expected + ahead
+        self._velocities = torch.where(
+            seen[:, None], self._velocities + QUICK * ahead, 0.9 * self._velocities
+        )
+        slow = torch.where(seen, SLOW * weights.clamp(min=0.1), 0.0)
+        self._areas = torch.lerp(self._areas, areas, slow)
+        self._variances = torch.lerp(self._variances, variances, slow[:, None])
+        self._doubts = torch.where(weights > SURE, 1.0, self._doubts + DOUBT)
+        return self._hideouts(masks, areas)
+
+    def prefer(self, logits: Tensor) -> Tensor:
+        """Let objects that are nearly as likely go where they are expected in the next frame.
+
+        That a pixel is an object's and not background remains as likely as it was.
+
+        Args:
+            logits: (N + 1, h, w) float32, background first.
+        """
+        if len(logits) < 3:
+            return logits
+        own = logits[1:]
+        distances = self._distances(self._middles + self._velocities, self._doubts, _grid(logits))
+        biased = own - (SLOPE * (distances - FREE)).clamp(0, MOST)
+        biased += own.logsumexp(0) - biased.logsumexp(0)
+        return torch.cat([logits[:1], biased])
+
+    def _hideouts(self, masks: Tensor, areas: Tensor) -> Tensor:
+        """Tell (H, W) where lost objects may come out from behind others; call it once for every frame."""
+        coarse = masks[:, ::STRIDE, ::STRIDE].contiguous()
+        doubts = self._doubts.clamp(max=MOST_DOUBT)
+        near = self._distances(self._middles, doubts, _grid(coarse)) < FREE
+        others = coarse.any(0) & ~coarse
+        covered = (near & others).sum((1, 2)) > COVERED * near.sum((1, 2))
+        self._waits = torch.where(covered, 0.0, self._waits + 1)
+        lost = (areas < LOST * self._areas) & (self._waits < WAIT)
+        places = (near & lost[:, None, None]).any(0).view(torch.uint8)[None, None]
+        return F.interpolate(places, size=masks.shape[1:], mode="nearest")[0, 0] > 0
+
+    def _distances(self, middles: Tensor, doubts: Tensor, grid: tuple[Tensor, Tensor]) -> Tensor:
+        """Give how far each place is from middles (N, 2), in deviations of the objects' shapes: (N, h, w)."""
+        deviations = (self._variances + FINEST**2).sqrt() * doubts[:, None]
+        down, along = (
+            (places - middles[:, axis, None]) / deviations[:, axis, None] for axis, places in enumerate(grid)
+        )
+        return (down.square()[:, :, None] + along.square()[:, None]).sqrt()
+
+
+def _grid(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Give where the rows (h,) and columns (w,) of something (N, h, w) that spans the frame are."""
+    sides = values.shape[1:]
+    down, along = ((torch.arange(side, device=values.device) + 0.5) / max(sides) for side in sides)
+    return down, along
+
+
+def _moments(masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give areas (N,), middles (N, 2) and variances (N, 2) of masks (N, H, W) bool; zeros of empty ones."""
+    coarse = masks[:, ::2, ::2].float()
+    sums = coarse.sum(2), coarse.sum(1)
+    pixels = sums[0].sum(1)
+    counts = pixels.clamp(min=1)
+    middles, variances = [], []
+    for sum_, places in zip(sums, _grid(coarse), strict=True):
+        middle = sum_ @ places / counts
+        apart = (places - middle[:, None]).square()
+        middles.append(middle)
+        variances.append((sum_ * apart).sum(1) / counts)
+    return pixels / max(coarse.shape[1:]) ** 2, torch.stack(middles, 1), torch.stack(variances, 1)
