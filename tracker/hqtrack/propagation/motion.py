@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 FREE = 2.5
@@ -115,8 +114,9 @@ class MotionPrior:
         covered = (near & others).sum((1, 2)) > COVERED * near.sum((1, 2))
         self._waits = torch.where(covered, 0.0, self._waits + 1)
         lost = (areas < LOST * self._areas) & (self._waits < WAIT)
-        places = (near & lost[:, None, None]).any(0).view(torch.uint8)[None, None]
-        return F.interpolate(places, size=masks.shape[1:], mode="nearest")[0, 0] > 0
+        places = (near & lost[:, None, None]).any(0)
+        places = places.repeat_interleave(STRIDE, 0).repeat_interleave(STRIDE, 1)
+        return places[: masks.shape[1], : masks.shape[2]]
 
     def _distances(self, middles: Tensor, doubts: Tensor, grid: tuple[Tensor, Tensor]) -> Tensor:
         """Give how far each place is from middles (N, 2), in deviations of the objects' shapes: (N, h, w)."""
