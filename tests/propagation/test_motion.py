@@ -75,6 +75,38 @@ def test_one_object_alone_is_as_the_network_says() -> None:
     assert prior.prefer(logits) is logits
 
 
+def ball(middle: tuple[float, float], inside: float) -> torch.Tensor:
+    """Give logits (2, h, w) of a disc of 6 pixels' radius, certain but for its left half."""
+    there = discs(middle, radius=6)[0, ::4, ::4]
+    own = torch.where(there, 5.0, -9.0)
+    own[:, : int(middle[1]) // 4] = torch.where(there, inside, -9.0)[:, : int(middle[1]) // 4]
+    return torch.stack([-own, own])
+
+
+@pytest.mark.parametrize(("inside", "kept"), [(-1.0, True), (-8.0, False)])
+def test_a_tiny_object_is_not_worn_away(inside: float, kept: bool) -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), radius=6))
+    logits = ball((50, 62), inside)
+    found = (logits.argmax(0) == 1).sum()
+    held = (prior.prefer(logits).argmax(0) == 1).sum()
+    assert (held > found) == kept
+
+
+def test_a_tiny_object_that_is_not_there_is_not_made_up() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), radius=6))
+    nothing = torch.full((24, 40), -4.0)
+    assert not prior.prefer(torch.stack([-nothing, nothing])).argmax(0).any()
+
+
+def test_larger_objects_may_lose_what_they_lose() -> None:
+    prior = MotionPrior()
+    prior.give(discs((48, 60), radius=12))
+    logits = ball((50, 62), -1.0)
+    assert prior.prefer(logits) is logits
+
+
 def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
     prior = MotionPrior()
     prior.give(discs((48, 20), (48, 120)))

@@ -28,6 +28,10 @@ WAIT = 20
 """A lost object may come out for so many frames after it was behind another."""
 STRIDE = 4
 """Places where lost objects may come out are told on a grid so much coarser than the network's input."""
+TINY = 16
+"""An object of less than so many pixels of the logits' grid is tiny."""
+KEPT, LIFT = 0.9, 6.0
+"""A tiny object keeps this part of its area from frame to frame, unless its logit is short of more than that."""
 
 
 class MotionPrior:
@@ -43,6 +47,7 @@ class MotionPrior:
     def __init__(self) -> None:
         self._middles = self._velocities = self._variances = torch.empty(0, 2)
         self._areas = self._doubts = self._waits = torch.empty(0)
+        self._tiny: list[int] = []
 
     def give(self, masks: Tensor) -> None:
         """Note objects as they are given: more than before, or all of them anew, at rest.
@@ -63,6 +68,8 @@ class MotionPrior:
         self._velocities = joined(self._velocities, torch.zeros_like(middles))
         self._doubts = joined(self._doubts, torch.ones_like(areas))
         self._waits = joined(self._waits, torch.full_like(areas, WAIT))
+        tiny = (areas * max(masks.shape[1:]) ** 2 < TINY * STRIDE**2).nonzero().flatten()
+        self._tiny = [index for index in self._tiny if index < earlier] + (earlier + tiny).tolist()
 
     def see(self, masks: Tensor) -> Tensor:
         """Note where the objects are now; call it once for every frame.
@@ -92,18 +99,34 @@ class MotionPrior:
     def prefer(self, logits: Tensor) -> Tensor:
         """Let objects that are nearly as likely go where they are expected in the next frame.
 
-        That a pixel is an object's and not background remains as likely as it was.
+        That a pixel is an object's and not background remains as likely as it was, but for tiny objects: what
+        they lose at the edge of a grid as coarse as they are, they would lose for good.
 
         Args:
             logits: (N + 1, h, w) float32, background first.
         """
-        if len(logits) < 3:
+        background, own = logits[:1], logits[1:]
+        if len(own) < 2 and not self._tiny:
             return logits
-        own = logits[1:]
         distances = self._distances(self._middles + self._velocities, self._doubts, _grid(logits))
-        biased = own - (SLOPE * (distances - FREE)).clamp(0, MOST)
-        biased += own.logsumexp(0) - biased.logsumexp(0)
-        return torch.cat([logits[:1], biased])
+        if len(own) > 1:
+            biased = own - (SLOPE * (distances - FREE)).clamp(0, MOST)
+            own = biased + (own.logsumexp(0) - biased.logsumexp(0))
+        preferred = torch.cat([background, own])
+        lifts = [self._lift(index, preferred, distances[index] < FREE) for index in self._tiny]
+        for index, lift in zip(self._tiny, lifts, strict=True):
+            preferred[index + 1] += lift
+        return preferred
+
+    def _lift(self, index: int, logits: Tensor, near: Tensor) -> Tensor:
+        """Give what a tiny object's logit needs, (h, w), for most of its area where it is expected."""
+        others = torch.cat([logits[: index + 1], logits[index + 2 :]]).amax(0)
+        margins = (logits[index + 1] - others).masked_fill(~near, -LIFT).flatten()
+        best = margins.topk(min(TINY, len(margins))).values
+        area = KEPT * self._areas[index] * max(logits.shape[1:]) ** 2
+        last = best.gather(0, (area.round().long() - 1).clamp(0, len(best) - 1)[None])
+        # A little more than needed: where all are as likely, the first has it, which is the background.
+        return (1e-3 - last).clamp(0, LIFT) * near
 
     def _hideouts(self, masks: Tensor, areas: Tensor) -> Tensor:
         """Tell (H, W) where lost objects may come out from behind others; call it once for every frame."""
