@@ -31,7 +31,7 @@ STRIDE = 4
 TINY = 16
 """An object of less than so many pixels of the logits' grid is tiny."""
 KEPT, LIFT = 0.9, 6.0
-"""A tiny object keeps this part of its area from frame to frame, unless its logit is short of more than that."""
+"""A tiny object keeps this part of its area from frame to frame, unless it is short of a larger logit."""
 
 
 class MotionPrior:
