@@ -115,11 +115,24 @@ def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
     assert owner(prior, (48, 60)) == 2
 
 
-def test_an_object_that_was_empty_is_not_expected_anywhere_with_nan() -> None:
+def test_an_object_too_small_to_be_seen_may_be_anywhere_until_it_is() -> None:
     prior = MotionPrior()
-    prior.give(discs((48, 20), None))
-    prior.see(discs((48, 24), (48, 100)))
-    assert prior.prefer(alike(discs((48, 28)))).isfinite().all()
+    speck = torch.zeros(1, *SIZE).bool()
+    speck[0, 31, 131] = True
+    prior.give(torch.cat([discs((48, 20)), speck]))
+    anywhere = alike(torch.ones(1, *SIZE).bool())
+    assert (prior.prefer(anywhere)[2] >= anywhere[2]).all()
+    assert owner(prior, (48, 90)) == 2
+    prior.see(discs((48, 20), (48, 130)))
+    assert owner(prior, (48, 130)) == 2
+    assert owner(prior, (48, 24)) == 1
+
+
+def test_a_tiny_object_never_seen_is_not_lifted() -> None:
+    prior = MotionPrior()
+    prior.give(torch.zeros(1, *SIZE).bool())
+    logits = torch.stack([torch.ones(24, 40), -torch.ones(24, 40)])
+    assert torch.equal(prior.prefer(logits), logits)
 
 
 def test_where_an_object_went_behind_another_it_may_come_out() -> None:

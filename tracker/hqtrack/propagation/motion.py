@@ -39,7 +39,8 @@ class MotionPrior:
 
     An object is its middle, the deviations of its pixels from it, and its area. What is seen counts in
     proportion to how much of its usual size the object has: half hidden, or holding a part of another one, it
-    is thought to go on half as it went. Everything stays on the device, and nothing here waits for it.
+    is thought to go on as it went. An object of which nothing has been seen yet may be anywhere. Everything
+    stays on the device, and only `give` waits for it.
 
     Lengths are fractions of the frame's longer side.
     """
@@ -84,13 +85,13 @@ class MotionPrior:
         ratios = areas / self._areas.clamp(min=1e-9)
         weights = torch.minimum(ratios, 1 / ratios.clamp(min=1e-9))
         seen = areas > 0
+        new = seen & (self._areas == 0)
         expected = self._middles + self._velocities
         ahead = torch.where(seen[:, None], middles - expected, 0.0) * weights[:, None]
-        self._middles = expected + ahead
-        self._velocities = torch.where(
-            seen[:, None], self._velocities + QUICK * ahead, 0.9 * self._velocities
-        )
-        slow = torch.where(seen, SLOW * weights.clamp(min=0.1), 0.0)
+        self._middles = torch.where(new[:, None], middles, expected + ahead)
+        kept = torch.where(seen, 1.0, 0.9)
+        self._velocities = kept[:, None] * self._velocities + QUICK * ahead
+        slow = torch.where(new, 1.0, torch.where(seen, SLOW * weights.clamp(min=0.1), 0.0))
         self._areas = torch.lerp(self._areas, areas, slow)
         self._variances = torch.lerp(self._variances, variances, slow[:, None])
         self._doubts = torch.where(weights > SURE, 1.0, self._doubts + DOUBT)
@@ -126,7 +127,7 @@ class MotionPrior:
         area = KEPT * self._areas[index] * max(logits.shape[1:]) ** 2
         last = best.gather(0, (area.round().long() - 1).clamp(0, len(best) - 1)[None])
         # A little more than needed: where all are as likely, the first has it, which is the background.
-        return (1e-3 - last).clamp(0, LIFT) * near
+        return (1e-3 - last).clamp(0, LIFT) * near * (area > 0)
 
     def _hideouts(self, masks: Tensor, areas: Tensor) -> Tensor:
         """Tell (H, W) where lost objects may come out from behind others; call it once for every frame."""
@@ -142,12 +143,16 @@ class MotionPrior:
         return places[: masks.shape[1], : masks.shape[2]]
 
     def _distances(self, middles: Tensor, doubts: Tensor, grid: tuple[Tensor, Tensor]) -> Tensor:
-        """Give how far each place is from middles (N, 2), in deviations of the objects' shapes: (N, h, w)."""
+        """Give how far each place is from middles (N, 2), in deviations of the objects' shapes: (N, h, w).
+
+        An object of which nothing has been seen is as near to every place.
+        """
         deviations = (self._variances + FINEST**2).sqrt() * doubts[:, None]
         down, along = (
             (places - middles[:, axis, None]) / deviations[:, axis, None] for axis, places in enumerate(grid)
         )
-        return (down.square()[:, :, None] + along.square()[:, None]).sqrt()
+        distances = (down.square()[:, :, None] + along.square()[:, None]).sqrt()
+        return distances * (self._areas > 0)[:, None, None]
 
 
 def _grid(values: Tensor) -> tuple[Tensor, Tensor]:
