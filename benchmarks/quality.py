@@ -123,7 +123,7 @@ def main() -> None:
         long_term_gap=options.gap,
         search_margin=options.search_margin,
         largest_gap=options.largest_gap,
-        motion_prior=None if options.motion_prior is None else options.motion_prior == "on",
+        motion_prior=options.motion_prior,
         max_long_edge=options.long_edge,
         iou_threshold=options.tau,
     )

@@ -15,6 +15,10 @@ FINEST = 0.01
 """Deviation that is added to every shape's, as a fraction of the frame's longer side."""
 QUICK, SLOW = 0.5, 0.2
 """How fast velocity follows what is seen, and how fast size and shape do."""
+LEAST_WEIGHT = 0.1
+"""Size and shape follow what is seen with at least this weight: an object may be another size for good."""
+FADING = 0.9
+"""What an object that is not seen keeps of its velocity from frame to frame."""
 SURE = 0.25
 """An object with less of its weight than this is not seen well enough to know where it is."""
 DOUBT, MOST_DOUBT = 0.2, 2.0
@@ -89,9 +93,9 @@ class MotionPrior:
         expected = self._middles + self._velocities
         ahead = torch.where(seen[:, None], middles - expected, 0.0) * weights[:, None]
         self._middles = torch.where(new[:, None], middles, expected + ahead)
-        kept = torch.where(seen, 1.0, 0.9)
+        kept = torch.where(seen, 1.0, FADING)
         self._velocities = kept[:, None] * self._velocities + QUICK * ahead
-        slow = torch.where(new, 1.0, torch.where(seen, SLOW * weights.clamp(min=0.1), 0.0))
+        slow = torch.where(new, 1.0, torch.where(seen, SLOW * weights.clamp(min=LEAST_WEIGHT), 0.0))
         self._areas = torch.lerp(self._areas, areas, slow)
         self._variances = torch.lerp(self._variances, variances, slow[:, None])
         self._doubts = torch.where(weights > SURE, 1.0, self._doubts + DOUBT)
@@ -120,7 +124,13 @@ class MotionPrior:
         return preferred
 
     def _lift(self, index: int, logits: Tensor, near: Tensor) -> Tensor:
-        """Give what a tiny object's logit needs, (h, w), for most of its area where it is expected."""
+        """Give what a tiny object's logit needs, (h, w), for most of its area where it is expected.
+
+        Args:
+            index: The object, from 0.
+            logits: (N + 1, h, w), background first.
+            near: (h, w) bool: where it is expected.
+        """
         others = torch.cat([logits[: index + 1], logits[index + 2 :]]).amax(0)
         margins = (logits[index + 1] - others).masked_fill(~near, -LIFT).flatten()
         best = margins.topk(min(TINY, len(margins))).values
