@@ -7,35 +7,28 @@ The datasets are those of `hqtrack train`. The first frame's masks are given; vm
 `--card hqtrack-light` does. Printed are a sequence's mean over its objects, each object's over its frames,
 and the mean over sequences; with `--boundary` the same of DAVIS' measure of outlines (F), too. Where an
 object is neither there nor found, both are 1. `--silent PART` shows what a part of the light network is worth
-to weights that were trained with it: it says what it says where it knows nothing.
+to weights, trained with it or without (`silent.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.modules.module import register_module_forward_hook
 
 from hqtrack import HQTrack
 from hqtrack.evaluation.outlines import boundary_f
 from hqtrack.images import Image
-from hqtrack.nets.vmos_light import LongTermMatch, ObjectComparison, ReferenceMatch
 from hqtrack.training.datasets import Video, read_dataset
 from hqtrack.video.drawing import contact_sheet, draw_masks
+from silent import PARTS, silence
 
 SHOWN = 12
 """Frames on a contact sheet."""
-
-PARTS = ("references-alone", "references-at-stride-8", "whole-objects")
-"""What identities are told from besides the memory: the parts that `--silent` takes."""
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
 """Takes the mask that was found and the true one, (H, W) bool."""
@@ -68,24 +61,6 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
-def silenced(part: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-    """Give what a part of the light network gives where it knows nothing; other modules' outputs as they are.
-
-    The references alone see what all memory together sees; at stride 8 nothing is matched; a token is as like
-    to every object, and whole objects are called what they are.
-    """
-    if part == "references-alone" and isinstance(module, LongTermMatch) and inputs[3] is not None:
-        first = inputs[3]
-        everything = output[..., : (output.shape[-1] + first) // 2]
-        return torch.cat([everything, everything[..., first:]], dim=-1)
-    if part == "references-at-stride-8" and isinstance(module, ReferenceMatch):
-        return torch.zeros_like(output)
-    if part == "whole-objects" and isinstance(module, ObjectComparison):
-        present = (output[0] > 0).to(output[0].dtype)
-        return present / present.sum(1, keepdim=True), inputs[3]
-    return output
-
-
 def written(row: np.ndarray) -> str:
     """Give measures (M,) as text."""
     return " ".join(f"{one:.3f}" for one in row)
@@ -113,7 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.silent:
-        register_module_forward_hook(partial(silenced, options.silent))
+        silence(options.silent)
 
     tracker = HQTrack.from_card(
         options.card,
