@@ -277,6 +277,41 @@ def scenes(
 
 
 @app.command()
+def label(
+    photographs: Annotated[Path, typer.Argument(help="Folder of images.")],
+    folder: Annotated[Path, typer.Argument(help="Receives images/, labels/ and objects.txt.")],
+    encoder: Annotated[Path, typer.Option(help="Of Segment Anything, as ONNX.")],
+    decoder: Annotated[Path, typer.Option(help="Likewise.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Let a Segment Anything network find the objects in photographs, for `hqtrack train refiner`.
+
+    Given the same command again, it goes on where it was stopped.
+
+    Example:
+        hqtrack train label ./photographs ./labelled --encoder encoder.onnx --decoder sam.onnx
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from hqtrack.images import images_in
+    from hqtrack.training.teacher import LIST, label_photographs
+
+    counts = label_photographs(photographs, folder, encoder, decoder, workers=workers)
+    console = Console(stderr=True)
+    found = list(
+        track(
+            counts,
+            "labelling",
+            total=len(images_in(photographs)),
+            console=console,
+            disable=not console.is_terminal,
+        )
+    )
+    typer.echo(f"{folder / LIST}: {sum(1 for count in found if count)} photographs, {sum(found)} objects")
+
+
+@app.command()
 def export(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Folder of a training, or of several.")

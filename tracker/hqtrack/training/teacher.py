@@ -1,0 +1,251 @@
+"""Masks of the objects in photographs that nobody annotated, by a Segment Anything network as a teacher.
+
+What a light network learns from few annotated photographs, it learns of few kinds of objects. A teacher that
+has seen millions finds many more in any photographs. It is asked for the object at each point of a grid, and
+once more for the object in that object's box; where both answers agree, it is an object that a box tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.errors import InputError, WeightsError, naming
+from hqtrack.images import Image, images_in, read_image
+from hqtrack.masks import Mask, box_of, iou
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+SIDE = 1024
+"""Of the square that Segment Anything's encoder sees; the image lies at its upper left."""
+MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+POINTS = 6
+"""Of the grid, along the longer side."""
+SUREST, SURE = 0.92, 0.88
+"""Predicted IoU that an answer to a box must have, and one to a point."""
+AGREEMENT = 0.8
+"""IoU of both answers."""
+STABLE = 0.9
+"""IoU of an answer's masks at logits of 1 and -1 that a clear outline has."""
+AREAS = (0.004, 0.7)
+"""Shares of the picture that an object may fill."""
+RIM = 0.3
+"""Share of the picture's borders that an object may touch."""
+OVERLAP = 0.1
+"""Share of an object that may belong to a larger one."""
+LONG_EDGE = 480
+"""Of the photographs that are written: crops of objects are smaller."""
+
+IMAGES, LABELS, LIST = "images", "labels", "objects.txt"
+
+
+class Teacher:
+    """A Segment Anything network as the two ONNX files that tools for browsers and editors use.
+
+    Args:
+        encoder: Takes (1, 3, 1024, 1024), normalised.
+        decoder: Takes an embedding, points and labels, and gives one mask of the image's size.
+
+    Raises:
+        WeightsError: A file cannot be read, or takes something else.
+        InputError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, encoder: Path, decoder: Path) -> None:
+        self._encoder = _session(encoder, {3, SIDE})
+        self._decoder = _session(decoder, {256})
+
+    def objects(self, image: Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Find objects in an image (H, W, 3) uint8 RGB; gives an index map of `size`, 0 for the rest."""
+        embedding = self._embedding(image)
+        height, width = size
+        rows, columns = (max(2, round(POINTS * side / max(size))) for side in size)
+        found: list[Mask] = []
+        for row in range(rows):
+            for column in range(columns):
+                x, y = (column + 0.5) * width / columns, (row + 0.5) * height / rows
+                if any(mask[int(y), int(x)] for mask in found):
+                    continue
+                mask = self._object_at(embedding, (x, y), size)
+                if mask is not None:
+                    found.append(mask)
+        return index_map(found, size)
+
+    def _object_at(self, embedding: Any, point: tuple[float, float], size: tuple[int, int]) -> Mask | None:
+        """Ask for the object at a point, and then for the one in its box; None if it is not clear."""
+        # Without a box, a second point that is none has to be there.
+        first = self._answer(embedding, [point, (0, 0)], [1, -1], size)
+        if first.predicted_iou < SURE or first.stability < STABLE or not _is_object(first.mask):
+            return None
+        box = box_of(first.mask)
+        assert box is not None, "an object has pixels"
+        x0, y0, x1, y1 = box
+        second = self._answer(embedding, [(x0, y0), (x1, y1)], [2, 3], size)
+        if second.predicted_iou < SUREST or second.stability < STABLE or not _is_object(second.mask):
+            return None
+        return second.mask if iou(first.mask, second.mask) >= AGREEMENT else None
+
+    def _embedding(self, image: Image) -> Any:
+        height, width = image.shape[:2]
+        scale = SIDE / max(height, width)
+        small: Any = cv2.resize(image, (round(width * scale), round(height * scale)))
+        square = np.zeros((1, 3, SIDE, SIDE), np.float32)
+        normal = (small.astype(np.float32) - MEAN) / DEVIATION
+        square[0, :, : small.shape[0], : small.shape[1]] = normal.transpose(2, 0, 1)
+        return self._encoder.run(None, {self._encoder.get_inputs()[0].name: square})[0]
+
+    def _answer(
+        self,
+        embedding: Any,
+        points: Sequence[tuple[float, float]],
+        labels: Sequence[int],
+        size: tuple[int, int],
+    ) -> _Answer:
+        scale = SIDE / max(size)
+        logits, predicted, coarse = self._decoder.run(
+            None,
+            {
+                "image_embeddings": embedding,
+                "point_coords": np.array([points], np.float32) * np.float32(scale),
+                "point_labels": np.array([labels], np.float32),
+                "mask_input": np.zeros((1, 1, 256, 256), np.float32),
+                "has_mask_input": np.zeros(1, np.float32),
+                "orig_im_size": np.array(size, np.float32),
+            },
+        )
+        wide = np.count_nonzero(coarse > -1)
+        stability = np.count_nonzero(coarse > 1) / wide if wide else 0.0
+        return _Answer(_body(logits[0, 0] > 0), float(predicted[0, 0]), stability)
+
+
+class _Answer(NamedTuple):
+    mask: Mask
+    predicted_iou: float
+    stability: float
+
+
+def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Number masks (H, W) from the largest on; what lies in a larger one is a part of it, and left out."""
+    labels = np.zeros(size, np.uint8)
+    number = 0
+    for mask in sorted(masks, key=np.count_nonzero, reverse=True):
+        free = mask & (labels == 0)
+        if np.count_nonzero(free) >= (1 - OVERLAP) * np.count_nonzero(mask):
+            number += 1
+            labels[free] = number
+    return labels
+
+
+def label_photographs(
+    photographs: Path, folder: Path, encoder: Path, decoder: Path, *, workers: int
+) -> Iterator[int]:
+    """Write photographs, reduced, and index maps of their objects, as `Photographs` reads them.
+
+    What is there already is kept, so that the same call goes on where one was stopped.
+
+    Args:
+        photographs: A folder of images.
+        folder: Receives images/, labels/ and objects.txt, which names the photographs that have objects.
+        encoder: The teacher's, see `Teacher`.
+        decoder: Likewise.
+        workers: Processes, each of which has one teacher and one thread.
+
+    Yields:
+        How many objects each photograph has, in any order of photographs.
+
+    Raises:
+        DataError: There is no image.
+        WeightsError: The teacher's files cannot be used.
+    """
+    files = images_in(photographs)
+    for name in (IMAGES, LABELS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _teacher(encoder, decoder)  # what is wrong with it is said once, and before any process starts
+    label = partial(_labelled, folder=folder, encoder=encoder, decoder=decoder)
+    named = []
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for file, count in zip(files, pool.map(label, files), strict=True):
+            if count:
+                named.append(file.stem)
+            yield count
+    with naming(folder / LIST):
+        (folder / LIST).write_text("".join(f"{name}\n" for name in named), encoding="utf-8")
+
+
+def _labelled(file: Path, folder: Path, encoder: Path, decoder: Path) -> int:
+    """Write one photograph and its index map, unless they are there; gives its number of objects."""
+    target = folder / LABELS / f"{file.stem}.png"
+    if target.exists():
+        kept: Any = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        return int(kept.max())
+    image = read_image(file)
+    height, width = image.shape[:2]
+    scale = min(1.0, LONG_EDGE / max(height, width))
+    small: Any = cv2.resize(
+        image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
+    )
+    labels = _teacher(encoder, decoder).objects(image, (small.shape[0], small.shape[1]))
+    _write(folder / IMAGES / f"{file.stem}.jpg", small[..., ::-1])
+    _write(target, labels)
+    return int(labels.max())
+
+
+def _write(file: Path, picture: Any) -> None:
+    """Write a picture that appears only once complete."""
+    _, data = cv2.imencode(file.suffix, picture)
+    partial_file = file.with_name(f"{file.name}.part")
+    with naming(file):
+        partial_file.write_bytes(data.tobytes())
+        partial_file.replace(file)
+
+
+@cache
+def _teacher(encoder: Path, decoder: Path) -> Teacher:
+    return Teacher(encoder, decoder)
+
+
+def _session(file: Path, sizes: set[int]) -> InferenceSession:
+    """Open a network of one thread whose first input, or its mask's, has these sizes."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError("a teacher needs ONNX Runtime; install hqtrack[training]") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has no common class of errors
+        raise WeightsError(f"{file}: no readable ONNX network: {error}") from error
+    if not any(sizes <= set(one.shape) for one in session.get_inputs()):
+        raise WeightsError(
+            f"{file}: is no part of a Segment Anything network; the encoder's and decoder's file"
+        )
+    return session
+
+
+def _body(mask: Mask) -> Mask:
+    """Leave out specks, of less than a twentieth of the largest piece."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if count <= 2:
+        return mask
+    kept: Mask = np.isin(pieces, 1 + np.flatnonzero(areas >= 0.05 * areas.max()))
+    return kept
+
+
+def _is_object(mask: Mask) -> bool:
+    """Tell whether a mask has an object's size; what runs along the picture's borders is sky or ground."""
+    rim = [
+        side.any(axis) for side, axis in ((mask[:3], 0), (mask[-3:], 0), (mask[:, :3], 1), (mask[:, -3:], 1))
+    ]
+    share = np.count_nonzero(mask) / mask.size
+    return bool(AREAS[0] <= share <= AREAS[1] and np.concatenate(rim).mean() <= RIM)
