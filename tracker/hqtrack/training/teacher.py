@@ -7,6 +7,7 @@ once more for the object in that object's box; where both answers agree, it is a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.errors import InputError, WeightsError, naming
+from hqtrack.errors import DataError, InputError, WeightsError, naming
 from hqtrack.images import Image, images_in, read_image
 from hqtrack.masks import Mask, box_of, iou
 
@@ -61,8 +62,8 @@ class Teacher:
     """
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
-        self._encoder = _session(encoder, {3, SIDE})
-        self._decoder = _session(decoder, {256})
+        self._encoder = _session(encoder, "an encoder", [None, 3, SIDE, SIDE])
+        self._decoder = _session(decoder, "a decoder", [1, 1, 256, 256])
 
     def objects(self, image: Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Find objects in an image (H, W, 3) uint8 RGB; gives an index map of `size`, 0 for the rest."""
@@ -163,13 +164,17 @@ def label_photographs(
         How many objects each photograph has, in any order of photographs.
 
     Raises:
-        DataError: There is no image.
+        DataError: There is no image, or two have the same name.
         WeightsError: The teacher's files cannot be used.
     """
     files = images_in(photographs)
+    names = Counter(file.stem for file in files)
+    if len(names) < len(files):
+        twice = names.most_common(1)[0][0]
+        raise DataError(f"{photographs}: there are several images named {twice}; rename all but one")
+    _teacher(encoder, decoder)  # what is wrong with it is said once, and before any process starts
     for name in (IMAGES, LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _teacher(encoder, decoder)  # what is wrong with it is said once, and before any process starts
     label = partial(_labelled, folder=folder, encoder=encoder, decoder=decoder)
     named = []
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -213,8 +218,8 @@ def _teacher(encoder: Path, decoder: Path) -> Teacher:
     return Teacher(encoder, decoder)
 
 
-def _session(file: Path, sizes: set[int]) -> InferenceSession:
-    """Open a network of one thread whose first input, or its mask's, has these sizes."""
+def _session(file: Path, role: str, shape: list[int | None]) -> InferenceSession:
+    """Open a network of one thread, one of whose inputs has this shape, but for sizes that are None."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -225,11 +230,11 @@ def _session(file: Path, sizes: set[int]) -> InferenceSession:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common class of errors
         raise WeightsError(f"{file}: no readable ONNX network: {error}") from error
-    if not any(sizes <= set(one.shape) for one in session.get_inputs()):
-        raise WeightsError(
-            f"{file}: is no part of a Segment Anything network; the encoder's and decoder's file"
-        )
-    return session
+    for one in session.get_inputs():
+        sizes = [size if wanted else None for size, wanted in zip(one.shape, shape, strict=False)]
+        if len(one.shape) == len(shape) and sizes == shape:
+            return session
+    raise WeightsError(f"{file}: is not {role} of Segment Anything; give each its own file")
 
 
 def _body(mask: Mask) -> Mask:
