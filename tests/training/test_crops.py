@@ -34,6 +34,12 @@ def sampler(folder: Path) -> CropSampler:
     return CropSampler([(Photographs.from_lists(folder, ["all.txt"]), 1.0)], [], side=64)
 
 
+def test_a_list_elsewhere_names_photographs_beside_it(photographs: Path, tmp_path: Path) -> None:
+    items = Photographs.from_lists(tmp_path / "elsewhere", [str(photographs / "all.txt")]).items
+    assert len(items) == 20
+    assert items[0].image.parent == photographs / "images"
+
+
 @pytest.mark.parametrize("kind", ["mask", "box", "point"])
 def test_a_crop_shows_an_object_and_the_prompts_of_its_kind(photographs: Path, kind: str) -> None:
     crops = sampler(photographs)

@@ -176,6 +176,15 @@ def test_files_that_are_no_teacher_are_told_by_name(photographs: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_photographs_are_not_written_over(photographs: Path, tmp_path: Path) -> None:
+    images = photographs.rename(tmp_path / "images")
+    before = {file.name: file.read_bytes() for file in images.iterdir()}
+    result = labelled(images, tmp_path, write_teacher(tmp_path))
+    assert result.exit_code != 0
+    assert "name another folder" in result.output + result.stderr
+    assert {file.name: file.read_bytes() for file in images.iterdir()} == before
+
+
 def test_photographs_of_the_same_name_are_refused(photographs: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(photographs / "things.jpg"), np.zeros((48, 64, 3), np.uint8))
     result = labelled(photographs, tmp_path / "out", write_teacher(tmp_path))

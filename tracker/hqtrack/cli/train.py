@@ -182,7 +182,11 @@ def refiner(
     ],
     lists: Annotated[
         list[str],
-        typer.Option("--list", help="FILE[@WEIGHT] in DATA that names images to use; repeatable."),
+        typer.Option(
+            "--list",
+            help="FILE[@WEIGHT] in DATA that names images to use, or elsewhere, beside images/ and labels/ "
+            "of its own; repeatable.",
+        ),
     ],
     videos: Annotated[
         list[str] | None,

@@ -51,24 +51,30 @@ class Photographs:
 
     @classmethod
     def from_lists(cls, root: Path, lists: Sequence[str]) -> Photographs:
-        """Find the photographs in `root/images` and `root/labels` that lists name.
+        """Find the photographs that lists name, in the folders `images` and `labels` beside each list.
+
+        Args:
+            root: Where a list is that is not named with its whole path.
+            lists: Files.
 
         Raises:
             DataError: A list cannot be read, or there is no usable photograph.
         """
-        files = {p.stem: p for p in sorted((root / "images").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
         items, skipped = [], 0
-        for name in (name for file in lists for name in listed(root / file)):
-            labels = root / "labels" / f"{name}.png"
-            if name not in files or not labels.exists():
-                skipped += 1
-                continue
-            values = read_png(labels)
-            numbers = [int(v) for v in np.unique(values)]
-            filled = 0 not in numbers
-            objects = tuple(n for n in numbers if n and _usable(values == n, filled))
-            if objects:
-                items.append(Photograph(files[name], labels, objects, filled))
+        for path in (root / file for file in lists):
+            images = sorted((path.parent / "images").glob("*"))
+            files = {p.stem: p for p in images if p.suffix.lower() in IMAGE_SUFFIXES}
+            for name in listed(path):
+                labels = path.parent / "labels" / f"{name}.png"
+                if name not in files or not labels.exists():
+                    skipped += 1
+                    continue
+                values = read_png(labels)
+                numbers = [int(v) for v in np.unique(values)]
+                filled = 0 not in numbers
+                objects = tuple(n for n in numbers if n and _usable(values == n, filled))
+                if objects:
+                    items.append(Photograph(files[name], labels, objects, filled))
         if skipped:
             logger.warning("%d photographs that the lists name are not there", skipped)
         if not items:

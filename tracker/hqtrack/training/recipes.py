@@ -262,7 +262,7 @@ REFINER = RefinerTraining(
     validate_every=200,
     recipe=replace(
         LIGHT_STAGE1,
-        learning_rate=2e-3,
+        learning_rate=1e-3,
         encoder_rate=0.25,
         warmup=0.04,
         decay_start=0.3,

@@ -165,8 +165,11 @@ def label_photographs(
 
     Raises:
         DataError: There is no image, or two have the same name.
+        InputError: The photographs would be written over.
         WeightsError: The teacher's files cannot be used.
     """
+    if (folder / IMAGES).resolve() == photographs.resolve():
+        raise InputError(f"{folder}: its {IMAGES}/ are the photographs themselves; name another folder")
     files = images_in(photographs)
     names = Counter(file.stem for file in files)
     if len(names) < len(files):
