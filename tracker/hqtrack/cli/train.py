@@ -286,6 +286,7 @@ def label(
     folder: Annotated[Path, typer.Argument(help="Receives images/, labels/ and objects.txt.")],
     encoder: Annotated[Path, typer.Option(help="Of Segment Anything, as ONNX.")],
     decoder: Annotated[Path, typer.Option(help="Likewise.")],
+    card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = "hqtrack-light",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Let a Segment Anything network find the objects in photographs, for `hqtrack train refiner`.
@@ -299,9 +300,13 @@ def label(
     from rich.progress import track
 
     from hqtrack.images import images_in
-    from hqtrack.training.teacher import LIST, label_photographs
+    from hqtrack.training.teacher import LIST, Models, label_photographs
+    from hqtrack.zoo import load_card
 
-    counts = label_photographs(photographs, folder, encoder, decoder, workers=workers)
+    pupil = load_card(card).refiner
+    if pupil is None:
+        raise InputError(f"--card {card}: has no refiner that could guess where objects are")
+    counts = label_photographs(photographs, folder, Models(encoder, decoder, pupil), workers=workers)
     console = Console(stderr=True)
     found = list(
         track(

@@ -1,8 +1,9 @@
 """Masks of the objects in photographs that nobody annotated, by a Segment Anything network as a teacher.
 
 What a light network learns from few annotated photographs, it learns of few kinds of objects. A teacher that
-has seen millions finds many more in any photographs. It is asked for the object at each point of a grid, and
-once more for the object in that object's box; where both answers agree, it is an object that a box tells.
+has seen millions knows more. The network that is to learn guesses what may be an object, and the teacher is
+asked for the object in the guess's box. It is also asked for the object at each point of a grid, and again for
+the one in that object's box. Where both agree, it is an object that a box tells.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from hqtrack.cards import Refiner
 from hqtrack.errors import DataError, InputError, WeightsError, naming
 from hqtrack.images import Image, images_in, read_image
 from hqtrack.masks import Mask, box_of, iou
+from hqtrack.refinement import MaskRefiner, build_refiner
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -29,12 +33,12 @@ if TYPE_CHECKING:
 SIDE = 1024
 """Of the square that Segment Anything's encoder sees; the image lies at its upper left."""
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-POINTS = 6
-"""Of the grid, along the longer side."""
+POINTS, GUESSES = 5, 3
+"""Of the teacher's grid, along the longer side, and of the pupil's."""
 SUREST, SURE = 0.92, 0.88
 """Predicted IoU that an answer to a box must have, and one to a point."""
-AGREEMENT = 0.8
-"""IoU of both answers."""
+AGREEMENT, ALIKE = 0.8, 0.6
+"""IoU of both answers, and of an answer and a pupil's guess."""
 STABLE = 0.9
 """IoU of an answer's masks at logits of 1 and -1 that a clear outline has."""
 AREAS = (0.004, 0.7)
@@ -65,35 +69,36 @@ class Teacher:
         self._encoder = _session(encoder, "an encoder", [None, 3, SIDE, SIDE])
         self._decoder = _session(decoder, "a decoder", [1, 1, 256, 256])
 
-    def objects(self, image: Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """Find objects in an image (H, W, 3) uint8 RGB; gives an index map of `size`, 0 for the rest."""
+    def objects(self, image: Image, guesses: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Find objects in an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            guesses: Masks of `size` that may be of objects.
+            size: Height and width of the answer.
+
+        Returns:
+            An index map, 0 where there is no object.
+        """
         embedding = self._embedding(image)
-        height, width = size
-        rows, columns = (max(2, round(POINTS * side / max(size))) for side in size)
         found: list[Mask] = []
-        for row in range(rows):
-            for column in range(columns):
-                x, y = (column + 0.5) * width / columns, (row + 0.5) * height / rows
-                if any(mask[int(y), int(x)] for mask in found):
-                    continue
-                mask = self._object_at(embedding, (x, y), size)
-                if mask is not None:
-                    found.append(mask)
+        for guess in guesses:
+            found += self._object_like(embedding, guess, ALIKE)
+        for x, y in grid(size, POINTS):
+            if not any(mask[int(y), int(x)] for mask in found):
+                # Without a box, a second point that is none has to be there.
+                first = self._answer(embedding, [(x, y), (0, 0)], (1, -1), size)
+                if first.is_clear(SURE):
+                    found += self._object_like(embedding, first.mask, AGREEMENT)
         return index_map(found, size)
 
-    def _object_at(self, embedding: Any, point: tuple[float, float], size: tuple[int, int]) -> Mask | None:
-        """Ask for the object at a point, and then for the one in its box; None if it is not clear."""
-        # Without a box, a second point that is none has to be there.
-        first = self._answer(embedding, [point, (0, 0)], [1, -1], size)
-        if first.predicted_iou < SURE or first.stability < STABLE or not _is_object(first.mask):
-            return None
-        box = box_of(first.mask)
-        assert box is not None, "an object has pixels"
-        x0, y0, x1, y1 = box
-        second = self._answer(embedding, [(x0, y0), (x1, y1)], [2, 3], size)
-        if second.predicted_iou < SUREST or second.stability < STABLE or not _is_object(second.mask):
-            return None
-        return second.mask if iou(first.mask, second.mask) >= AGREEMENT else None
+    def _object_like(self, embedding: Any, guess: Mask, agreement: float) -> list[Mask]:
+        """Ask for the object in a guess's box; gives it if it is clear, and much like the guess."""
+        box = box_of(guess)
+        if box is None:
+            return []
+        answer = self._answer(embedding, [(box[0], box[1]), (box[2], box[3])], (2, 3), guess.shape)
+        return [answer.mask] if answer.is_clear(SUREST) and iou(guess, answer.mask) >= agreement else []
 
     def _embedding(self, image: Image) -> Any:
         height, width = image.shape[:2]
@@ -133,6 +138,37 @@ class _Answer(NamedTuple):
     predicted_iou: float
     stability: float
 
+    def is_clear(self, sure: float) -> bool:
+        """Tell whether it is an object, of a clear outline, and the teacher is sure of it."""
+        return self.predicted_iou >= sure and self.stability >= STABLE and _is_object(self.mask)
+
+
+def grid(size: tuple[int, int], along: int) -> list[tuple[float, float]]:
+    """Give points (x, y) spread evenly over a picture, so many along its longer side."""
+    height, width = size
+    rows, columns = (max(1, round(along * side / max(size))) for side in size)
+    return [
+        ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
+    """Let a pupil guess what is at the points of a grid, and in the whole picture; each guess once."""
+    height, width = image.shape[:2]
+    masks = torch.cat(
+        [
+            pupil.masks_from_boxes(image, [(0, 0, width - 1, height - 1)]),
+            pupil.masks_from_points(image, grid((height, width), GUESSES)),
+        ]
+    )
+    different: list[Mask] = []
+    for mask in masks.cpu().numpy():
+        if _is_object(mask) and all(iou(mask, other) < AGREEMENT for other in different):
+            different.append(mask)
+    return different
+
 
 def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Number masks (H, W) from the largest on; what lies in a larger one is a part of it, and left out."""
@@ -146,9 +182,17 @@ def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.ui
     return labels
 
 
-def label_photographs(
-    photographs: Path, folder: Path, encoder: Path, decoder: Path, *, workers: int
-) -> Iterator[int]:
+class Models(NamedTuple):
+    """What finds objects."""
+
+    encoder: Path
+    """The teacher's, see `Teacher`."""
+    decoder: Path
+    pupil: Refiner
+    """What guesses."""
+
+
+def label_photographs(photographs: Path, folder: Path, models: Models, *, workers: int) -> Iterator[int]:
     """Write photographs, reduced, and index maps of their objects, as `Photographs` reads them.
 
     What is there already is kept, so that the same call goes on where one was stopped.
@@ -156,8 +200,7 @@ def label_photographs(
     Args:
         photographs: A folder of images.
         folder: Receives images/, labels/ and objects.txt, which names the photographs that have objects.
-        encoder: The teacher's, see `Teacher`.
-        decoder: Likewise.
+        models: What finds objects.
         workers: Processes, each of which has one teacher and one thread.
 
     Yields:
@@ -175,10 +218,10 @@ def label_photographs(
     if len(names) < len(files):
         twice = names.most_common(1)[0][0]
         raise DataError(f"{photographs}: there are several images named {twice}; rename all but one")
-    _teacher(encoder, decoder)  # what is wrong with it is said once, and before any process starts
+    _built(models)  # what is wrong with them is said once, before any process starts
     for name in (IMAGES, LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    label = partial(_labelled, folder=folder, encoder=encoder, decoder=decoder)
+    label = partial(_labelled, folder=folder, models=models)
     named = []
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for file, count in zip(files, pool.map(label, files), strict=True):
@@ -189,7 +232,7 @@ def label_photographs(
         (folder / LIST).write_text("".join(f"{name}\n" for name in named), encoding="utf-8")
 
 
-def _labelled(file: Path, folder: Path, encoder: Path, decoder: Path) -> int:
+def _labelled(file: Path, folder: Path, models: Models) -> int:
     """Write one photograph and its index map, unless they are there; gives its number of objects."""
     target = folder / LABELS / f"{file.stem}.png"
     if target.exists():
@@ -201,7 +244,8 @@ def _labelled(file: Path, folder: Path, encoder: Path, decoder: Path) -> int:
     small: Any = cv2.resize(
         image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
     )
-    labels = _teacher(encoder, decoder).objects(image, (small.shape[0], small.shape[1]))
+    teacher, pupil = _built(models)
+    labels = teacher.objects(image, guessed(pupil, small), (small.shape[0], small.shape[1]))
     _write(folder / IMAGES / f"{file.stem}.jpg", small[..., ::-1])
     _write(target, labels)
     return int(labels.max())
@@ -217,8 +261,10 @@ def _write(file: Path, picture: Any) -> None:
 
 
 @cache
-def _teacher(encoder: Path, decoder: Path) -> Teacher:
-    return Teacher(encoder, decoder)
+def _built(models: Models) -> tuple[Teacher, MaskRefiner]:
+    torch.set_num_threads(1)
+    pupil = build_refiner(models.pupil, device=torch.device("cpu"), dtype=torch.bfloat16)
+    return Teacher(models.encoder, models.decoder), pupil
 
 
 def _session(file: Path, role: str, shape: list[int | None]) -> InferenceSession:
