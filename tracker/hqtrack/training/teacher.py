@@ -2,8 +2,8 @@
 
 What a light network learns from few annotated photographs, it learns of few kinds of objects. A teacher that
 has seen millions knows more. The network that is to learn guesses what may be an object, and the teacher is
-asked for the object in the guess's box. It is also asked for the object at each point of a grid, and again for
-the one in that object's box. Where both agree, it is an object that a box tells.
+asked for the object in the guess's box. It is also asked for the object at each point of a grid, and again
+for the one in that object's box. Where both agree, it is an object that a box tells.
 """
 
 from __future__ import annotations
