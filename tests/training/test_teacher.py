@@ -1,10 +1,13 @@
 """Photographs whose objects a teacher finds; here it finds what has the colour it is asked for."""
 
+import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
@@ -191,3 +194,24 @@ def test_photographs_of_the_same_name_are_refused(photographs: Path, tmp_path: P
     assert result.exit_code != 0
     assert "things" in result.output + result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_nothing_is_left_running_when_the_command_is_killed(photographs: Path, tmp_path: Path) -> None:
+    encoder, decoder = write_teacher(tmp_path)
+    command = [
+        sys.executable,
+        "-c",
+        "from hqtrack.cli import main; main()",
+        "train",
+        "label",
+        str(photographs),
+    ]
+    options = ["--workers", "2", "--encoder", str(encoder), "--decoder", str(decoder)]
+    process = psutil.Popen([*command, str(tmp_path / "out"), *options])
+    while not (children := process.children(recursive=True)):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []

@@ -8,12 +8,16 @@ for the one in that object's box. Where both agree, it is an object that a box t
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -201,7 +205,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
         photographs: A folder of images.
         folder: Receives images/, labels/ and objects.txt, which names the photographs that have objects.
         models: What finds objects.
-        workers: Processes, each of which has one teacher and one thread.
+        workers: Processes; several have one thread each.
 
     Yields:
         How many objects each photograph has, in any order of photographs.
@@ -223,13 +227,29 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
         (folder / name).mkdir(parents=True, exist_ok=True)
     label = partial(_labelled, folder=folder, models=models)
     named = []
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for file, count in zip(files, pool.map(label, files), strict=True):
+    with ExitStack() as stack:
+        counts = map(label, files)
+        if workers > 1:
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),))
+            counts = stack.enter_context(pool).map(label, files)
+        for file, count in zip(files, counts, strict=True):
             if count:
                 named.append(file.stem)
             yield count
     with naming(folder / LIST):
         (folder / LIST).write_text("".join(f"{name}\n" for name in named), encoding="utf-8")
+
+
+def _end_with(parent: int) -> None:
+    """Let a worker have one thread, and end when what started it is killed; it would wait for work for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, name="hqtrack-parent", daemon=True).start()
+    torch.set_num_threads(1)
 
 
 def _labelled(file: Path, folder: Path, models: Models) -> int:
@@ -262,7 +282,6 @@ def _write(file: Path, picture: Any) -> None:
 
 @cache
 def _built(models: Models) -> tuple[Teacher, MaskRefiner]:
-    torch.set_num_threads(1)
     pupil = build_refiner(models.pupil, device=torch.device("cpu"), dtype=torch.bfloat16)
     return Teacher(models.encoder, models.decoder), pupil
 
