@@ -228,7 +228,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
     label = partial(_labelled, folder=folder, models=models)
     named = []
     with ExitStack() as stack:
-        counts = map(label, files)
+        counts: Iterator[int] = map(label, files)
         if workers > 1:
             pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),))
             counts = stack.enter_context(pool).map(label, files)
@@ -241,7 +241,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
 
 
 def _end_with(parent: int) -> None:
-    """Let a worker have one thread, and end when what started it is killed; it would wait for work for ever."""
+    """Let a worker have one thread, and end when what started it is killed, or it would wait for ever."""
 
     def watch() -> None:
         while os.getppid() == parent:
