@@ -258,7 +258,8 @@ def refiner(
             for part, given in enumerate((videos, validation_videos))
         ]
         folder = run or Path("runs") / f"{Path(card).stem}-refiner"
-        origins = (f"{data.absolute().name} ({', '.join(lists)})", *_names(videos or []))
+        named = ", ".join(Path(text).name for text in lists)
+        origins = (f"{data.absolute().name} ({named})", *_names(videos or []))
         _record(rank, folder, "refiner", card, stage.NAME, origins, encoder)
         stage.run(network, samplers[0], samplers[1], training, folder, workers=workers, device=target)
     if rank == 0:
