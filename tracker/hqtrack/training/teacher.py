@@ -30,12 +30,21 @@ from hqtrack.errors import DataError, InputError, WeightsError, naming
 from hqtrack.images import Image, images_in, read_image
 from hqtrack.masks import Mask, box_of, iou
 from hqtrack.refinement import MaskRefiner, build_refiner
+from hqtrack.training.datasets.video import read_png
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 SIDE = 1024
 """Of the square that Segment Anything's encoder sees; the image lies at its upper left."""
+DECODER_INPUTS = {
+    "image_embeddings",
+    "point_coords",
+    "point_labels",
+    "mask_input",
+    "has_mask_input",
+    "orig_im_size",
+}
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 POINTS, GUESSES = 5, 3
 """Of the teacher's grid, along the longer side, and of the pupil's."""
@@ -70,8 +79,11 @@ class Teacher:
     """
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
-        self._encoder = _session(encoder, "an encoder", [None, 3, SIDE, SIDE])
-        self._decoder = _session(decoder, "a decoder", [1, 1, 256, 256])
+        self._encoder, self._decoder = _session(encoder), _session(decoder)
+        if [one.shape[1:] for one in self._encoder.get_inputs()] != [[3, SIDE, SIDE]]:
+            raise WeightsError(f"{encoder}: is not the encoder of a Segment Anything network; give its file")
+        if {one.name for one in self._decoder.get_inputs()} != DECODER_INPUTS:
+            raise WeightsError(f"{decoder}: is not the decoder of a Segment Anything network; give its file")
 
     def objects(self, image: Image, guesses: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Find objects in an image.
@@ -208,7 +220,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
         workers: Processes; several have one thread each.
 
     Yields:
-        How many objects each photograph has, in any order of photographs.
+        How many objects each photograph has, in their natural order.
 
     Raises:
         DataError: There is no image, or two have the same name.
@@ -256,8 +268,7 @@ def _labelled(file: Path, folder: Path, models: Models) -> int:
     """Write one photograph and its index map, unless they are there; gives its number of objects."""
     target = folder / LABELS / f"{file.stem}.png"
     if target.exists():
-        kept: Any = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
-        return int(kept.max())
+        return int(read_png(target).max())
     image = read_image(file)
     height, width = image.shape[:2]
     scale = min(1.0, LONG_EDGE / max(height, width))
@@ -286,8 +297,8 @@ def _built(models: Models) -> tuple[Teacher, MaskRefiner]:
     return Teacher(models.encoder, models.decoder), pupil
 
 
-def _session(file: Path, role: str, shape: list[int | None]) -> InferenceSession:
-    """Open a network of one thread, one of whose inputs has this shape, but for sizes that are None."""
+def _session(file: Path) -> InferenceSession:
+    """Open a network, which is to run with one thread."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -295,14 +306,9 @@ def _session(file: Path, role: str, shape: list[int | None]) -> InferenceSession
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common class of errors
         raise WeightsError(f"{file}: no readable ONNX network: {error}") from error
-    for one in session.get_inputs():
-        sizes = [size if wanted else None for size, wanted in zip(one.shape, shape, strict=False)]
-        if len(one.shape) == len(shape) and sizes == shape:
-            return session
-    raise WeightsError(f"{file}: is not {role} of Segment Anything; give each its own file")
 
 
 def _body(mask: Mask) -> Mask:
