@@ -27,7 +27,7 @@ from hqtrack.training.datasets import read_dataset
 from hqtrack.training.datasets.video import Video
 
 CHOSEN = 0.5
-"""Tau of hqtrack-light."""
+"""Tau where something else is compared; hqtrack-light had it then."""
 OVERLAPS = ("as-propagated", "lower-index", "higher-quality")
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 OTHER_SIDES = (192, 256, 320)

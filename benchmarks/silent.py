@@ -49,7 +49,7 @@ def _silenced(part: str, module: nn.Module, inputs: tuple[Any, ...], output: Any
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [] or sys.argv[1] not in PARTS:
+    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
         sys.exit(f"name a part, {', '.join(PARTS)}, and then a command of hqtrack with its options")
     silence(sys.argv.pop(1))
     main()

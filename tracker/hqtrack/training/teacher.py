@@ -171,7 +171,15 @@ def grid(size: tuple[int, int], along: int) -> list[tuple[float, float]]:
 
 
 def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
-    """Let a pupil guess what is at the points of a grid, and in the whole picture; each guess once."""
+    """Let a pupil guess what is at the points of a grid, and in the whole picture.
+
+    Args:
+        pupil: Makes a mask of a box or a point.
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        Masks (H, W) of what may be objects, each only once.
+    """
     height, width = image.shape[:2]
     masks = torch.cat(
         [
@@ -187,7 +195,11 @@ def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
 
 
 def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Number masks (H, W) from the largest on; what lies in a larger one is a part of it, and left out."""
+    """Number masks (H, W) from the largest on; what lies in a larger one is a part of it, and left out.
+
+    Returns:
+        (H, W) uint8, 0 where there is no mask.
+    """
     labels = np.zeros(size, np.uint8)
     number = 0
     for mask in sorted(masks, key=np.count_nonzero, reverse=True):
@@ -248,8 +260,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
             if count:
                 named.append(file.stem)
             yield count
-    with naming(folder / LIST):
-        (folder / LIST).write_text("".join(f"{name}\n" for name in named), encoding="utf-8")
+    _write(folder / LIST, "".join(f"{name}\n" for name in named).encode())
 
 
 def _end_with(parent: int) -> None:
@@ -277,18 +288,17 @@ def _labelled(file: Path, folder: Path, models: Models) -> int:
     )
     teacher, pupil = _built(models)
     labels = teacher.objects(image, guessed(pupil, small), (small.shape[0], small.shape[1]))
-    _write(folder / IMAGES / f"{file.stem}.jpg", small[..., ::-1])
-    _write(target, labels)
+    _write(folder / IMAGES / f"{file.stem}.jpg", cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
+    _write(target, cv2.imencode(".png", labels)[1].tobytes())
     return int(labels.max())
 
 
-def _write(file: Path, picture: Any) -> None:
-    """Write a picture that appears only once complete."""
-    _, data = cv2.imencode(file.suffix, picture)
-    partial_file = file.with_name(f"{file.name}.part")
+def _write(file: Path, content: bytes) -> None:
+    """Write a file that appears only once complete."""
+    unfinished = file.with_name(f"{file.name}.part")
     with naming(file):
-        partial_file.write_bytes(data.tobytes())
-        partial_file.replace(file)
+        unfinished.write_bytes(content)
+        unfinished.replace(file)
 
 
 @cache
