@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hqtrack.errors import DataError
+from hqtrack.images import read_image
 from hqtrack.training.synthesis import SMALLEST_OBJECT, RegionImages, SequenceSynthesizer
 from training.conftest import write_static
 
@@ -95,3 +96,15 @@ def test_a_list_chooses_images_and_a_missing_one_is_an_error(static_folder: Path
     assert len(RegionImages.from_folder(static_folder, "two.txt").items) == 2
     with pytest.raises(DataError, match=r"nowhere\.txt"):
         RegionImages.from_folder(static_folder, "nowhere.txt")
+
+
+def test_lists_in_several_folders_are_read_with_the_images_beside_each(
+    static_folder: Path, tmp_path: Path
+) -> None:
+    (static_folder / "two.txt").write_text("0\n2\n")
+    other = write_static(tmp_path / "other", 3)
+    (other / "one.txt").write_text("1\n")
+    images = RegionImages.from_lists(static_folder, ["two.txt", str(other / "one.txt")])
+    found = images.items[-1].image.permute(1, 2, 0).numpy()
+    assert len(images.items) == 3
+    assert np.array_equal(found, read_image(other / "images/1.png"))

@@ -54,7 +54,11 @@ def stage1(
     ],
     lists: Annotated[
         list[str] | None,
-        typer.Option("--list", help="File in DATA that names the images to use; repeatable."),
+        typer.Option(
+            "--list",
+            help="File in DATA that names images to use, or elsewhere, beside images/ and labels/ of its "
+            "own; repeatable.",
+        ),
     ] = None,
     validation: Annotated[
         str | None, typer.Option("--validation-list", help="File in DATA that names images to validate on.")
@@ -119,7 +123,11 @@ def stage2(
     ] = None,
     lists: Annotated[
         list[str] | None,
-        typer.Option("--list", help="File in PHOTOGRAPHS that names the images to use; repeatable."),
+        typer.Option(
+            "--list",
+            help="File in PHOTOGRAPHS that names images to use, or elsewhere, beside images/ and labels/ "
+            "of its own; repeatable.",
+        ),
     ] = None,
     validation: Annotated[
         str | None,

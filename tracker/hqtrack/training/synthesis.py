@@ -72,22 +72,31 @@ class RegionImages:
 
     @classmethod
     def from_lists(cls, root: Path, list_files: Sequence[str] | None) -> RegionImages:
-        """Read the images that any of several lists names; see `from_folder`."""
-        files = {p.stem: p for p in sorted((root / "images").glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
-        names = list(files)
-        if list_files:
-            names = [name for list_file in list_files for name in _listed(root / list_file)]
+        """Read the images that any of several lists names; see `from_folder`.
+
+        Args:
+            root: Where a list is that is not named with its whole path.
+            list_files: Each beside the folders `images` and `labels` of what it names.
+
+        Raises:
+            DataError: A list cannot be read, or there is no usable image.
+        """
+        lists = [root / file for file in list_files] if list_files else [None]
         items, skipped = [], []
-        for name in names:
-            item = _read(files.get(name), root / "labels" / f"{name}.png")
-            if isinstance(item, str):
-                skipped.append(f"{name}: {item}")
-            else:
-                items.append(item)
+        for path in lists:
+            folder = root if path is None else path.parent
+            images = sorted((folder / "images").glob("*"))
+            files = {p.stem: p for p in images if p.suffix.lower() in IMAGE_SUFFIXES}
+            for name in files if path is None else _listed(path):
+                item = _read(files.get(name), folder / "labels" / f"{name}.png")
+                if isinstance(item, str):
+                    skipped.append(f"{name}: {item}")
+                else:
+                    items.append(item)
         for line in skipped:
             logger.warning("skipped %s", line)
         if skipped:
-            logger.warning("%d of %d images were skipped", len(skipped), len(names))
+            logger.warning("%d of %d images were skipped", len(skipped), len(items) + len(skipped))
         if not any(item.objects for item in items):
             raise DataError(
                 f"{root} holds no usable image: images are expected in {root / 'images'} and label PNGs of "
