@@ -96,6 +96,9 @@ def test_a_list_chooses_images_and_a_missing_one_is_an_error(static_folder: Path
     assert len(RegionImages.from_folder(static_folder, "two.txt").items) == 2
     with pytest.raises(DataError, match=r"nowhere\.txt"):
         RegionImages.from_folder(static_folder, "nowhere.txt")
+    (static_folder / "picture.txt").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(DataError, match=r"picture\.txt: no readable list"):
+        RegionImages.from_folder(static_folder, "picture.txt")
 
 
 def test_lists_in_several_folders_are_read_with_the_images_beside_each(

@@ -19,7 +19,7 @@ from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_a
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
 from hqtrack.training.datasets.video import read_png
-from hqtrack.training.synthesis import looks_like_object
+from hqtrack.training.synthesis import listed, looks_like_object
 
 logger = logging.getLogger(__name__)
 
@@ -93,14 +93,6 @@ class Photographs:
         if item.together:
             labels = np.where(np.isin(labels, item.objects), labels, 0)
         return image, labels
-
-
-def listed(path: Path) -> list[str]:
-    """Give the stems that a list names."""
-    try:
-        return [Path(line).stem for line in path.read_text(encoding="utf-8").split()]
-    except OSError as error:
-        raise DataError(f"{path}: no readable list of images: {error}") from error
 
 
 def _usable(mask: Mask, region: bool) -> bool:

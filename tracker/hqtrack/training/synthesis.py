@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hqtrack.errors import DataError
-from hqtrack.images import read_image
+from hqtrack.images import IMAGE_SUFFIXES, read_image
 from hqtrack.masks import LabelMap, Mask
 from hqtrack.training.datasets.video import read_png
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 TILE = 128
 """Side of the square texture that an object is drawn from, in pixels."""
 MOST_REGIONS = 256
@@ -87,7 +86,7 @@ class RegionImages:
             folder = root if path is None else path.parent
             images = sorted((folder / "images").glob("*"))
             files = {p.stem: p for p in images if p.suffix.lower() in IMAGE_SUFFIXES}
-            for name in files if path is None else _listed(path):
+            for name in files if path is None else listed(path):
                 item = _read(files.get(name), folder / "labels" / f"{name}.png")
                 if isinstance(item, str):
                     skipped.append(f"{name}: {item}")
@@ -105,11 +104,15 @@ class RegionImages:
         return cls(items, skipped)
 
 
-def _listed(path: Path) -> list[str]:
-    """Give the stems that a list names."""
+def listed(path: Path) -> list[str]:
+    """Give the stems that a list of images names.
+
+    Raises:
+        DataError: The list cannot be read, or is no text.
+    """
     try:
         return [Path(line).stem for line in path.read_text(encoding="utf-8").split()]
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no readable list of images: {error}") from error
 
 
