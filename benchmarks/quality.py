@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--search-margin", type=float, help="instead of the card's")
     parser.add_argument("--largest-gap", type=float, help="likewise")
     parser.add_argument("--motion-prior", choices=("on", "off"), help="likewise")
+    parser.add_argument("--guided-outlines", choices=("on", "off"), help="likewise")
     parser.add_argument("--tau", type=float, help="the refiner's IoU threshold, likewise")
     parser.add_argument("--long-edge", type=int, help="limit of the input's longer side, likewise")
     parser.add_argument("--silent", choices=PARTS, help="part of the light network that says nothing")
@@ -99,6 +100,7 @@ def main() -> None:
         search_margin=options.search_margin,
         largest_gap=options.largest_gap,
         motion_prior=options.motion_prior,
+        guided_outlines=options.guided_outlines,
         max_long_edge=options.long_edge,
         iou_threshold=options.tau,
     )

@@ -83,6 +83,7 @@ def test_table_1_is_of_the_multi_scale_network() -> None:
         ("search_margin", 0.5, lambda card: card.search_margin),
         ("largest_gap", 0.5, lambda card: card.largest_gap),
         ("motion_prior", True, lambda card: card.motion_prior),
+        ("guided_outlines", True, lambda card: card.guided_outlines),
         ("paradigm", "separate", lambda card: card.paradigm),
     ],
 )
@@ -93,7 +94,7 @@ def test_a_setting_is_overridden(setting: str, value: object, read: object) -> N
 
 
 def test_every_override_is_tested() -> None:
-    assert len(OVERRIDES) == 9
+    assert len(OVERRIDES) == 10
 
 
 def test_all_long_term_entries_can_be_kept() -> None:
@@ -104,7 +105,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"slots": 5}, r"slots = 5: no such setting; allowed are iou_threshold, largest_gap"),
+        ({"slots": 5}, r"slots = 5: no such setting; allowed are guided_outlines, iou_threshold"),
         ({"long_term_gap": 0}, r"memory.long_term_gap = 0: .* greater than or equal to 1"),
         ({"long_term_slots": -1}, r"memory.long_term_slots = -1: .* greater than or equal to 0"),
         ({"short_term_distance": 1.5}, r"memory.short_term_distance = 1.5: "),
@@ -112,6 +113,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
         ({"iou_threshold": float("nan")}, r"refiner.iou_threshold = nan"),
         ({"max_long_edge": "wide"}, r"max_long_edge = 'wide': .* valid integer"),
         ({"motion_prior": "maybe"}, r"motion_prior = 'maybe': .* valid boolean"),
+        ({"guided_outlines": 3}, r"guided_outlines = 3: .* valid boolean"),
         ({"paradigm": "both"}, r"paradigm = 'both': .* 'joint' or 'separate'"),
     ],
 )
@@ -130,7 +132,7 @@ def test_a_threshold_without_a_refiner_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour = 1\n" + MINIMAL, r"unknown key colour = 1; allowed are largest_gap, max_long_edge, "),
+        ("colour = 1\n" + MINIMAL, r"unknown key colour = 1; allowed are guided_outlines, largest_gap, "),
         (MINIMAL + "[memory]\nslots = 3", r"unknown key memory.slots = 3; allowed are long_term_gap"),
         (MINIMAL + "md5 = 'x'", r"unknown key weights.md5 = 'x'; allowed are file"),
         (MINIMAL + "sha256 = 'ABC'", r"weights.sha256 = 'ABC'"),

@@ -37,6 +37,7 @@ def new_tracker(
     search_margin: float | None = None,
     largest_gap: float | None = None,
     motion_prior: bool = False,
+    guided_outlines: bool = False,
 ) -> HQTrack:
     card = Card(
         name="colours",
@@ -48,6 +49,7 @@ def new_tracker(
         search_margin=search_margin,
         largest_gap=largest_gap,
         motion_prior=motion_prior,
+        guided_outlines=guided_outlines,
         paradigm=paradigm,
     )
     return HQTrack(card, ColourNetwork(), device="cpu")

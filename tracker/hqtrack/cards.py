@@ -151,6 +151,8 @@ class Card:
     motion_prior: bool = False
     """Whether each of several objects that are nearly as likely goes where it is expected from how it moved,
     and what went behind another one may come out again; published systems know nothing of motion."""
+    guided_outlines: bool = False
+    """Whether outlines follow the frame's edges, by a guided filter; published systems resize logits."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 
@@ -169,6 +171,7 @@ OVERRIDES: Mapping[str, tuple[str, ...]] = {
     "search_margin": ("search_margin",),
     "largest_gap": ("largest_gap",),
     "motion_prior": ("motion_prior",),
+    "guided_outlines": ("guided_outlines",),
     "paradigm": ("paradigm",),
 }
 """Settings that a caller may override, and where a card keeps them."""

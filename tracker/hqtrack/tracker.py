@@ -89,7 +89,7 @@ class HQTrack:
             precision: See `HQTrack`.
             **overrides: Settings in place of the card's: `long_term_slots`, `long_term_gap`,
                 `short_term_distance`, `iou_threshold`, `max_long_edge`, `search_margin`, `largest_gap`,
-                `motion_prior`, `paradigm`.
+                `motion_prior`, `guided_outlines`, `paradigm`.
 
         Raises:
             CardError: There is no such card, or a setting is unknown or out of range.
@@ -146,6 +146,7 @@ class HQTrack:
             search_margin=self.card.search_margin,
             largest_gap=self.card.largest_gap,
             motion_prior=self.card.motion_prior,
+            guided_outlines=self.card.guided_outlines,
             paradigm=self.card.paradigm,
             device=self.device,
             dtype=self.dtype,

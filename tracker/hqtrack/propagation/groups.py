@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
-from hqtrack.propagation.labels import most_likely_at, resize_logits
+from hqtrack.propagation.guidance import Guide
+from hqtrack.propagation.labels import most_likely, most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
 from hqtrack.propagation.motion import MotionPrior
 from hqtrack.propagation.search import SearchRegions, confined, search_regions
@@ -126,7 +127,9 @@ EPSILON = 1e-5
 """Probabilities of several groups are clamped to [EPSILON, 1 - EPSILON] before they are compared."""
 
 
-def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool) -> Tensor:
+def merge(
+    group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool, guide: Guide | None = None
+) -> Tensor:
     """Merge the groups' logits, resized bilinearly, into one label map by AOT's soft aggregation.
 
     Each group says with which probability a pixel is background or one of its objects. The merged background
@@ -137,21 +140,29 @@ def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corner
         group_logits: For each group (objects + 1, h, w), background first; at least one.
         size: Height and width of the result.
         align_corners: Whether the corners of both grids coincide.
+        guide: The frame (*size) whose edges the outlines follow; None lets them run where resizing puts them.
 
     Returns:
         Labels (*size) uint8, counted through all groups.
     """
+
+    def probabilities(logits: Tensor) -> Tensor:
+        if guide is not None:
+            return guide.probabilities(logits, align_corners=align_corners)
+        return resize_logits(logits, size, align_corners=align_corners).softmax(0)
+
     groups = iter(group_logits)
     logits = next(groups)
     following = next(groups, None)
     if following is None:
+        if guide is not None:
+            return most_likely(probabilities(logits))
         return most_likely_at(logits, size, align_corners=align_corners)
 
-    background, best, labels = _soft(resize_logits(logits, size, align_corners=align_corners))
+    background, best, labels = _soft(probabilities(logits))
     offset = len(logits) - 1
     while following is not None:
-        resized = resize_logits(following, size, align_corners=align_corners)
-        own_background, own_best, own_labels = _soft(resized)
+        own_background, own_best, own_labels = _soft(probabilities(following))
         background = background * own_background
         labels = torch.where(own_best > best, own_labels + offset, labels)
         best = torch.maximum(best, own_best)
@@ -160,8 +171,7 @@ def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corner
     return labels.masked_fill(background.clamp(EPSILON, 1 - EPSILON) >= best, 0)
 
 
-def _soft(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _soft(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give the background's probability, the best object's (clamped), and which object it is (from 1)."""
-    probabilities = logits.softmax(0)
     best, index = probabilities[1:].clamp(EPSILON, 1 - EPSILON).max(0)
     return probabilities[0], best, (index + 1).to(torch.uint8)

@@ -18,6 +18,7 @@ from hqtrack.propagation.frame import (
     shrink_known_labels,
 )
 from hqtrack.propagation.groups import ObjectGroup, merge
+from hqtrack.propagation.guidance import Guide
 
 
 class Propagator:
@@ -35,6 +36,7 @@ class Propagator:
         largest_gap: How far pieces of an object may be from its main body, as a fraction of the root of its
             area; None lets them be anywhere.
         motion_prior: Whether objects that are as likely are told apart by where each is expected.
+        guided_outlines: Whether outlines follow the frame's edges.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -51,6 +53,7 @@ class Propagator:
         search_margin: float | None,
         largest_gap: float | None,
         motion_prior: bool,
+        guided_outlines: bool,
         paradigm: Paradigm,
         device: torch.device,
         dtype: torch.dtype,
@@ -62,6 +65,7 @@ class Propagator:
         self._search_margin = search_margin
         self._largest_gap = largest_gap
         self._motion_prior = motion_prior
+        self._guided_outlines = guided_outlines
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
         self._normalize = Normalizer(device, dtype)
@@ -90,6 +94,7 @@ class Propagator:
         self._look_at(image)
         features = self._features
         self._propagations = [group.propagate(features) for group in self._groups]
+        guide = Guide(image, self._input_size, self._device) if self._guided_outlines else None
         return merge(
             (
                 group.logits(features, propagation)
@@ -97,6 +102,7 @@ class Propagator:
             ),
             (image.shape[0], image.shape[1]),
             align_corners=self._network.align_corners,
+            guide=guide,
         )
 
     @torch.inference_mode()

@@ -1,0 +1,85 @@
+"""Outlines that follow the picture: what the network believes, through a guided filter.
+
+The network's logits lie on a grid of four pixels. Resized to the frame, their borders run where bilinear
+interpolation puts them; the guided filter (He, Sun and Tang, Guided Image Filtering, TPAMI 2013) takes each
+neighbourhood's probabilities as a linear function of its grey values, so that they change where the picture
+does. As in its fast form (He and Sun, arXiv 1505.00996), the functions are found on a coarser grid.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hqtrack.images import Image, Size
+from hqtrack.propagation.labels import resize_logits
+
+STRIDE = 2
+"""Side of the cells of the grid of neighbourhoods, in pixels of the network's input."""
+RADIUS = 1
+"""Half the side of a neighbourhood, in cells, its middle left out."""
+FLATNESS = 4e-4
+"""Variance of grey values, between 0 and 1, of which half counts as noise: an outline does not follow it."""
+CERTAIN = 4.0
+"""Logits farther than this below the highest one count as so far."""
+SMALLEST = 64
+"""Pixels of the logits' grid that an object needs: a smaller one would be worn away by its surroundings."""
+
+
+class Guide:
+    """A frame whose edges outlines follow.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, as the masks are to be.
+        size: Height and width of the network's input.
+        device: Where the logits are.
+    """
+
+    def __init__(self, frame: Image, size: Size, device: torch.device) -> None:
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(grey, (size[1] // STRIDE, size[0] // STRIDE), interpolation=cv2.INTER_AREA)
+        self._grey, self._small = _on(device, grey), _on(device, np.asarray(small, np.uint8))
+        self._mean = _mean_around(self._small)
+        self._variance = _mean_around(self._small.square()) - self._mean.square() + FLATNESS
+
+    def probabilities(self, logits: Tensor, *, align_corners: bool) -> Tensor:
+        """Give the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
+
+        A probability may lie a little outside 0 and 1, as the values of a linear function do.
+        """
+        certain = (logits - logits.amax(0)).clamp(min=-CERTAIN).softmax(0)[1:]
+        height, width = self._small.shape[1:]
+        believed = resize_logits(certain, (height, width), align_corners=align_corners)
+        mean = _mean_around(believed)
+        slope = (_mean_around(believed * self._small) - mean * self._mean) / self._variance
+        functions = torch.cat([_mean_around(slope), _mean_around(mean - slope * self._mean)])
+        size = (self._grey.shape[1], self._grey.shape[2])
+        slope, offset = resize_logits(functions, size, align_corners=False).chunk(2)
+        objects = torch.addcmul(offset, slope, self._grey)
+        tiny = certain.sum((1, 2)) < SMALLEST
+        if tiny.any():
+            objects[tiny] = resize_logits(certain[tiny], size, align_corners=align_corners)
+        # The filter is linear: what is not an object's is left for the background.
+        return torch.cat([1 - objects.sum(0, keepdim=True), objects])
+
+
+def _on(device: torch.device, grey: np.ndarray) -> Tensor:
+    """Give grey values (H, W) uint8 as (1, H, W) between 0 and 1."""
+    return torch.from_numpy(grey).to(device)[None].float() / 255
+
+
+def _mean_around(values: Tensor) -> Tensor:
+    """Give the mean of each place's neighbourhood (S, h, w); beyond the border is what is at the border."""
+    height, width = values.shape[1:]
+    wide = F.pad(values[None], (RADIUS, RADIUS, RADIUS, RADIUS), mode="replicate")[0]
+    # Adding shifted copies is ten times as fast on a CPU as pooling.
+    across = wide[..., :width].clone()
+    for shift in range(1, 2 * RADIUS + 1):
+        across += wide[..., shift : shift + width]
+    total = across[..., :height, :].clone()
+    for shift in range(1, 2 * RADIUS + 1):
+        total += across[..., shift : shift + height, :]
+    return total / (2 * RADIUS + 1) ** 2
