@@ -9,8 +9,9 @@ from torch import Tensor
 
 from hqtrack.images import Image
 from hqtrack.masks import Mask, iou
-from hqtrack.propagation.groups import merge
+from hqtrack.propagation.groups import ObjectGroup, merge
 from hqtrack.propagation.guidance import Guide
+from propagation.colour_network import ColourNetwork
 from propagation.test_objects import SHAPE, new_tracker, scene
 
 CPU = torch.device("cpu")
@@ -40,10 +41,13 @@ def coarse(*masks: Mask, stride: int = 4) -> Tensor:
     return torch.cat([1 - shares.sum(0, keepdim=True), shares]).clamp(0.01, 0.99).log()
 
 
-def found(logits: list[Tensor], frame: Image, size: tuple[int, int] | None) -> np.ndarray:
+def found(
+    logits: list[Tensor], frame: Image, size: tuple[int, int] | None, tiny: tuple[int, ...] = ()
+) -> np.ndarray:
     """Give labels, guided where the size of the network's input is told."""
     guide = None if size is None else Guide(frame, size, CPU)
-    return merge(logits, frame.shape[:2], align_corners=False, guide=guide).numpy()
+    unguided = [tiny for _ in logits]
+    return merge(logits, frame.shape[:2], align_corners=False, guide=guide, tiny=unguided).numpy()
 
 
 def test_an_outline_follows_the_edge() -> None:
@@ -71,18 +75,45 @@ def test_a_frame_larger_than_the_networks_input_is_followed_at_its_own_size() ->
 def test_probabilities_add_up_to_one() -> None:
     masks = star((160, 240), (60, 80), 50), star((160, 240), (180, 80), 50)
     guide = Guide(picture((160, 240), *masks), (160, 240), CPU)
-    probabilities = guide.probabilities(coarse(*masks), align_corners=False)
+    probabilities = guide.probabilities(coarse(*masks), (), align_corners=False)
     assert probabilities.shape == (3, 160, 240)
     torch.testing.assert_close(probabilities.sum(0), torch.ones(160, 240))
 
 
 def test_a_tiny_object_is_not_worn_away() -> None:
-    mask = np.zeros((160, 240), bool)
+    mask = np.zeros((480, 640), bool)
     mask[80:88, 100:104] = True
-    frame = picture((160, 240), mask)
+    frame = picture((480, 640), mask)
     frame[:, :100] = 130
-    plain, guided = (found([coarse(mask)], frame, size) == 1 for size in (None, (160, 240)))
-    assert guided.sum() >= 0.9 * plain.sum() > 0
+    logits = coarse(mask)
+    plain, guided, left = (
+        found([logits], frame, size, tiny) == 1
+        for size, tiny in ((None, ()), ((480, 640), ()), ((480, 640), (0,)))
+    )
+    assert guided.sum() < plain.sum()
+    assert (left == plain).all()
+
+
+def test_objects_that_are_given_with_few_pixels_are_tiny_and_those_that_join_too() -> None:
+    network = ColourNetwork()
+    group = ObjectGroup(
+        network,
+        offset=0,
+        long_term_slots=2,
+        long_term_gap=1,
+        short_term_distance=1,
+        search_margin=None,
+        largest_gap=None,
+        motion_prior=False,
+    )
+    labels = torch.zeros(64, 96, dtype=torch.uint8)
+    features = network.encode(torch.zeros(1, 3, 64, 96))
+    labels[:16, :15], labels[32:48, :16] = 1, 2
+    group.add_reference(features, labels, 2)
+    assert group.tiny == [0]
+    labels[:, :15], labels[:4, 50:54] = 1, 3
+    group.add_reference(features, labels, 3)
+    assert group.tiny == [0, 2]
 
 
 def test_objects_of_two_groups_have_the_outlines_that_they_have_in_one() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.guidance import Guide
 from hqtrack.propagation.labels import most_likely, most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
-from hqtrack.propagation.motion import MotionPrior
+from hqtrack.propagation.motion import STRIDE, TINY, MotionPrior
 from hqtrack.propagation.search import SearchRegions, confined, search_regions
 from hqtrack.propagation.strays import Bodies
 
@@ -43,6 +44,8 @@ class ObjectGroup:
         motion_prior: bool,
     ) -> None:
         self.count = 0
+        self.tiny: list[int] = []
+        """Objects, counted from 0, that were given with fewer pixels than `TINY` of the logits' grid."""
         self._network = network
         self._offset = offset
         self._gap = long_term_gap
@@ -64,8 +67,12 @@ class ObjectGroup:
             labels: (h, w) uint8 at the size of the network input, labels of the whole video.
             count: Objects of this group from now on.
         """
+        earlier = self.count if self.count < count else 0
         self.count = count
         masks = self._look(labels)
+        self.tiny = [index for index in self.tiny if index < earlier] + [
+            index for index in range(earlier, count) if int(masks[index + 1].sum()) < TINY * STRIDE**2
+        ]
         if self._bodies is not None:
             self._bodies.give(masks[1:])
         if self._motion is not None:
@@ -128,7 +135,12 @@ EPSILON = 1e-5
 
 
 def merge(
-    group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool, guide: Guide | None = None
+    group_logits: Iterable[Tensor],
+    size: tuple[int, int],
+    *,
+    align_corners: bool,
+    guide: Guide | None = None,
+    tiny: Iterable[Sequence[int]] = repeat(()),
 ) -> Tensor:
     """Merge the groups' logits, resized bilinearly, into one label map by AOT's soft aggregation.
 
@@ -141,14 +153,16 @@ def merge(
         size: Height and width of the result.
         align_corners: Whether the corners of both grids coincide.
         guide: The frame (*size) whose edges the outlines follow; None lets them run where resizing puts them.
+        tiny: With a guide, for each group the objects, counted from 0, that it does not guide.
 
     Returns:
         Labels (*size) uint8, counted through all groups.
     """
+    unguided = iter(tiny)
 
     def probabilities(logits: Tensor) -> Tensor:
         if guide is not None:
-            return guide.probabilities(logits, align_corners=align_corners)
+            return guide.probabilities(logits, next(unguided), align_corners=align_corners)
         return resize_logits(logits, size, align_corners=align_corners).softmax(0)
 
     groups = iter(group_logits)

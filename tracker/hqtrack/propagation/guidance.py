@@ -8,6 +8,8 @@ does. As in its fast form (He and Sun, arXiv 1505.00996), the functions are foun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -25,8 +27,6 @@ FLATNESS = 4e-4
 """Variance of grey values, between 0 and 1, of which half counts as noise: an outline does not follow it."""
 CERTAIN = 4.0
 """Logits farther than this below the highest one count as so far."""
-SMALLEST = 64
-"""Pixels of the logits' grid that an object needs: a smaller one would be worn away by its surroundings."""
 
 
 class Guide:
@@ -45,10 +45,15 @@ class Guide:
         self._mean = _mean_around(self._small)
         self._variance = _mean_around(self._small.square()) - self._mean.square() + FLATNESS
 
-    def probabilities(self, logits: Tensor, *, align_corners: bool) -> Tensor:
+    def probabilities(self, logits: Tensor, tiny: Sequence[int], *, align_corners: bool) -> Tensor:
         """Give the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
 
         A probability may lie a little outside 0 and 1, as the values of a linear function do.
+
+        Args:
+            logits: Of background and objects.
+            tiny: Objects, counted from 0, that are not guided: their surroundings would wear them away.
+            align_corners: Whether the corners of both grids coincide.
         """
         certain = (logits - logits.amax(0)).clamp(min=-CERTAIN).softmax(0)[1:]
         height, width = self._small.shape[1:]
@@ -59,9 +64,10 @@ class Guide:
         size = (self._grey.shape[1], self._grey.shape[2])
         slope, offset = resize_logits(functions, size, align_corners=False).chunk(2)
         objects = torch.addcmul(offset, slope, self._grey)
-        tiny = certain.sum((1, 2)) < SMALLEST
-        if tiny.any():
-            objects[tiny] = resize_logits(certain[tiny], size, align_corners=align_corners)
+        if tiny:
+            plain = resize_logits(logits, size, align_corners=align_corners).softmax(0)
+            for index in tiny:
+                objects[index] = plain[index + 1]
         # The filter is linear: what is not an object's is left for the background.
         return torch.cat([1 - objects.sum(0, keepdim=True), objects])
 

@@ -103,6 +103,7 @@ class Propagator:
             (image.shape[0], image.shape[1]),
             align_corners=self._network.align_corners,
             guide=guide,
+            tiny=[group.tiny for group in self._groups],
         )
 
     @torch.inference_mode()
