@@ -170,13 +170,13 @@ class HQTrack:
             InputError: The image cannot be used, or has another size than the first.
         """
         propagator = self._started("track")
-        labels = propagator.find(self._checked_frame(image))
+        labels, outlined = propagator.find(self._checked_frame(image))
         count = propagator.count
         if self._refiner is None:
             propagator.remember(labels)
-            return masks_of(labels.cpu().numpy(), count)
+            return masks_of(outlined.cpu().numpy(), count)
         indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
-        refined, self._report = self._refiner.refine(image, labels == indices)
+        refined, self._report = self._refiner.refine(image, outlined == indices)
         remembered = self.card.refiner is not None and self.card.refiner.remembered
         propagator.remember((refined * indices).amax(0) if remembered else labels)
         masks: Masks = refined.cpu().numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +23,15 @@ from hqtrack.propagation.groups import ObjectGroup, merge
 from hqtrack.propagation.guidance import Guide
 
 
+class Found(NamedTuple):
+    """What was found in a frame; (H, W) uint8 labels on the device."""
+
+    labels: Tensor
+    """As the network sees them: to be remembered."""
+    outlined: Tensor
+    """To be shown: where outlines are guided, they follow the frame's edges; else the same."""
+
+
 class Propagator:
     """Propagates the objects of one video from frame to frame.
 
@@ -36,7 +47,8 @@ class Propagator:
         largest_gap: How far pieces of an object may be from its main body, as a fraction of the root of its
             area; None lets them be anywhere.
         motion_prior: Whether objects that are as likely are told apart by where each is expected.
-        guided_outlines: Whether outlines follow the frame's edges.
+        guided_outlines: Whether outlines that are shown follow the frame's edges; what is remembered stays
+            as networks learned to see it.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
             by itself.
         device: Where the network is.
@@ -81,29 +93,33 @@ class Propagator:
         return sum(group.count for group in self._groups)
 
     @torch.inference_mode()
-    def find(self, image: Image) -> Tensor:
+    def find(self, image: Image) -> Found:
         """Propagate all objects to the next frame; what is found there is remembered by `remember`.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first.
 
         Returns:
-            Labels (H, W) uint8 on the device. Nothing here waits for the device to finish, except where
-            there is a largest gap: pieces are told apart on the CPU.
+            What was found. Nothing here waits for the device to finish, except where there is a largest gap:
+            pieces are told apart on the CPU.
         """
         self._look_at(image)
         features = self._features
         self._propagations = [group.propagate(features) for group in self._groups]
-        guide = Guide(image, self._input_size, self._device) if self._guided_outlines else None
-        return merge(
-            (
-                group.logits(features, propagation)
-                for group, propagation in zip(self._groups, self._propagations, strict=True)
-            ),
-            (image.shape[0], image.shape[1]),
-            align_corners=self._network.align_corners,
-            guide=guide,
-            tiny=[group.tiny for group in self._groups],
+        group_logits = (
+            group.logits(features, propagation)
+            for group, propagation in zip(self._groups, self._propagations, strict=True)
+        )
+        size, aligned = (image.shape[0], image.shape[1]), self._network.align_corners
+        if not self._guided_outlines:
+            labels = merge(group_logits, size, align_corners=aligned)
+            return Found(labels, labels)
+        kept = list(group_logits)
+        guide = Guide(image, self._input_size, self._device)
+        tiny = [group.tiny for group in self._groups]
+        return Found(
+            merge(kept, size, align_corners=aligned),
+            merge(kept, size, align_corners=aligned, guide=guide, tiny=tiny),
         )
 
     @torch.inference_mode()
@@ -111,7 +127,8 @@ class Propagator:
         """Remember the frame that `find` was given.
 
         Args:
-            labels: (H, W) uint8 of all objects in it, on the device: what `find` gave, or a better answer.
+            labels: (H, W) uint8 of all objects in it, on the device: what `find` gave, or a better answer
+                than its outlined one.
         """
         self._labels = labels
         small = resize_labels(labels, self._input_size)
@@ -138,7 +155,7 @@ class Propagator:
             Labels (H, W) uint8 of all objects on this frame, in the order of arrival.
         """
         if self._groups and not self._is_current(image):
-            self.remember(self.find(image))
+            self.remember(self.find(image).labels)
         elif not self._groups:
             self._look_at(image)
         earlier = self.count
