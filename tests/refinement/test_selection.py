@@ -8,7 +8,14 @@ from torch import Tensor
 from hqtrack.masks import box_of, iou
 from hqtrack.refinement import MaskRefiner
 from hqtrack.refinement.sam import Embedding, Prediction, PromptedSam, Prompts
-from hqtrack.refinement.selection import boxes_of, by_quality, ious_of, select, without_overlap
+from hqtrack.refinement.selection import (
+    boxes_of,
+    by_quality,
+    ious_of,
+    outlined_unless_kept,
+    select,
+    without_overlap,
+)
 
 
 def mask(*columns: int, width: int = 10) -> Tensor:
@@ -130,3 +137,16 @@ def test_an_object_upon_a_larger_one_keeps_the_pixels_that_it_had_and_still_clai
     claimed[1, 2, 2] = False  # what it gives up is the other's
     kept = without_overlap(claimed, [0, 1], before)
     assert (int(kept[1].sum()), bool(kept[0, 2, 2])) == (3, True)
+
+
+def test_what_was_not_refined_is_shown_with_its_better_outline_but_takes_nothing_from_what_was() -> None:
+    refined = torch.tensor([[[1, 1, 0, 0, 0]], [[0, 0, 1, 0, 0]]]).bool()
+    outlined = torch.tensor([[[1, 0, 0, 0, 0]], [[0, 1, 1, 1, 0]]]).bool()
+    shown = outlined_unless_kept(refined, [True, False], outlined)
+    assert shown.int().tolist() == [[[1, 1, 0, 0, 0]], [[0, 0, 1, 1, 0]]]
+
+
+def test_what_the_better_outline_leaves_nothing_of_is_not_shown_and_takes_nothing() -> None:
+    refined = torch.tensor([[[1, 1, 0]], [[0, 0, 1]]]).bool()
+    outlined = torch.tensor([[[0, 0, 0]], [[0, 1, 1]]]).bool()
+    assert outlined_unless_kept(refined, [True, False], outlined).int().tolist() == [[[0, 0, 0]], [[0, 1, 1]]]

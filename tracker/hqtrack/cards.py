@@ -152,8 +152,8 @@ class Card:
     """Whether each of several objects that are nearly as likely goes where it is expected from how it moved,
     and what went behind another one may come out again; published systems know nothing of motion."""
     guided_outlines: bool = False
-    """Whether outlines that are shown or refined follow the frame's edges, by a guided filter; published
-    systems resize logits."""
+    """Whether what is shown unrefined has outlines that follow the frame's edges, by a guided filter;
+    published systems resize logits."""
     paradigm: Paradigm = "joint"
     refiner: Refiner | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,8 @@ from hqtrack.masks import MAX_OBJECTS, LabelMap, Masks, as_bool, label_map, mask
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
-
-if TYPE_CHECKING:
-    from hqtrack.refinement import MaskRefiner, RefinementReport
+from hqtrack.refinement import MaskRefiner, RefinementReport, build_refiner
+from hqtrack.refinement.selection import outlined_unless_kept
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -102,8 +101,6 @@ class HQTrack:
         network = zoo.load_network(settings, None if weights is None else Path(weights))
         refiner = None
         if settings.refiner is not None:
-            from hqtrack.refinement import build_refiner
-
             refiner = build_refiner(settings.refiner, device=found, dtype=dtype)
         return cls(settings, network, refiner=refiner, device=found, precision=precision)
 
@@ -176,9 +173,12 @@ class HQTrack:
             propagator.remember(labels)
             return masks_of(outlined.cpu().numpy(), count)
         indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
-        refined, self._report = self._refiner.refine(image, outlined == indices)
+        refined, self._report = self._refiner.refine(image, labels == indices)
         remembered = self.card.refiner is not None and self.card.refiner.remembered
         propagator.remember((refined * indices).amax(0) if remembered else labels)
+        if self.card.guided_outlines:
+            kept = [one.kept for one in self._report.objects]
+            refined = outlined_unless_kept(refined, kept, outlined == indices)
         masks: Masks = refined.cpu().numpy()
         return masks
 

@@ -90,6 +90,30 @@ def without_overlap(masks: Tensor, owners: Sequence[int], before: Tensor | None 
     return disjoint
 
 
+def outlined_unless_kept(refined: Tensor, kept: Sequence[bool], outlined: Tensor) -> Tensor:
+    """Show propagated masks with better outlines, where they were not refined for good.
+
+    An object of which the better outline leaves nothing is not shown, whatever the refiner made of it.
+
+    Args:
+        refined: (N, H, W) bool, disjoint masks after selection.
+        kept: Whether each is the refiner's, rather than propagation's.
+        outlined: (N, H, W) bool, propagation's masks once more, disjoint.
+
+    Returns:
+        (N, H, W) bool, disjoint.
+
+    Example:
+        >>> refined = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 1, 0]]]).bool()
+        >>> outlined = torch.tensor([[[1, 0, 0, 0]], [[0, 1, 1, 1]]]).bool()
+        >>> outlined_unless_kept(refined, [True, False], outlined).int().tolist()
+        [[[1, 1, 0, 0]], [[0, 0, 1, 1]]]
+    """
+    keep = torch.tensor(kept, dtype=torch.bool, device=refined.device) & outlined.flatten(1).any(1)
+    keep = keep[:, None, None]
+    return torch.where(keep, refined, outlined & ~(refined & keep).any(0))
+
+
 def by_quality(qualities: Sequence[float], kept: Sequence[bool]) -> list[int]:
     """Order masks by predicted quality, best first; the lower index goes first among equals.
 
