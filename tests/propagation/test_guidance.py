@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hqtrack.cards import Memory
 from hqtrack.images import Image
-from hqtrack.masks import Mask, iou
+from hqtrack.masks import Mask, iou, label_map
+from hqtrack.propagation import Propagator
 from hqtrack.propagation.groups import ObjectGroup, merge
 from hqtrack.propagation.guidance import Guide
 from propagation.colour_network import ColourNetwork
@@ -48,6 +50,22 @@ def found(
     guide = None if size is None else Guide(frame, size, CPU)
     unguided = [tiny for _ in logits]
     return merge(logits, frame.shape[:2], align_corners=False, guide=guide, tiny=unguided).numpy()
+
+
+def propagator(*, guided_outlines: bool) -> Propagator:
+    return Propagator(
+        ColourNetwork(),
+        memory=Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1),
+        max_long_edge=max(SHAPE),
+        min_short_edge=0,
+        search_margin=None,
+        largest_gap=None,
+        motion_prior=False,
+        guided_outlines=guided_outlines,
+        paradigm="joint",
+        device=CPU,
+        dtype=torch.float32,
+    )
 
 
 def test_an_outline_follows_the_edge() -> None:
@@ -141,3 +159,18 @@ def test_a_tracker_with_guided_outlines_finds_the_corners_of_blocks() -> None:
     assert np.shape(scores) == (2, 2)
     assert image.shape[:2] == SHAPE
     assert (np.diff(scores, axis=0) >= 0).all()
+
+
+def test_what_is_remembered_does_not_depend_on_the_outlines_that_are_shown() -> None:
+    start, masks = scene({0: 8, 3: 15})
+    plain, guided = (propagator(guided_outlines=on) for on in (False, True))
+    for one in (plain, guided):
+        one.add(start, label_map(masks), 2)
+    for places in ({0: 9, 3: 15}, {0: 10, 3: 14}, {0: 4, 3: 13}):
+        image = cv2.GaussianBlur(scene(places)[0], (9, 9), 0)
+        first, second = plain.find(image), guided.find(image)
+        assert first.outlined is first.labels
+        assert torch.equal(first.labels, second.labels)
+        assert not torch.equal(second.labels, second.outlined)
+        plain.remember(first.labels)
+        guided.remember(second.labels)

@@ -24,7 +24,7 @@ STRIDE = 2
 RADIUS = 1
 """Half the side of a neighbourhood, in cells, its middle left out."""
 FLATNESS = 4e-4
-"""Variance of grey values, between 0 and 1, of which half counts as noise: an outline does not follow it."""
+"""Variance of grey values, between 0 and 1, that an outline follows by half; noise has less."""
 CERTAIN = 4.0
 """Logits farther than this below the highest one count as so far."""
 

@@ -127,8 +127,8 @@ class Propagator:
         """Remember the frame that `find` was given.
 
         Args:
-            labels: (H, W) uint8 of all objects in it, on the device: what `find` gave, or a better answer
-                than its outlined one.
+            labels: (H, W) uint8 of all objects in it, on the device: those that `find` gave to be remembered,
+                or a better answer.
         """
         self._labels = labels
         small = resize_labels(labels, self._input_size)
