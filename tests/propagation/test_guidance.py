@@ -11,7 +11,7 @@ from hqtrack.cards import Memory
 from hqtrack.images import Image
 from hqtrack.masks import Mask, iou, label_map
 from hqtrack.propagation import Propagator
-from hqtrack.propagation.groups import ObjectGroup, merge
+from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
 from propagation.colour_network import ColourNetwork
 from propagation.test_objects import SHAPE, new_tracker, scene
@@ -47,9 +47,10 @@ def found(
     logits: list[Tensor], frame: Image, size: tuple[int, int] | None, tiny: tuple[int, ...] = ()
 ) -> np.ndarray:
     """Give labels, guided where the size of the network's input is told."""
-    guide = None if size is None else Guide(frame, size, CPU)
-    unguided = [tiny for _ in logits]
-    return merge(logits, frame.shape[:2], align_corners=False, guide=guide, tiny=unguided).numpy()
+    if size is None:
+        return merge(logits, frame.shape[:2], align_corners=False).numpy()
+    guide = Guide(frame, size, CPU)
+    return aggregate(guide.probabilities(one, tiny, align_corners=False) for one in logits).numpy()
 
 
 def propagator(*, guided_outlines: bool) -> Propagator:

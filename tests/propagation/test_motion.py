@@ -89,7 +89,7 @@ def test_a_tiny_object_is_not_worn_away(inside: float, kept: bool) -> None:
     prior.give(discs((48, 60), radius=6))
     logits = ball((50, 62), inside)
     found = (logits.argmax(0) == 1).sum()
-    held = (prior.prefer(logits).argmax(0) == 1).sum()
+    held = (prior.prefer(logits, tiny=[0]).argmax(0) == 1).sum()
     assert (held > found) == kept
 
 
@@ -97,7 +97,7 @@ def test_a_tiny_object_that_is_not_there_is_not_made_up() -> None:
     prior = MotionPrior()
     prior.give(discs((48, 60), radius=6))
     nothing = torch.full((24, 40), -4.0)
-    assert not prior.prefer(torch.stack([-nothing, nothing])).argmax(0).any()
+    assert not prior.prefer(torch.stack([-nothing, nothing]), tiny=[0]).argmax(0).any()
 
 
 def test_larger_objects_may_lose_what_they_lose() -> None:
@@ -132,7 +132,7 @@ def test_a_tiny_object_never_seen_is_not_lifted() -> None:
     prior = MotionPrior()
     prior.give(torch.zeros(1, *SIZE).bool())
     logits = torch.stack([torch.ones(24, 40), -torch.ones(24, 40)])
-    assert torch.equal(prior.prefer(logits), logits)
+    assert torch.equal(prior.prefer(logits, tiny=[0]), logits)
 
 
 def test_where_an_object_went_behind_another_it_may_come_out() -> None:

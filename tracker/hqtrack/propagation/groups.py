@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
-from hqtrack.propagation.guidance import Guide
 from hqtrack.propagation.labels import most_likely, most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
 from hqtrack.propagation.motion import STRIDE, TINY, MotionPrior
@@ -99,7 +98,7 @@ class ObjectGroup:
         if self._regions is not None:
             logits = confined(logits, self._regions)
         if self._motion is not None:
-            logits = self._motion.prefer(logits)
+            logits = self._motion.prefer(logits, self.tiny)
         return logits if self._bodies is None else self._bodies.without_strays(logits)
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
@@ -134,49 +133,50 @@ EPSILON = 1e-5
 """Probabilities of several groups are clamped to [EPSILON, 1 - EPSILON] before they are compared."""
 
 
-def merge(
-    group_logits: Iterable[Tensor],
-    size: tuple[int, int],
-    *,
-    align_corners: bool,
-    guide: Guide | None = None,
-    tiny: Iterable[Sequence[int]] = repeat(()),
-) -> Tensor:
-    """Merge the groups' logits, resized bilinearly, into one label map by AOT's soft aggregation.
+def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool) -> Tensor:
+    """Merge the groups' logits, resized bilinearly, into one label map.
+
+    Args:
+        group_logits: For each group (objects + 1, h, w), background first; at least one.
+        size: Height and width of the result.
+        align_corners: Whether the corners of both grids coincide.
+
+    Returns:
+        Labels (*size) uint8, counted through all groups.
+    """
+    groups = iter(group_logits)
+    logits = next(groups)
+    following = next(groups, None)
+    if following is None:
+        return most_likely_at(logits, size, align_corners=align_corners)
+    return aggregate(
+        resize_logits(each, size, align_corners=align_corners).softmax(0)
+        for each in chain((logits, following), groups)
+    )
+
+
+def aggregate(group_probabilities: Iterable[Tensor]) -> Tensor:
+    """Merge the groups' probabilities into one label map by AOT's soft aggregation.
 
     Each group says with which probability a pixel is background or one of its objects. The merged background
     is the product of all backgrounds; the most probable label wins, the lower one on equal terms. Groups are
     taken one after another, so that memory does not grow with their number.
 
     Args:
-        group_logits: For each group (objects + 1, h, w), background first; at least one.
-        size: Height and width of the result.
-        align_corners: Whether the corners of both grids coincide.
-        guide: The frame (*size) whose edges the outlines follow; None lets them run where resizing puts them.
-        tiny: With a guide, for each group the objects, counted from 0, that it does not guide.
+        group_probabilities: For each group (objects + 1, H, W), background first; at least one.
 
     Returns:
-        Labels (*size) uint8, counted through all groups.
+        Labels (H, W) uint8, counted through all groups.
     """
-    unguided = iter(tiny)
-
-    def probabilities(logits: Tensor) -> Tensor:
-        if guide is not None:
-            return guide.probabilities(logits, next(unguided), align_corners=align_corners)
-        return resize_logits(logits, size, align_corners=align_corners).softmax(0)
-
-    groups = iter(group_logits)
-    logits = next(groups)
+    groups = iter(group_probabilities)
+    probabilities = next(groups)
     following = next(groups, None)
     if following is None:
-        if guide is not None:
-            return most_likely(probabilities(logits))
-        return most_likely_at(logits, size, align_corners=align_corners)
-
-    background, best, labels = _soft(probabilities(logits))
-    offset = len(logits) - 1
+        return most_likely(probabilities)
+    background, best, labels = _soft(probabilities)
+    offset = len(probabilities) - 1
     while following is not None:
-        own_background, own_best, own_labels = _soft(probabilities(following))
+        own_background, own_best, own_labels = _soft(following)
         background = background * own_background
         labels = torch.where(own_best > best, own_labels + offset, labels)
         best = torch.maximum(best, own_best)

@@ -19,7 +19,7 @@ from torch import Tensor
 from hqtrack.images import Image, Size
 from hqtrack.propagation.labels import resize_logits
 
-STRIDE = 2
+CELL = 2
 """Side of the cells of the grid of neighbourhoods, in pixels of the network's input."""
 RADIUS = 1
 """Half the side of a neighbourhood, in cells, its middle left out."""
@@ -40,7 +40,7 @@ class Guide:
 
     def __init__(self, frame: Image, size: Size, device: torch.device) -> None:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(grey, (size[1] // STRIDE, size[0] // STRIDE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(grey, (size[1] // CELL, size[0] // CELL), interpolation=cv2.INTER_AREA)
         self._grey, self._small = _on(device, grey), _on(device, np.asarray(small, np.uint8))
         self._mean = _mean_around(self._small)
         self._variance = _mean_around(self._small.square()) - self._mean.square() + FLATNESS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ WAIT = 20
 STRIDE = 4
 """Places where lost objects may come out are told on a grid so much coarser than the network's input."""
 TINY = 16
-"""An object of less than so many pixels of the logits' grid is tiny."""
+"""An object that is given with fewer pixels of the logits' grid is tiny."""
 KEPT, LIFT = 0.9, 6.0
 """A tiny object keeps this part of its area from frame to frame, unless it is short of a larger logit."""
 
@@ -52,7 +54,6 @@ class MotionPrior:
     def __init__(self) -> None:
         self._middles = self._velocities = self._variances = torch.empty(0, 2)
         self._areas = self._doubts = self._waits = torch.empty(0)
-        self._tiny: list[int] = []
 
     def give(self, masks: Tensor) -> None:
         """Note objects as they are given: more than before, or all of them anew, at rest.
@@ -73,8 +74,6 @@ class MotionPrior:
         self._velocities = joined(self._velocities, torch.zeros_like(middles))
         self._doubts = joined(self._doubts, torch.ones_like(areas))
         self._waits = joined(self._waits, torch.full_like(areas, WAIT))
-        tiny = (areas * max(masks.shape[1:]) ** 2 < TINY * STRIDE**2).nonzero().flatten()
-        self._tiny = [index for index in self._tiny if index < earlier] + (earlier + tiny).tolist()
 
     def see(self, masks: Tensor) -> Tensor:
         """Note where the objects are now; call it once for every frame.
@@ -101,7 +100,7 @@ class MotionPrior:
         self._doubts = torch.where(weights > SURE, 1.0, self._doubts + DOUBT)
         return self._hideouts(masks, areas)
 
-    def prefer(self, logits: Tensor) -> Tensor:
+    def prefer(self, logits: Tensor, tiny: Sequence[int] = ()) -> Tensor:
         """Let objects that are nearly as likely go where they are expected in the next frame.
 
         That a pixel is an object's and not background remains as likely as it was, but for tiny objects: what
@@ -109,17 +108,18 @@ class MotionPrior:
 
         Args:
             logits: (N + 1, h, w) float32, background first.
+            tiny: Objects, counted from 0, that are tiny.
         """
         background, own = logits[:1], logits[1:]
-        if len(own) < 2 and not self._tiny:
+        if len(own) < 2 and not tiny:
             return logits
         distances = self._distances(self._middles + self._velocities, self._doubts, _grid(logits))
         if len(own) > 1:
             biased = own - (SLOPE * (distances - FREE)).clamp(0, MOST)
             own = biased + (own.logsumexp(0) - biased.logsumexp(0))
         preferred = torch.cat([background, own])
-        lifts = [self._lift(index, preferred, distances[index] < FREE) for index in self._tiny]
-        for index, lift in zip(self._tiny, lifts, strict=True):
+        lifts = [self._lift(index, preferred, distances[index] < FREE) for index in tiny]
+        for index, lift in zip(tiny, lifts, strict=True):
             preferred[index + 1] += lift
         return preferred
 

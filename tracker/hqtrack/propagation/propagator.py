@@ -19,7 +19,7 @@ from hqtrack.propagation.frame import (
     resize_labels,
     shrink_known_labels,
 )
-from hqtrack.propagation.groups import ObjectGroup, merge
+from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
 
 
@@ -114,13 +114,13 @@ class Propagator:
         if not self._guided_outlines:
             labels = merge(group_logits, size, align_corners=aligned)
             return Found(labels, labels)
-        kept = list(group_logits)
+        every = list(group_logits)
         guide = Guide(image, self._input_size, self._device)
-        tiny = [group.tiny for group in self._groups]
-        return Found(
-            merge(kept, size, align_corners=aligned),
-            merge(kept, size, align_corners=aligned, guide=guide, tiny=tiny),
+        outlined = aggregate(
+            guide.probabilities(logits, group.tiny, align_corners=aligned)
+            for logits, group in zip(every, self._groups, strict=True)
         )
+        return Found(merge(every, size, align_corners=aligned), outlined)
 
     @torch.inference_mode()
     def remember(self, labels: Tensor) -> None:

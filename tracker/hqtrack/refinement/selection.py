@@ -91,14 +91,14 @@ def without_overlap(masks: Tensor, owners: Sequence[int], before: Tensor | None 
 
 
 def outlined_unless_kept(refined: Tensor, kept: Sequence[bool], outlined: Tensor) -> Tensor:
-    """Show propagated masks with better outlines, where they were not refined for good.
+    """Show refined masks where they were kept, and propagated ones with better outlines elsewhere.
 
     An object of which the better outline leaves nothing is not shown, whatever the refiner made of it.
 
     Args:
         refined: (N, H, W) bool, disjoint masks after selection.
         kept: Whether each is the refiner's, rather than propagation's.
-        outlined: (N, H, W) bool, propagation's masks once more, disjoint.
+        outlined: (N, H, W) bool, the propagated masks with better outlines, disjoint.
 
     Returns:
         (N, H, W) bool, disjoint.

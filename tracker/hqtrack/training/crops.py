@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.images import IMAGE_SUFFIXES, Image, read_image
+from hqtrack.images import Image, read_image
 from hqtrack.masks import Mask
 from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_around
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
 from hqtrack.training.datasets.video import read_png
-from hqtrack.training.synthesis import listed, looks_like_object
+from hqtrack.training.synthesis import images_by_stem, listed, looks_like_object
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class Photographs:
         """
         items, skipped = [], 0
         for path in (root / file for file in lists):
-            images = sorted((path.parent / "images").glob("*"))
-            files = {p.stem: p for p in images if p.suffix.lower() in IMAGE_SUFFIXES}
+            files = images_by_stem(path.parent)
             for name in listed(path):
                 labels = path.parent / "labels" / f"{name}.png"
                 if name not in files or not labels.exists():

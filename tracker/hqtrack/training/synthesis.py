@@ -84,8 +84,7 @@ class RegionImages:
         items, skipped = [], []
         for path in lists:
             folder = root if path is None else path.parent
-            images = sorted((folder / "images").glob("*"))
-            files = {p.stem: p for p in images if p.suffix.lower() in IMAGE_SUFFIXES}
+            files = images_by_stem(folder)
             for name in files if path is None else listed(path):
                 item = _read(files.get(name), folder / "labels" / f"{name}.png")
                 if isinstance(item, str):
@@ -102,6 +101,12 @@ class RegionImages:
                 f"the same names in {root / 'labels'}"
             )
         return cls(items, skipped)
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """Find the files in `folder/images`, by their names without suffix; the last of equals."""
+    files = sorted((folder / "images").glob("*"))
+    return {file.stem: file for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
 
 
 def listed(path: Path) -> list[str]:
