@@ -343,8 +343,11 @@ def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationN
     assert found
     assert refining.refinement_report == "report"
     assert plain.refinement_report is None
-    refining.add_objects(frame(8), squares(1))
-    assert refining.refinement_report is None  # nothing was refined in this frame
+    earlier = plain.track(frame(8))[:, ::-1]
+    new = squares(12)[11:]
+    joined = refining.add_objects(frame(8), new)  # the next frame: earlier objects are refined there, too
+    assert (joined == np.concatenate([earlier & ~new, new])).all()
+    assert refining.refinement_report == "report"
     refining.track(frame(9))
     refining.add_reference(frame(10), squares(3))
     assert refining.refinement_report is None

@@ -175,3 +175,14 @@ def test_what_is_remembered_does_not_depend_on_the_outlines_that_are_shown() -> 
         assert not torch.equal(second.labels, second.outlined)
         plain.remember(first.labels)
         guided.remember(second.labels)
+
+
+def test_where_objects_join_the_earlier_ones_are_shown_as_they_were() -> None:
+    tracker = new_tracker(guided_outlines=True)
+    image, masks = scene({0: 8, 3: 15})
+    tracker.initialize(image, masks)
+    blurred = cv2.GaussianBlur(scene({0: 9, 3: 15})[0], (9, 9), 0)
+    before = tracker.track(blurred)
+    new = np.zeros((1, *image.shape[:2]), bool)
+    new[0, -8:, -8:] = True
+    assert (tracker.add_objects(blurred, new) == np.concatenate([before & ~new, new])).all()

@@ -28,8 +28,8 @@ class HQTrack:
     """Tracks the masks of any number of objects (up to 255) through a video.
 
     `initialize` takes the first frame with a mask of each object, `track` each following frame. Objects that
-    come later join with `add_objects`. Propagation remembers its own masks only; the refiner's are for
-    output.
+    come later join with `add_objects`. Propagation remembers its own masks; the refiner's are for output,
+    and remembered only where the card says so.
 
     Where given masks overlap, the later object owns the contested pixels, unless that would leave an object
     without any (see `hqtrack.masks.label_map`).
@@ -67,6 +67,7 @@ class HQTrack:
         self._refiner = refiner
         self._propagator: Propagator | None = None
         self._size = (0, 0)
+        self._shown: LabelMap = np.zeros((0, 0), np.uint8)
         self._report: RefinementReport | None = None
 
     @classmethod
@@ -148,9 +149,9 @@ class HQTrack:
             device=self.device,
             dtype=self.dtype,
         )
-        taken = propagator.add(image, labels, count)
-        self._propagator, self._size = propagator, image.shape[:2]
-        return masks_of(taken, count)
+        propagator.add(image, labels, count)
+        self._propagator, self._size, self._shown = propagator, image.shape[:2], labels
+        return masks_of(labels, count)
 
     def track(self, image: Image) -> Masks:
         """Find all objects in the next frame.
@@ -167,35 +168,38 @@ class HQTrack:
             InputError: The image cannot be used, or has another size than the first.
         """
         propagator = self._started("track")
-        labels, outlined = propagator.find(self._checked_frame(image))
+        labels, shown = propagator.find(self._checked_frame(image))
         count = propagator.count
-        if self._refiner is None:
-            propagator.remember(labels)
-            return masks_of(outlined.cpu().numpy(), count)
-        indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
-        refined, self._report = self._refiner.refine(image, labels == indices)
-        remembered = self.card.refiner is not None and self.card.refiner.remembered
-        propagator.remember((refined * indices).amax(0) if remembered else labels)
-        if self.card.guided_outlines:
-            kept = [one.kept for one in self._report.objects]
-            refined = outlined_unless_kept(refined, kept, outlined == indices)
-        masks: Masks = refined.cpu().numpy()
-        return masks
+        remembered = labels
+        if self._refiner is not None:
+            indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
+            refined, self._report = self._refiner.refine(image, labels == indices)
+            refined_labels = (refined * indices).amax(0)
+            if self.card.refiner is not None and self.card.refiner.remembered:
+                remembered = refined_labels
+            if self.card.guided_outlines:
+                kept = [one.kept for one in self._report.objects]
+                refined = outlined_unless_kept(refined, kept, shown == indices)
+                refined_labels = (refined * indices).amax(0)
+            shown = refined_labels
+        propagator.remember(remembered)
+        self._shown = shown.cpu().numpy()
+        return masks_of(self._shown, count)
 
     def add_objects(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
         """Let new objects join in mid-video; they come after the earlier ones in all outputs.
 
         `image` is the frame that was tracked last. Any other image is taken as the next frame: the earlier
-        objects are tracked to it first, and it must not be given to `track` again. New objects keep this
-        frame as their reference, earlier ones keep theirs. Given masks own the pixels that they contest with
-        earlier objects, unless that would leave one of these without any.
+        objects are tracked to it first, as `track` does it, and it must not be given to `track` again. New
+        objects keep this frame as their reference, earlier ones keep theirs. Given masks own the pixels that
+        they contest with earlier objects, unless that would leave one of these without any.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first frame.
             masks: (M, H, W) bool, or M arrays (H, W), one for each new object; none of them empty.
 
         Returns:
-            (N + M, H, W) bool: masks of all objects in this frame, not refined.
+            (N + M, H, W) bool: masks of all objects in this frame, earlier ones as `track` gives them.
 
         Raises:
             StateError: There is no video yet.
@@ -204,8 +208,12 @@ class HQTrack:
         propagator = self._started("add_objects")
         image = self._checked_frame(image)
         labels, count = _checked_masks(masks, image, earlier=propagator.count)
-        self._report = None
-        return masks_of(propagator.add(image, labels, count), propagator.count)
+        if not propagator.is_at(image):
+            self.track(image)
+        earlier = masks_of(self._shown, propagator.count)
+        propagator.add(image, labels, count)
+        self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
+        return masks_of(self._shown, propagator.count)
 
     def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
         """Tell the masks of all objects in a frame, for example to take up a video that was interrupted.
@@ -229,12 +237,14 @@ class HQTrack:
                 f"not {known.shape}"
             )
         self._report = None
-        propagator.add_reference(image, label_map(known))
+        self._shown = label_map(known)
+        propagator.add_reference(image, self._shown)
 
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._propagator = None
         self._report = None
+        self._shown = np.zeros((0, 0), np.uint8)
 
     def _started(self, call: str) -> Propagator:
         if self._propagator is None:

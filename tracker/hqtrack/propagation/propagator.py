@@ -92,6 +92,10 @@ class Propagator:
         """Number of objects."""
         return sum(group.count for group in self._groups)
 
+    def is_at(self, image: Image) -> bool:
+        """Tell whether an image is the frame that the objects are at."""
+        return bool(np.array_equal(self._at_input_size(image), self._frame))
+
     @torch.inference_mode()
     def find(self, image: Image) -> Found:
         """Propagate all objects to the next frame; what is found there is remembered by `remember`.
@@ -136,27 +140,21 @@ class Propagator:
             group.remember(self._features, propagation, small)
 
     @torch.inference_mode()
-    def add(self, image: Image, labels: LabelMap, count: int) -> LabelMap:
+    def add(self, image: Image, labels: LabelMap, count: int) -> None:
         """Let objects join: the first of a video, or further ones later.
 
         Each joins with a reference of its own that is never discarded; references of earlier objects stay.
         New objects fill the free identities of the last group, then new groups.
 
-        If objects are there already and `image` is not the frame that they are at, they are propagated to it
-        first. Where a new mask and an earlier object's prediction overlap, the new mask owns the pixels,
-        unless that would leave the earlier object without any.
+        Where a new mask and an earlier object's prediction overlap, the new mask owns the pixels, unless that
+        would leave the earlier object without any.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            image: (H, W, 3) uint8 RGB: the frame that earlier objects are at, if there are any.
             labels: (H, W) uint8, the new objects as 1 to `count`.
             count: Number of new objects.
-
-        Returns:
-            Labels (H, W) uint8 of all objects on this frame, in the order of arrival.
         """
-        if self._groups and not self._is_current(image):
-            self.remember(self.find(image).labels)
-        elif not self._groups:
+        if not self._groups:
             self._look_at(image)
         earlier = self.count
         if earlier:
@@ -173,7 +171,6 @@ class Propagator:
             more = min(total - joined, self._group_size - group.count)
             joined += more
             group.add_reference(self._features, small, group.count + more)
-        return labels
 
     @torch.inference_mode()
     def add_reference(self, image: Image, labels: LabelMap) -> None:
@@ -200,9 +197,6 @@ class Propagator:
     def _look_at(self, image: Image) -> None:
         self._frame = self._at_input_size(image)
         self._features = self._network.encode(self._normalize(self._frame))
-
-    def _is_current(self, image: Image) -> bool:
-        return bool(np.array_equal(self._at_input_size(image), self._frame))
 
     def _at_input_size(self, image: Image) -> Image:
         height, width = image.shape[:2]
