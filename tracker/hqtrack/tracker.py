@@ -67,7 +67,7 @@ class HQTrack:
         self._refiner = refiner
         self._propagator: Propagator | None = None
         self._size = (0, 0)
-        self._shown: LabelMap = np.zeros((0, 0), np.uint8)
+        self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
         self._report: RefinementReport | None = None
 
     @classmethod
