@@ -13,6 +13,7 @@ from hqtrack.masks import Mask, iou, label_map
 from hqtrack.propagation import Propagator
 from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
+from hqtrack.propagation.rules import no_rules
 from propagation.colour_network import ColourNetwork
 from propagation.test_objects import SHAPE, new_tracker, scene
 
@@ -59,9 +60,7 @@ def propagator(*, guided_outlines: bool) -> Propagator:
         memory=Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1),
         max_long_edge=max(SHAPE),
         min_short_edge=0,
-        search_margin=None,
-        largest_gap=None,
-        motion_prior=False,
+        rules=no_rules,
         guided_outlines=guided_outlines,
         paradigm="joint",
         device=CPU,
@@ -115,16 +114,8 @@ def test_a_tiny_object_is_not_worn_away() -> None:
 
 def test_objects_that_are_given_with_few_pixels_are_tiny_and_those_that_join_too() -> None:
     network = ColourNetwork()
-    group = ObjectGroup(
-        network,
-        offset=0,
-        long_term_slots=2,
-        long_term_gap=1,
-        short_term_distance=1,
-        search_margin=None,
-        largest_gap=None,
-        motion_prior=False,
-    )
+    memory = Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1)
+    group = ObjectGroup(network, offset=0, memory=memory, rules=no_rules())
     labels = torch.zeros(64, 96, dtype=torch.uint8)
     features = network.encode(torch.zeros(1, 3, 64, 96))
     labels[:16, :15], labels[32:48, :16] = 1, 2

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.motion import FREE, MOST, WAIT, MotionPrior
+from hqtrack.propagation.rules.motion import FREE, LARGEST_LOSS, WAIT, Expected, Hideouts, Motion
+from hqtrack.propagation.rules.tiny import TinyKeptAlive
 from propagation.test_objects import GROUND, SHAPE, blocks, new_tracker
 
 SIZE = (96, 160)
@@ -27,22 +28,45 @@ def alike(*masks: torch.Tensor) -> torch.Tensor:
     return torch.stack([-certain, certain, certain])
 
 
-def owner(prior: MotionPrior, middle: tuple[float, float]) -> int:
+class Prior:
+    """All rules of motion on one group, in the order in which a card has them."""
+
+    def __init__(self) -> None:
+        motion = Motion()
+        self.rules = [motion, Expected(motion), TinyKeptAlive(motion), Hideouts(motion)]
+
+    def refer(self, masks: torch.Tensor) -> None:
+        for rule in self.rules:
+            rule.refer(masks)
+
+    def see(self, masks: torch.Tensor) -> torch.Tensor:
+        """Let all rules see masks; gives where lost objects may come out."""
+        *_, left_open = [rule.see(masks) for rule in self.rules]
+        assert left_open is not None
+        return left_open
+
+    def judge(self, logits: torch.Tensor) -> torch.Tensor:
+        for rule in self.rules:
+            logits = rule.judge(logits)
+        return logits
+
+
+def owner(prior: Prior, middle: tuple[float, float]) -> int:
     """Tell which of two objects has a disc that might be either's."""
-    labels = prior.prefer(alike(discs(middle))).argmax(0)
+    labels = prior.judge(alike(discs(middle))).argmax(0)
     return int(labels[int(middle[0]) // 4, int(middle[1]) // 4])
 
 
 def test_each_of_two_alike_has_what_lies_where_it_was() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30), (48, 130)))
+    prior = Prior()
+    prior.refer(discs((48, 30), (48, 130)))
     assert owner(prior, (48, 34)) == 1
     assert owner(prior, (48, 126)) == 2
 
 
 def test_two_alike_that_cross_go_on_as_they_went() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 20), (48, 120)))
+    prior = Prior()
+    prior.refer(discs((48, 20), (48, 120)))
     for step in range(1, 6):
         prior.see(discs((48, 20 + 8 * step), (48, 120 - 8 * step)))
     for step in range(6, 9):  # the second is behind the first
@@ -52,27 +76,27 @@ def test_two_alike_that_cross_go_on_as_they_went() -> None:
 
 
 def test_what_the_network_is_sure_of_stays() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30), (48, 130)))
+    prior = Prior()
+    prior.refer(discs((48, 30), (48, 130)))
     logits = alike(discs((48, 34)))
-    logits[2] = torch.where(logits[2] > 0, logits[1] + MOST + 0.1, logits[2])
-    assert int(prior.prefer(logits).argmax(0)[12, 8]) == 2
+    logits[2] = torch.where(logits[2] > 0, logits[1] + LARGEST_LOSS + 0.1, logits[2])
+    assert int(prior.judge(logits).argmax(0)[12, 8]) == 2
 
 
 def test_objects_together_are_as_likely_as_before() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30), (20, 90), (60, 130)))
+    prior = Prior()
+    prior.refer(discs((48, 30), (20, 90), (60, 130)))
     logits = torch.randn(4, 24, 40, generator=torch.Generator().manual_seed(0))
-    preferred = prior.prefer(logits)
+    preferred = prior.judge(logits)
     torch.testing.assert_close(preferred.softmax(0)[0], logits.softmax(0)[0])
     assert not torch.equal(preferred[1:], logits[1:])
 
 
 def test_one_object_alone_is_as_the_network_says() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30)))
+    prior = Prior()
+    prior.refer(discs((48, 30)))
     logits = torch.randn(2, 24, 40)
-    assert prior.prefer(logits) is logits
+    assert prior.judge(logits) is logits
 
 
 def ball(middle: tuple[float, float], inside: float) -> torch.Tensor:
@@ -85,43 +109,43 @@ def ball(middle: tuple[float, float], inside: float) -> torch.Tensor:
 
 @pytest.mark.parametrize(("inside", "kept"), [(-1.0, True), (-8.0, False)])
 def test_a_tiny_object_is_not_worn_away(inside: float, kept: bool) -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), radius=6))
+    prior = Prior()
+    prior.refer(discs((48, 60), radius=6))
     logits = ball((50, 62), inside)
     found = (logits.argmax(0) == 1).sum()
-    held = (prior.prefer(logits, tiny=[0]).argmax(0) == 1).sum()
+    held = (prior.judge(logits).argmax(0) == 1).sum()
     assert (held > found) == kept
 
 
 def test_a_tiny_object_that_is_not_there_is_not_made_up() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), radius=6))
+    prior = Prior()
+    prior.refer(discs((48, 60), radius=6))
     nothing = torch.full((24, 40), -4.0)
-    assert not prior.prefer(torch.stack([-nothing, nothing]), tiny=[0]).argmax(0).any()
+    assert not prior.judge(torch.stack([-nothing, nothing])).argmax(0).any()
 
 
 def test_larger_objects_may_lose_what_they_lose() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), radius=12))
+    prior = Prior()
+    prior.refer(discs((48, 60), radius=12))
     logits = ball((50, 62), -1.0)
-    assert prior.prefer(logits) is logits
+    assert prior.judge(logits) is logits
 
 
 def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 20), (48, 120)))
+    prior = Prior()
+    prior.refer(discs((48, 20), (48, 120)))
     for _ in range(60):
         prior.see(discs((48, 20), None))
     assert owner(prior, (48, 60)) == 2
 
 
 def test_an_object_too_small_to_be_seen_may_be_anywhere_until_it_is() -> None:
-    prior = MotionPrior()
+    prior = Prior()
     speck = torch.zeros(1, *SIZE).bool()
     speck[0, 31, 131] = True
-    prior.give(torch.cat([discs((48, 20)), speck]))
+    prior.refer(torch.cat([discs((48, 20)), speck]))
     anywhere = alike(torch.ones(1, *SIZE).bool())
-    assert (prior.prefer(anywhere)[2] >= anywhere[2]).all()
+    assert (prior.judge(anywhere)[2] >= anywhere[2]).all()
     assert owner(prior, (48, 90)) == 2
     prior.see(discs((48, 20), (48, 130)))
     assert owner(prior, (48, 130)) == 2
@@ -129,15 +153,15 @@ def test_an_object_too_small_to_be_seen_may_be_anywhere_until_it_is() -> None:
 
 
 def test_a_tiny_object_never_seen_is_not_lifted() -> None:
-    prior = MotionPrior()
-    prior.give(torch.zeros(1, *SIZE).bool())
+    prior = Prior()
+    prior.refer(torch.zeros(1, *SIZE).bool())
     logits = torch.stack([torch.ones(24, 40), -torch.ones(24, 40)])
-    assert torch.equal(prior.prefer(logits, tiny=[0]), logits)
+    assert torch.equal(prior.judge(logits), logits)
 
 
 def test_where_an_object_went_behind_another_it_may_come_out() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), (48, 80)))
+    prior = Prior()
+    prior.refer(discs((48, 60), (48, 80)))
     for step in range(1, 4):
         prior.see(discs((48, 60), (48, 80 - 5 * step)))
     hideout = prior.see(discs((48, 60), None))
@@ -148,20 +172,20 @@ def test_where_an_object_went_behind_another_it_may_come_out() -> None:
 
 
 def test_an_object_that_went_into_the_open_has_no_hideout() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 20), (48, 120)))
+    prior = Prior()
+    prior.refer(discs((48, 20), (48, 120)))
     assert not prior.see(discs((48, 20), None)).any()
 
 
 def test_objects_that_are_seen_have_no_hideout() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), (48, 75)))
+    prior = Prior()
+    prior.refer(discs((48, 60), (48, 75)))
     assert not prior.see(discs((48, 60), (48, 74))).any()
 
 
 def test_a_hideout_is_given_up_after_a_while() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 60), (48, 68)))
+    prior = Prior()
+    prior.refer(discs((48, 60), (48, 68)))
     assert prior.see(discs((48, 62), None)).any()
     gone = discs((48, 130), None)
     frames = next(frame for frame in range(100) if not prior.see(gone).any())
@@ -169,28 +193,28 @@ def test_a_hideout_is_given_up_after_a_while() -> None:
 
 
 def test_a_new_object_joins_and_the_others_go_on() -> None:
-    prior = MotionPrior()
-    prior.give(discs((30, 20)))
+    prior = Prior()
+    prior.refer(discs((30, 20)))
     for step in range(1, 6):
         prior.see(discs((30, 20 + 8 * step)))
-    prior.give(discs((30, 60), (70, 60)))
+    prior.refer(discs((30, 60), (70, 60)))
     assert owner(prior, (30, 76)) == 1
     assert owner(prior, (70, 60)) == 2
 
 
 def test_a_correction_says_where_objects_are() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30), (48, 130)))
-    prior.give(discs((48, 130), (48, 30)))
+    prior = Prior()
+    prior.refer(discs((48, 30), (48, 130)))
+    prior.refer(discs((48, 130), (48, 30)))
     assert owner(prior, (48, 30)) == 2
 
 
 def test_an_object_loses_nothing_where_it_is_expected() -> None:
-    prior = MotionPrior()
-    prior.give(discs((48, 30), (48, 130)))
+    prior = Prior()
+    prior.refer(discs((48, 30), (48, 130)))
     inside = discs((48, 30), radius=10 * FREE / 2)[0, ::4, ::4]
     logits = alike(discs((48, 30)))
-    assert (prior.prefer(logits)[1] >= logits[1] - 1e-4)[inside].all()
+    assert (prior.judge(logits)[1] >= logits[1] - 1e-4)[inside].all()
 
 
 @pytest.mark.parametrize(("motion_prior", "second"), [(False, False), (True, True)])

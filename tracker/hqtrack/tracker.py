@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from hqtrack.masks import MAX_OBJECTS, LabelMap, Masks, as_bool, label_map, mask
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
+from hqtrack.propagation.rules import build_rules
 from hqtrack.refinement import MaskRefiner, RefinementReport, build_refiner
 from hqtrack.refinement.selection import outlined_unless_kept
 
@@ -141,9 +143,7 @@ class HQTrack:
             memory=self.card.memory,
             max_long_edge=self.card.max_long_edge,
             min_short_edge=self.card.min_short_edge,
-            search_margin=self.card.search_margin,
-            largest_gap=self.card.largest_gap,
-            motion_prior=self.card.motion_prior,
+            rules=partial(build_rules, self.card),
             guided_outlines=self.card.guided_outlines,
             paradigm=self.card.paradigm,
             device=self.device,

@@ -18,6 +18,9 @@ Features = tuple[Tensor, ...]
 Identity = tuple[Tensor, ...]
 """Identity embeddings of one set of masks, one tensor for each scale at which memory is kept."""
 
+LOGIT_STRIDE = 4
+"""Logits are on a grid of this stride over the network's input."""
+
 
 class LayerLayout(NamedTuple):
     """What one propagation layer keeps of a frame."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import torch
 from torch import Tensor
 
+from hqtrack.cards import Memory
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.labels import most_likely, most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
-from hqtrack.propagation.motion import STRIDE, TINY, MotionPrior
-from hqtrack.propagation.search import SearchRegions, confined, search_regions
-from hqtrack.propagation.strays import Bodies
+from hqtrack.propagation.rules import Rule
+from hqtrack.propagation.tiny import TinyObjects
 
 
 class ObjectGroup:
@@ -22,39 +22,27 @@ class ObjectGroup:
     Args:
         network: The propagation network; all groups share it.
         offset: Objects before this group's: its labels in the video's label map are offset + 1, offset + 2, …
-        long_term_slots: Long-term entries besides the references; None keeps all.
-        long_term_gap: Frames between two long-term writes.
-        short_term_distance: The short-term memory is the entry of this many frames ago.
-        search_margin: Growth of an object's box to its search region; None searches the whole frame.
-        largest_gap: How far pieces of an object may be from its main body; None lets them be anywhere.
-        motion_prior: Whether objects that are as likely are told apart by where each is expected.
+        memory: How much is remembered, and when.
+        rules: What is known of the objects besides what the network sees, in the order in which rules judge.
     """
 
     def __init__(
-        self,
-        network: PropagationNetwork,
-        *,
-        offset: int,
-        long_term_slots: int | None,
-        long_term_gap: int,
-        short_term_distance: int,
-        search_margin: float | None,
-        largest_gap: float | None,
-        motion_prior: bool,
+        self, network: PropagationNetwork, *, offset: int, memory: Memory, rules: Sequence[Rule]
     ) -> None:
         self.count = 0
-        self.tiny: list[int] = []
-        """Objects, counted from 0, that were given with fewer pixels than `TINY` of the logits' grid."""
         self._network = network
         self._offset = offset
-        self._gap = long_term_gap
+        self._rules = rules
+        self._tiny = TinyObjects()
+        self._long_term_gap = memory.long_term_gap
         self._since_long_term_write = 0
-        self._long_term = LongTermMemory(long_term_slots)
-        self._short_term = ShortTermMemory(short_term_distance)
-        self._search_margin = search_margin
-        self._regions: SearchRegions | None = None
-        self._motion = MotionPrior() if motion_prior else None
-        self._bodies = None if largest_gap is None else Bodies(largest_gap)
+        self._long_term = LongTermMemory(memory.long_term_slots)
+        self._short_term = ShortTermMemory(memory.short_term_distance)
+
+    @property
+    def tiny(self) -> Sequence[int]:
+        """The objects, counted from 0, that were given tiny."""
+        return self._tiny.indices
 
     def add_reference(self, features: Features, labels: Tensor, count: int) -> None:
         """Remember a frame whose masks are known, for good.
@@ -66,16 +54,11 @@ class ObjectGroup:
             labels: (h, w) uint8 at the size of the network input, labels of the whole video.
             count: Objects of this group from now on.
         """
-        earlier = self.count if self.count < count else 0
         self.count = count
-        masks = self._look(labels)
-        self.tiny = [index for index in self.tiny if index < earlier] + [
-            index for index in range(earlier, count) if int(masks[index + 1].sum()) < TINY * STRIDE**2
-        ]
-        if self._bodies is not None:
-            self._bodies.give(masks[1:])
-        if self._motion is not None:
-            self._motion.give(masks[1:])
+        masks = self._masks(labels)
+        self._tiny.refer(masks[1:])
+        for rule in self._rules:
+            rule.refer(masks[1:])
         entry = self._network.reference(features, self._identity(masks, features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
@@ -88,42 +71,36 @@ class ObjectGroup:
         return self._network.propagate(features, memory.read(), recent, memory.references, self.count + 1)
 
     def logits(self, features: Features, propagation: Propagation) -> Tensor:
-        """Give logits (count + 1, h, w), float32, as the network gives them; channel 0 is background.
+        """Return logits (count + 1, h, w), float32, as the rules judge them; channel 0 is background.
 
         Identities without an object are left out, which is what masking them with a large negative number
         amounts to.
         """
         identities = torch.arange(self.count + 1, device=features[0].device)[None]
         logits = self._network.decode(features, propagation, identities)[0].float()
-        if self._regions is not None:
-            logits = confined(logits, self._regions)
-        if self._motion is not None:
-            logits = self._motion.prefer(logits, self.tiny)
-        return logits if self._bodies is None else self._bodies.without_strays(logits)
+        for rule in self._rules:
+            logits = rule.judge(logits)
+        return logits
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
-        masks = self._look(labels)
-        if self._bodies is not None:
-            self._bodies.see(masks[1:])
-        if self._motion is not None:
-            # Neither an object's nor background: else it would be known as background when it comes out.
-            masks[0] &= ~self._motion.see(masks[1:])
+        masks = self._masks(labels)
+        for rule in self._rules:
+            left_open = rule.see(masks[1:])
+            if left_open is not None:
+                masks[0] &= ~left_open
         entry = self._network.memorize(propagation, self._identity(masks, features))
         self._short_term.write(entry)
         self._since_long_term_write += 1
-        if self._since_long_term_write >= self._gap:
+        if self._since_long_term_write >= self._long_term_gap:
             self._long_term.write(entry)
             self._since_long_term_write = 0
 
-    def _look(self, labels: Tensor) -> Tensor:
-        """Give the masks (count + 1, h, w) of the group, background first, and note where its objects are."""
+    def _masks(self, labels: Tensor) -> Tensor:
+        """Return the masks (count + 1, h, w) of the group, background first."""
         own = labels.to(torch.int16) - self._offset
         own = own.masked_fill((own < 0) | (own > self.count), 0)
-        masks = own == torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
-        if self._search_margin is not None:
-            self._regions = search_regions(masks[1:], self._search_margin)
-        return masks
+        return own == torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
 
     def _identity(self, masks: Tensor, features: Features) -> tuple[Tensor, ...]:
         return self._network.embed_identity(masks[None].to(features[0].dtype))
@@ -186,6 +163,6 @@ def aggregate(group_probabilities: Iterable[Tensor]) -> Tensor:
 
 
 def _soft(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give the background's probability, the best object's (clamped), and which object it is (from 1)."""
+    """Return the background's probability, the best object's (clamped), and which object it is (from 1)."""
     best, index = probabilities[1:].clamp(EPSILON, 1 - EPSILON).max(0)
     return probabilities[0], best, (index + 1).to(torch.uint8)

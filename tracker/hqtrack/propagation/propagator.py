@@ -21,6 +21,7 @@ from hqtrack.propagation.frame import (
 )
 from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
+from hqtrack.propagation.rules import Rules
 
 
 class Found(NamedTuple):
@@ -42,11 +43,7 @@ class Propagator:
         memory: How much is remembered, and when.
         max_long_edge: Limit of the longer side of the network's input.
         min_short_edge: Smaller frames are enlarged to this shorter side, as far as the other limit allows.
-        search_margin: Growth of an object's box on each side, as a fraction of its sides: where it is looked
-            for as long as it is seen there; None searches the whole frame.
-        largest_gap: How far pieces of an object may be from its main body, as a fraction of the root of its
-            area; None lets them be anywhere.
-        motion_prior: Whether objects that are as likely are told apart by where each is expected.
+        rules: Makes the rules of one group of objects.
         guided_outlines: Whether outlines that are shown follow the frame's edges; what is remembered stays
             as networks learned to see it.
         paradigm: "joint" propagates as many objects together as the network has identities, "separate" each
@@ -62,9 +59,7 @@ class Propagator:
         memory: Memory,
         max_long_edge: int,
         min_short_edge: int,
-        search_margin: float | None,
-        largest_gap: float | None,
-        motion_prior: bool,
+        rules: Rules,
         guided_outlines: bool,
         paradigm: Paradigm,
         device: torch.device,
@@ -74,9 +69,7 @@ class Propagator:
         self._memory = memory
         self._max_long_edge = max_long_edge
         self._min_short_edge = min_short_edge
-        self._search_margin = search_margin
-        self._largest_gap = largest_gap
-        self._motion_prior = motion_prior
+        self._rules = rules
         self._guided_outlines = guided_outlines
         self._group_size = 1 if paradigm == "separate" else network.max_objects
         self._device = device
@@ -104,8 +97,8 @@ class Propagator:
             image: (H, W, 3) uint8 RGB, of the size of the first.
 
         Returns:
-            What was found. Nothing here waits for the device to finish, except where there is a largest gap:
-            pieces are told apart on the CPU.
+            What was found. Nothing here waits for the device to finish, except for the rule that tells pieces
+            apart: it does so on the CPU.
         """
         self._look_at(image)
         features = self._features
@@ -210,13 +203,4 @@ class Propagator:
         return resize_image(image, size)
 
     def _new_group(self, offset: int) -> ObjectGroup:
-        return ObjectGroup(
-            self._network,
-            offset=offset,
-            long_term_slots=self._memory.long_term_slots,
-            long_term_gap=self._memory.long_term_gap,
-            short_term_distance=self._memory.short_term_distance,
-            search_margin=self._search_margin,
-            largest_gap=self._largest_gap,
-            motion_prior=self._motion_prior,
-        )
+        return ObjectGroup(self._network, offset=offset, memory=self._memory, rules=self._rules())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.strays import LEAST_GAP, SIZE_KEPT, Bodies
+from hqtrack.propagation.rules.one_piece import LEAST_GAP, SIZE_KEPT, OnePiece
 from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
@@ -41,10 +41,10 @@ def fine(mask: torch.Tensor) -> torch.Tensor:
 
 def kept(now: torch.Tensor, before: torch.Tensor, given: torch.Tensor | None = None) -> torch.Tensor:
     """Give what an object keeps of a mask (h, w), and where it was before and as it was given."""
-    bodies = Bodies(0.5)
-    bodies.give(fine(before if given is None else given)[None])
-    bodies.see(fine(before)[None])
-    return bodies.without_strays(logits_of(now)).argmax(0) == 1
+    rule = OnePiece(0.5)
+    rule.refer(fine(before if given is None else given)[None])
+    rule.see(fine(before)[None])
+    return rule.judge(logits_of(now)).argmax(0) == 1
 
 
 def test_a_look_alike_apart_is_not_taken() -> None:
@@ -82,13 +82,13 @@ def test_both_ends_of_an_object_behind_a_post_are_kept() -> None:
 
 
 def test_a_size_is_forgotten_slowly() -> None:
-    bodies = Bodies(0.5)
+    rule = OnePiece(0.5)
     large, small, now = squares(0, 20, 40, 60), squares(0), logits_of(squares(0, 60))
-    bodies.give(fine(large)[None])
-    assert bodies.without_strays(now) is now  # half of what it was: something hides the middle
-    bodies.see(fine(small)[None])
+    rule.refer(fine(large)[None])
+    assert rule.judge(now) is now  # half of what it was: something hides the middle
+    rule.see(fine(small)[None])
     frames = 0
-    while bodies.without_strays(now) is now:
+    while rule.judge(now) is now:
         frames += 1
     assert 4 * 0.9 * SIZE_KEPT**frames == pytest.approx(2, rel=0.1)
 

@@ -8,13 +8,10 @@ import torch
 from torch import Tensor
 
 from hqtrack.propagation.labels import most_likely
+from hqtrack.propagation.rules.rule import FORBIDDEN, STILL_SEEN, Rule
 
-LEAST = 32
+LEAST_MARGIN = 32
 """Margin of a search region at least, in pixels of the network's input."""
-STILL = 0.3
-"""An object is still seen within its search region if this part of its former pixels is found there."""
-FORBIDDEN = -1e4
-"""Logit of an object outside its search region."""
 
 
 class SearchRegions(NamedTuple):
@@ -26,12 +23,37 @@ class SearchRegions(NamedTuple):
     """(N,) float32: the object's part of the frame; 0 if it was not seen."""
 
 
+class SearchRegion(Rule):
+    """Keeps an object that is still seen near where it was: a look-alike far away does not take its place.
+
+    Args:
+        margin: Growth of an object's box on each side, as a fraction of the box's sides.
+    """
+
+    def __init__(self, margin: float) -> None:
+        self._margin = margin
+        self._regions = SearchRegions(torch.empty(0, 4), torch.empty(0))
+
+    def refer(self, masks: Tensor) -> None:
+        """Note where objects are given."""
+        self.see(masks)
+
+    def see(self, masks: Tensor) -> None:
+        """Note where objects were found."""
+        self._regions = search_regions(masks, self._margin)
+
+    def judge(self, logits: Tensor) -> Tensor:
+        """Forbid objects that are still seen in their regions to be elsewhere."""
+        return confined(logits, self._regions)
+
+
 def search_regions(masks: Tensor, margin: float) -> SearchRegions:
-    """Give the search regions of the next frame: boxes of objects, grown on all sides.
+    """Return the search regions of the next frame: boxes of objects, grown on all sides.
 
     Args:
         masks: (N, H, W) bool, at the size of the network's input.
-        margin: Growth on each side, as a fraction of the box's height and width; at least `LEAST` pixels.
+        margin: Growth on each side, as a fraction of the box's height and width; at least `LEAST_MARGIN`
+            pixels.
 
     Example:
         >>> search_regions(torch.ones(1, 64, 32).bool(), 0.25).spans.tolist()
@@ -43,7 +65,7 @@ def search_regions(masks: Tensor, margin: float) -> SearchRegions:
     spans = []
     for seen, side in ((rows, height), (columns, width)):
         first, last = seen.argmax(1), side - seen.flip(1).argmax(1)
-        grown = (margin * (last - first)).clamp(min=LEAST)
+        grown = (margin * (last - first)).clamp(min=LEAST_MARGIN)
         spans += [(first - grown) / side, (last + grown) / side]
     return SearchRegions(torch.stack(spans, dim=1), masks.sum((1, 2)) / (height * width))
 
@@ -51,8 +73,7 @@ def search_regions(masks: Tensor, margin: float) -> SearchRegions:
 def confined(logits: Tensor, regions: SearchRegions) -> Tensor:
     """Take objects that are still seen within their search regions away from everywhere else.
 
-    A look-alike far away does not take the number of an object that is still where it was. An object that is
-    not there, or was not seen, is looked for in the whole frame.
+    An object that is not in its region, or was not seen, is looked for in the whole frame.
 
     Args:
         logits: (N + 1, h, w) float32, background first.
@@ -65,6 +86,6 @@ def confined(logits: Tensor, regions: SearchRegions) -> Tensor:
     inside = ((down > top) & (down < bottom))[:, :, None] & ((along > left) & (along < right))[:, None]
     objects = torch.arange(1, len(logits), device=logits.device)[:, None, None]
     found = ((most_likely(logits) == objects) & inside).sum((1, 2)) / (height * width)
-    still = (regions.shares > 0) & (found >= STILL * regions.shares)
+    still = (regions.shares > 0) & (found >= STILL_SEEN * regions.shares)
     elsewhere = ~inside & still[:, None, None]
     return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])

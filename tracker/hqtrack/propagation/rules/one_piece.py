@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hqtrack.nets.interface import LOGIT_STRIDE
 from hqtrack.propagation.labels import most_likely
-from hqtrack.propagation.search import FORBIDDEN, STILL
+from hqtrack.propagation.rules.rule import FORBIDDEN, STILL_SEEN, Rule
 
 LEAST_GAP = 4
-"""A gap of so many pixels of the logits' grid is never too large."""
-WHOLE = 0.95
+"""A gap of so many cells of the network's output grid is never too large."""
+ONE_PIECE = 0.95
 """An object of whose pixels this part hangs together was given in one piece."""
 HIDDEN = 0.9
 """Pieces that together are no more than this part of the object's size are what is seen of it on both sides
@@ -25,8 +26,8 @@ SIZE_KEPT = 0.97
 _Pixels = npt.NDArray[np.bool_]
 
 
-class Bodies:
-    """The bodies of a group's objects, and what the group must know to tell strays from them.
+class OnePiece(Rule):
+    """Takes pieces far from its main body away from an object that was given in one piece.
 
     A stray is a piece that the network calls by an object's number, but that lies apart from its main body: a
     look-alike, most likely. The main body is the piece that covers most of where the object just was.
@@ -36,7 +37,7 @@ class Bodies:
 
     Args:
         largest_gap: How far a piece may be from the main body, as a fraction of the root of the object's
-            area; at least `LEAST_GAP` pixels of the logits' grid.
+            area; at least `LEAST_GAP` cells of the network's output grid.
     """
 
     def __init__(self, largest_gap: float) -> None:
@@ -45,13 +46,8 @@ class Bodies:
         self._sizes = np.zeros(0)
         self._former = torch.empty(0)
 
-    def give(self, masks: Tensor) -> None:
-        """Note objects as they are given: more than before, or all of them anew.
-
-        Args:
-            masks: (N, H, W) bool at the size of the network's input; where there are more than before, those
-                of earlier objects are predictions.
-        """
+    def refer(self, masks: Tensor) -> None:
+        """Note which objects are given in one piece."""
         earlier = len(self._whole)
         given = _in_one_piece(masks)
         if len(given) > earlier:
@@ -62,18 +58,11 @@ class Bodies:
         self.see(masks)
 
     def see(self, masks: Tensor) -> None:
-        """Note where the objects are now, (N, H, W) bool at the size of the network's input."""
+        """Note where objects were found."""
         self._former = masks
 
-    def without_strays(self, logits: Tensor) -> Tensor:
-        """Take strays away from objects; call it once for every frame.
-
-        Args:
-            logits: (N + 1, h, w) float32, background first.
-
-        Returns:
-            The same logits, or new ones where there were strays.
-        """
+    def judge(self, logits: Tensor) -> Tensor:
+        """Forbid objects to be where their strays are; the same logits where there are none."""
         # OpenCV finds pieces, on the CPU; the grid is small.
         labels = most_likely(logits).cpu().numpy()
         former = self._former.view(torch.uint8)[None]
@@ -97,7 +86,7 @@ class Bodies:
         """
         area = np.count_nonzero(before)
         still = np.count_nonzero(mask & before)
-        if not area or still < STILL * area or np.count_nonzero(mask) <= HIDDEN * size:
+        if not area or still < STILL_SEEN * area or np.count_nonzero(mask) <= HIDDEN * size:
             return False
         count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
         if count == 2:  # background and one piece
@@ -115,6 +104,6 @@ class Bodies:
 def _in_one_piece(masks: Tensor) -> npt.NDArray[np.bool_]:
     """Tell of objects (N, H, W) bool whether they hang together; an empty one does."""
     # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
-    coarse = np.ascontiguousarray(masks.view(torch.uint8)[:, ::4, ::4].cpu().numpy())
+    coarse = np.ascontiguousarray(masks.view(torch.uint8)[:, ::LOGIT_STRIDE, ::LOGIT_STRIDE].cpu().numpy())
     areas = (cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA] for mask in coarse)
-    return np.array([len(area) == 0 or area.max() >= WHOLE * area.sum() for area in areas], np.bool_)
+    return np.array([len(area) == 0 or area.max() >= ONE_PIECE * area.sum() for area in areas], np.bool_)
