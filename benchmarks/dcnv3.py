@@ -73,7 +73,7 @@ def forward_and_backward(operator: Operator, given: list[Tensor], groups: int) -
 
 
 def measure(published: Operator, size: tuple[int, int, int, int], repeats: int) -> dict[str, float]:
-    """Give milliseconds of each way, and the largest difference between the two sides' results."""
+    """Return milliseconds of each way, and the largest difference between the two sides' results."""
     height, width, channels, groups = size
     torch.manual_seed(0)
     value = torch.randn(1, height, width, channels)

@@ -16,7 +16,7 @@ SIDE = 1536
 
 @cache
 def matrix_rate(dtype: torch.dtype, device: str = "cpu") -> float:
-    """Give the operations per second of a large matrix product; the best of several."""
+    """Return the operations per second of a large matrix product; the best of several."""
     a, b = (torch.randn(SIDE, SIDE, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(6):
@@ -43,5 +43,5 @@ def _fused_convolution(x: Any, weight: Any, *_: Any, out_shape: Any = None, **__
 
 
 def seconds(count: int, dtype: torch.dtype, device: str = "cpu") -> float:
-    """Give the least time of so many operations."""
+    """Return the least time of so many operations."""
     return count / matrix_rate(dtype, device)

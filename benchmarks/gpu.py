@@ -134,13 +134,13 @@ def run_forward(given: list[Tensor], groups: int, operator: Operator) -> Tensor:
 
 
 def run_both(given: list[Tensor], groups: int, operator: Operator) -> list[Tensor]:
-    """Give the result and the gradients of its sum."""
+    """Return the result and the gradients of its sum."""
     result = operator(*given, groups, WINDOW)
     return [result, *torch.autograd.grad(result, given, torch.ones_like(result))]
 
 
 def milliseconds(call: Callable[[Any], object], argument: Any, options: Options) -> float:
-    """Give the median time of a call."""
+    """Return the median time of a call."""
     seconds = []
     for _ in range(20 if options.gpu else 1):
         wait(options)
@@ -204,7 +204,7 @@ def full_system(options: Options) -> Rows:
 
 
 def timed_frames(labels: Iterator[np.ndarray], warm_up: int, options: Options) -> float:
-    """Give the median seconds of a frame after so many."""
+    """Return the median seconds of a frame after so many."""
     if options.gpu:
         torch.cuda.reset_peak_memory_stats()
     seconds = []

@@ -164,7 +164,7 @@ def run(
 
 
 def judged(ended: Ended) -> str:
-    """Say how a command ended that was not killed."""
+    """Describe how a command ended that was not killed."""
     if ended.code is None:
         return "hangs"
     if "Traceback" in ended.said:
@@ -363,7 +363,7 @@ def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
 
 
 def _next(command: list[str], clip: Path, out: Path) -> list[str]:
-    """Give the command that goes on: with --resume where there is something to go on with."""
+    """Return the command that goes on: with --resume where there is something to go on with."""
     if (out / "unfinished.json").exists():
         return ["track", str(clip), "-o", str(out), "--resume"]
     return [*command, "-o", str(out)]
@@ -725,7 +725,7 @@ AREAS: dict[str, Callable[[Tally, int, float], None]] = {
 
 
 def table(tallies: list[Tally]) -> str:
-    """Give the table as Markdown."""
+    """Return the table as Markdown."""
     rows = [(each.area, each.tried, each.refused, each.recovered, len(each.bad)) for each in tallies]
     total = ("**all**", *(sum(row[column] for row in rows) for column in range(1, 5)))
     lines = ["| area | tried | clear errors | recovered | bad |", "|---|---|---|---|---|"]

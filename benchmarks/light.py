@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def refining(refiner: MaskRefiner, frame: Image, masks: Masks, runs: int) -> list[float]:
-    """Give the seconds that refining a frame's masks takes in each of some runs."""
+    """Return the seconds that refining a frame's masks takes in each of some runs."""
     given, seconds = torch.from_numpy(masks), []
     for _ in range(runs + 1):
         start = time.perf_counter()

@@ -55,7 +55,7 @@ class Correlation(nn.Module):
 
 
 def example(stride: int, height: int, width: int) -> tuple[tuple[int, int], list[Tensor], dict[str, Tensor]]:
-    """Give the grid, query, key, value and gate as tokens (1, N, C), and weights under published names."""
+    """Return the grid, query, key, value and gate as tokens (1, N, C), and weights under published names."""
     torch.manual_seed(0)
     channels = CHANNELS[stride]
     grid = (-(-height // stride), -(-width // stride))

@@ -186,7 +186,7 @@ def run_side(name: str, options: Options) -> dict[str, Any]:
 
 
 def resident_peak() -> int:
-    """Give the most bytes of memory that this process has had (Linux counts kilobytes)."""
+    """Return the most bytes of memory that this process has had (Linux counts kilobytes)."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -56,13 +56,13 @@ def scores(tracker: HQTrack, video: Video, measures: Sequence[Measure], shown: l
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
-    """Give the intersection over union of two masks; 1 where both are empty."""
+    """Return the intersection over union of two masks; 1 where both are empty."""
     union = np.count_nonzero(one | other)
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
 def written(row: np.ndarray) -> str:
-    """Give measures (M,) as text."""
+    """Return measures (M,) as text."""
     return " ".join(f"{one:.3f}" for one in row)
 
 

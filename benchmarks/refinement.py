@@ -42,7 +42,7 @@ def published(predictor: Any, image: np.ndarray, boxes: np.ndarray) -> torch.Ten
 def published_refiner(
     kind: RefinerKind, device: str, network: Any = None
 ) -> Callable[[np.ndarray, np.ndarray], torch.Tensor]:
-    """Give what refines the objects of a label map (H, W) in its frame as published.
+    """Return what refines the objects of a label map (H, W) in its frame as published.
 
     Args:
         kind: Of the network.
@@ -70,7 +70,7 @@ def timed(work: Callable[..., torch.Tensor], *arguments: Any) -> tuple[float, to
 
 
 def boxes_of(count: int, height: int, width: int) -> np.ndarray:
-    """Give boxes of different sizes, spread over the frame."""
+    """Return boxes of different sizes, spread over the frame."""
     random = np.random.default_rng(0)
     corners = random.uniform(0, 1, (count, 2, 2)) * [width - 1, height - 1]
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).round()

@@ -31,7 +31,7 @@ def silence(part: str) -> None:
 
 
 def _silenced(part: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-    """Give what a part of the light network gives where it knows nothing; other modules' outputs as they are.
+    """Return what a part of the light network gives where it knows nothing; other outputs unchanged.
 
     The references alone see what all memory together sees; at stride 8 nothing is matched; a token is as like
     to every object, and whole objects are called what they are.

@@ -42,7 +42,7 @@ def frame(number: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def resident_mb() -> float:
-    """Give the resident memory of this process in megabytes (Linux)."""
+    """Return the resident memory of this process in megabytes (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

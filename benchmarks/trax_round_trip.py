@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve()
 
 
 def scene(height: int, width: int, objects: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give an image (H, W, 3) and masks (N, H, W) of ellipses in a row."""
+    """Return an image (H, W, 3) and masks (N, H, W) of ellipses in a row."""
     noise = np.random.default_rng(0).integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
     image = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     masks = np.zeros((objects, height, width), np.uint8)
@@ -51,7 +51,7 @@ def serve_bare() -> None:
 
 
 def round_trip(side: str, files: list[Path], masks: np.ndarray) -> list[float]:
-    """Give the client's seconds for each frame after the first."""
+    """Return the client's seconds for each frame after the first."""
     from vot.tracker.trax import TrackerProcess
 
     process = TrackerProcess(
@@ -72,7 +72,7 @@ def round_trip(side: str, files: list[Path], masks: np.ndarray) -> list[float]:
 
 
 def alone(call: Callable[[], object], repeats: int = 30) -> float:
-    """Give the least processor milliseconds of a call."""
+    """Return the least processor milliseconds of a call."""
     seconds = []
     for _ in range(repeats):
         start = time.process_time()

@@ -47,7 +47,7 @@ document.addEventListener('load', (event) => {
 
 @contextmanager
 def served(clip: Path, out: Path) -> Iterator[str]:
-    """Give the address of `hqtrack web` on a clip."""
+    """Return the address of `hqtrack web` on a clip."""
     command = [sys.executable, "-m", "hqtrack.cli", "web", str(clip), "--out", str(out)]
     server = subprocess.Popen([*command, "--port", "0", "--no-browse"], stderr=subprocess.PIPE, text=True)
     try:
@@ -68,7 +68,7 @@ class Person:
         self._page, (self._width, self._height) = page, size
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Give where a point of the frame is on the screen; both from 0 to 1."""
+        """Return where a point of the frame is on the screen; both from 0 to 1."""
         image = self._page.locator("img").first.bounding_box()
         assert image is not None
         return image["x"] + x * image["width"], image["y"] + y * image["height"]
@@ -139,7 +139,7 @@ class Person:
 def measured(
     page: Page, address: str, size: tuple[int, int], frames: int, times: int
 ) -> Iterator[tuple[str, float]]:
-    """Give all figures of one clip, as they come."""
+    """Return all figures of one clip, as they come."""
     person = Person(page, size)
     page.add_init_script(WATCH)
     began = time.monotonic()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def formula_tensor(name: str, like: Tensor) -> Tensor:
-    """Give the formula's value for the state-dict entry `name`, with the shape of `like`."""
+    """Return the formula's value for the state-dict entry `name`, with the shape of `like`."""
     if not like.is_floating_point():
         return like.clone()
     shape = tuple(like.shape)
@@ -28,5 +28,5 @@ def formula_tensor(name: str, like: Tensor) -> Tensor:
 
 
 def formula_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give formula weights for every entry of a state dict whose names are the published ones."""
+    """Return formula weights for every entry of a state dict whose names are the published ones."""
     return {name: formula_tensor(name, value) for name, value in state_dict.items()}

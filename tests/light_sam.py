@@ -33,7 +33,7 @@ Picture = Callable[..., np.ndarray]
 
 @pytest.fixture(scope="session")
 def picture() -> Picture:
-    """Give a function that makes frames of smooth coloured patches."""
+    """Return a function that makes frames of smooth coloured patches."""
 
     def make(height: int, width: int, seed: int = 0) -> np.ndarray:
         patches = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -55,7 +55,7 @@ class Calls:
 
 @pytest.fixture(scope="session")
 def light_network() -> Any:
-    """Give the library's light HQ-SAM as the library has it, with formula weights."""
+    """Return the library's light HQ-SAM as the library has it, with formula weights."""
     network = build_network("hq-sam-vit-tiny")
     network.load_state_dict(formula_state_dict(network.state_dict()))
     return network.eval()
@@ -81,7 +81,7 @@ def calls() -> Iterator[Calls]:
 
 @pytest.fixture(scope="session")
 def light_checkpoint(light_network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a file of the light HQ-SAM in the published form: a bare state dict."""
+    """Return a file of the light HQ-SAM in the published form: a bare state dict."""
     path = tmp_path_factory.mktemp("weights") / "sam_hq_vit_tiny.pth"
     torch.save(light_network.state_dict(), path)
     return path
@@ -89,7 +89,7 @@ def light_checkpoint(light_network: Any, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session", params=["hq-sam", "sam"])
 def one_block_network(request: pytest.FixtureRequest) -> Any:
-    """Give HQ-SAM or SAM with its full decoder and a small ViT: one windowed block, one global block."""
+    """Return HQ-SAM or SAM with its full decoder and a small ViT: one windowed block, one global block."""
     high_quality = request.param == "hq-sam"
     decoder: dict[str, Any] = {
         "num_multimask_outputs": 3,

@@ -36,7 +36,7 @@ Imports = Mapping[str, frozenset[str]]
 
 
 def modules(package: Path) -> dict[str, Path]:
-    """Give the files of a package by the names of their modules."""
+    """Return the files of a package by the names of their modules."""
     found = {}
     for file in sorted(package.rglob("*.py")):
         parts = [package.name, *file.relative_to(package).with_suffix("").parts]
@@ -45,7 +45,7 @@ def modules(package: Path) -> dict[str, Path]:
 
 
 def imports_of(package: Path) -> Imports:
-    """Give for each module the modules of the package that it imports: anywhere in it, for types too."""
+    """Return for each module the modules of the package that it imports: anywhere in it, for types too."""
     files = modules(package)
     return {
         name: frozenset(_imports(ast.parse(file.read_text("utf-8")), files)) for name, file in files.items()
@@ -68,7 +68,7 @@ def _imports(tree: ast.Module, known: Mapping[str, Path]) -> Iterator[str]:
 
 
 def floor_of(module: str) -> int:
-    """Give a module's floor; a room that is on none is an error."""
+    """Return a module's floor; a room that is on none is an error."""
     room = [*module.split("."), "hqtrack"][1]
     found = [number for number, rooms in enumerate(FLOORS) if room in rooms]
     assert found, f"the room {room} is on no floor: say where it belongs in docs/architecture.md and here"
@@ -87,7 +87,7 @@ def upward(imports: Imports) -> list[str]:
 
 
 def circle(imports: Imports) -> list[str]:
-    """Give the modules of a circle of imports; none if there is none."""
+    """Return the modules of a circle of imports; none if there is none."""
     done: set[str] = set()
 
     def search(module: str, path: list[str]) -> list[str]:

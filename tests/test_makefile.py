@@ -36,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def setup(checkout: Path, python: str = "../python3") -> tuple[int, list[str], str]:
-    """Give the exit code, what was made, and what was said."""
+    """Return the exit code, what was made, and what was said."""
     environment = {**os.environ, "PATH": "/usr/bin:/bin"}  # without uv
     done = subprocess.run(
         ["make", "setup", f"PYTHON={python}"],

@@ -24,7 +24,7 @@ FRAMES = 6
 
 
 def section(file: str, title: str) -> str:
-    """Give the text under a heading."""
+    """Return the text under a heading."""
     text = (ROOT / file).read_text(encoding="utf-8")
     found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     assert found, f"{file} has no section {title}"
@@ -32,14 +32,14 @@ def section(file: str, title: str) -> str:
 
 
 def code(text: str) -> str:
-    """Give the indented block of a section."""
+    """Return the indented block of a section."""
     blocks = re.findall(r"(?:^    .*\n|^\n)+", text, re.MULTILINE)
     return dedent(max(blocks, key=len)).strip("\n") + "\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the current folder, with the files that the examples name."""
+    """Return the current folder, with the files that the examples name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
     (tmp_path / "frames").mkdir()

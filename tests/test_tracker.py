@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 64, 96
 
 @pytest.fixture(scope="module")
 def network() -> PropagationNetwork:
-    """Give a small published network; with the formula's weights its masks are far from empty."""
+    """Return a small published network; with the formula's weights its masks are far from empty."""
     network = nets.build("deaott")
     network.load_state_dict(formula_state_dict(network.state_dict()))
     return network
@@ -45,14 +45,14 @@ def tracker(network: PropagationNetwork) -> HQTrack:
 
 
 def frame(number: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Give a frame of coloured blocks that drift to the right."""
+    """Return a frame of coloured blocks that drift to the right."""
     blocks = np.random.default_rng(5).integers(0, 256, (-(-height // 8), -(-width // 8), 3))
     image = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)[:height, :width]
     return np.roll(image, number % 4, axis=1)
 
 
 def squares(count: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Give masks of blocks, every second one in a row."""
+    """Return masks of blocks, every second one in a row."""
     masks = np.zeros((count, height, width), bool)
     for index, mask in enumerate(masks):
         row, column = divmod(index, width // 16)

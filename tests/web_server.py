@@ -18,7 +18,7 @@ Rectangle = tuple[int, int, int, int]
 
 
 def orange(index: int) -> Rectangle:
-    """Give where the orange square is."""
+    """Return where the orange square is."""
     return 10 + 2 * index, 20, 40, 40
 
 
@@ -27,7 +27,7 @@ def green() -> Rectangle:
 
 
 def filled(place: Rectangle) -> np.ndarray:
-    """Give the mask of a rectangle."""
+    """Return the mask of a rectangle."""
     x, y, width, height = place
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[y : y + height, x : x + width] = True
@@ -70,7 +70,7 @@ class Server:
         self.address = found[0]
 
     def line(self) -> str:
-        """Give the next line that it says."""
+        """Return the next line that it says."""
         assert self._process.stderr is not None
         return self._process.stderr.readline()
 

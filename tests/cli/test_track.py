@@ -34,12 +34,12 @@ ALL = ("--labels", "--rle", "--trajectories", "--csv")
 
 
 def position(index: int) -> tuple[slice, slice]:
-    """Give where the bright square is."""
+    """Return where the bright square is."""
     return slice(16, 40), slice(10 + index, 34 + index)
 
 
 def picture(index: int) -> np.ndarray:
-    """Give a frame: a bright square moves to the right over dark noise, a green one stays."""
+    """Return a frame: a bright square moves to the right over dark noise, a green one stays."""
     image = np.random.default_rng(3).integers(0, 50, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     image[44:60, 60:84] = (20, 160, 40)
     image[position(index)] = (230, 180, 40)

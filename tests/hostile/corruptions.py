@@ -10,7 +10,7 @@ Corruption = Callable[[bytes, np.random.Generator], bytes]
 
 
 def _place(content: bytes, rng: np.random.Generator) -> tuple[int, int]:
-    """Give where a piece begins and ends: up to a tenth of the file."""
+    """Return where a piece begins and ends: up to a tenth of the file."""
     start = int(rng.integers(0, max(1, len(content))))
     return start, start + int(rng.integers(1, max(2, len(content) // 10)))
 
@@ -61,6 +61,6 @@ CORRUPTIONS: tuple[Corruption, ...] = (cut, zeros, noise, flip, lose, double, he
 
 
 def corrupted(content: bytes, seed: int) -> bytes:
-    """Give a file that went wrong, in a way that depends on the seed alone."""
+    """Return a file that went wrong, in a way that depends on the seed alone."""
     rng = np.random.default_rng(seed)
     return CORRUPTIONS[seed % len(CORRUPTIONS)](content, rng)

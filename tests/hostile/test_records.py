@@ -28,7 +28,7 @@ clips = st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=6).map(sorted
 
 
 def tracked(clip: tuple[list[int], int]) -> list[Tracked]:
-    """Give frames with so many objects each, whose masks are random and disjoint, some of them empty."""
+    """Return frames with so many objects each, whose masks are random and disjoint, some of them empty."""
     counts, seed = clip
     rng = np.random.default_rng(seed)
     frames = []

@@ -31,7 +31,7 @@ def hqtrack(*arguments: object) -> Result:
 
 
 def outputs(out: Path) -> dict[str, bytes]:
-    """Give the files that a user sees."""
+    """Return the files that a user sees."""
     files = (path for path in sorted(out.rglob("*")) if path.is_file() and STATE not in path.parts)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 

@@ -20,7 +20,7 @@ from hqtrack.nets.interface import Memory, MemoryEntry, PropagationNetwork
 def input_size(
     height: int, width: int, *, min_short_edge: int = 0, max_long_edge: int = 1040
 ) -> tuple[int, int]:
-    """Give the network's input size for a frame: 16 n + 1 on each side."""
+    """Return the network's input size for a frame: 16 n + 1 on each side."""
     enlarge = max(1.0, min_short_edge / min(height, width))
     restrict = min(1.0, max_long_edge / (max(height, width) * enlarge))
     sides = [int(side * enlarge * restrict) for side in (height, width)]

@@ -12,7 +12,7 @@ ENCODERS = ["resnet50", "mobilenetv2", "efficientnet_lite0"]
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
-    """Give every normalisation statistics and an affine map that folding must not lose."""
+    """Return every normalisation statistics and an affine map that folding must not lose."""
     generator = torch.Generator().manual_seed(0)
     for name, value in network.state_dict().items():
         module = network.get_submodule(name.rpartition(".")[0])

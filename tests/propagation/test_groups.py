@@ -6,7 +6,7 @@ from hqtrack.propagation.groups import merge
 
 
 def published_soft_aggregation(groups: list[torch.Tensor]) -> torch.Tensor:
-    """Give AOT's merged logits: the product of backgrounds beside all objects, clamped."""
+    """Return AOT's merged logits: the product of backgrounds beside all objects, clamped."""
     probabilities = [logits.softmax(0) for logits in groups]
     background = torch.stack([p[0] for p in probabilities]).prod(0, keepdim=True)
     merged = torch.cat([background, *(p[1:] for p in probabilities)])

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def picture(size: tuple[int, int], *masks: Mask) -> Image:
-    """Give a dark frame, (H, W, 3), on which each mask is of another lightness."""
+    """Return a dark frame, (H, W, 3), on which each mask is of another lightness."""
     image = np.full((*size, 3), 60, np.uint8)
     for index, mask in enumerate(masks):
         image[mask] = 140 + 50 * index
@@ -39,7 +39,7 @@ def star(size: tuple[int, int], middle: tuple[int, int], radius: int) -> Mask:
 
 
 def coarse(*masks: Mask, stride: int = 4) -> Tensor:
-    """Give the logits (N + 1, h, w), background first, of a network that sees masks on a coarse grid."""
+    """Return the logits (N + 1, h, w), background first, of a network that sees masks on a coarse grid."""
     shares = F.avg_pool2d(torch.from_numpy(np.stack(masks)).float(), stride)
     return torch.cat([1 - shares.sum(0, keepdim=True), shares]).clamp(0.01, 0.99).log()
 
@@ -47,7 +47,7 @@ def coarse(*masks: Mask, stride: int = 4) -> Tensor:
 def found(
     logits: list[Tensor], frame: Image, size: tuple[int, int] | None, tiny: tuple[int, ...] = ()
 ) -> np.ndarray:
-    """Give labels, guided where the size of the network's input is told."""
+    """Return labels, guided where the size of the network's input is told."""
     if size is None:
         return merge(logits, frame.shape[:2], align_corners=False).numpy()
     guide = Guide(frame, size, CPU)

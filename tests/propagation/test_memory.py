@@ -11,7 +11,7 @@ LAYERS = ((1, 6, 4, 8), (2, 24, 2, 3))
 
 
 def entry(frame: int) -> Memory:
-    """Give a memory entry all of whose numbers are the frame's."""
+    """Return a memory entry all of whose numbers are the frame's."""
     return tuple(
         MemoryEntry(
             torch.full((1, heads, tokens, keys), float(frame)),

@@ -12,7 +12,7 @@ SIZE = (96, 160)
 
 
 def discs(*middles: tuple[float, float] | None, radius: float = 10) -> torch.Tensor:
-    """Give masks (N, *SIZE) of discs; one behind an earlier one has what is seen of it, None has nothing."""
+    """Return masks (N, *SIZE) of discs; one behind an earlier one keeps what is seen, None is empty."""
     down, along = torch.meshgrid(*(torch.arange(side) + 0.5 for side in SIZE), indexing="ij")
     masks = torch.zeros(len(middles), *SIZE).bool()
     for mask, middle in zip(masks, middles, strict=True):
@@ -22,7 +22,7 @@ def discs(*middles: tuple[float, float] | None, radius: float = 10) -> torch.Ten
 
 
 def alike(*masks: torch.Tensor) -> torch.Tensor:
-    """Give logits (3, h, w) in which all of some masks (N, *SIZE) are either of two objects."""
+    """Return logits (3, h, w) in which all of some masks (N, *SIZE) are either of two objects."""
     there = torch.cat(masks).any(0)[::4, ::4]
     certain = torch.where(there, 5.0, -5.0)
     return torch.stack([-certain, certain, certain])
@@ -100,7 +100,7 @@ def test_one_object_alone_is_as_the_network_says() -> None:
 
 
 def ball(middle: tuple[float, float], inside: float) -> torch.Tensor:
-    """Give logits (2, h, w) of a disc of 6 pixels' radius, certain but for its left half."""
+    """Return logits (2, h, w) of a disc of 6 pixels' radius, certain but for its left half."""
     there = discs(middle, radius=6)[0, ::4, ::4]
     own = torch.where(there, 5.0, -9.0)
     own[:, : int(middle[1]) // 4] = torch.where(there, inside, -9.0)[:, : int(middle[1]) // 4]

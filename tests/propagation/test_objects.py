@@ -27,7 +27,7 @@ def scene(places: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blocks(masks: np.ndarray) -> np.ndarray:
-    """Give each block's middle pixel: resizing of logits rounds the corners of masks."""
+    """Return each block's middle pixel: resizing of logits rounds the corners of masks."""
     return masks[..., 8::16, 8::16]
 
 

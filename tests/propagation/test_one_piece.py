@@ -12,7 +12,7 @@ FIRST, BESIDE, FAR = 0, 1, 29
 
 
 def both(index: int, *places: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give a frame with an object at several blocks, and its mask."""
+    """Return a frame with an object at several blocks, and its mask."""
     frames = [scene({index: place}) for place in places]
     image, mask = frames[0]
     for other, more in frames[1:]:
@@ -21,13 +21,13 @@ def both(index: int, *places: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def logits_of(mask: torch.Tensor) -> torch.Tensor:
-    """Give logits (2, h, w) of one object that is where the mask (h, w) is."""
+    """Return logits (2, h, w) of one object that is where the mask (h, w) is."""
     certain = torch.where(mask, 5.0, -5.0)
     return torch.stack([-certain, certain])
 
 
 def squares(*corners: int) -> torch.Tensor:
-    """Give a mask (100, 100) with squares of 20 pixels in the upper rows."""
+    """Return a mask (100, 100) with squares of 20 pixels in the upper rows."""
     mask = torch.zeros(100, 100).bool()
     for corner in corners:
         mask[:20, corner : corner + 20] = True
@@ -35,12 +35,12 @@ def squares(*corners: int) -> torch.Tensor:
 
 
 def fine(mask: torch.Tensor) -> torch.Tensor:
-    """Give a mask (h, w) at the size of the network's input, four times that of its logits."""
+    """Return a mask (h, w) at the size of the network's input, four times that of its logits."""
     return mask.repeat_interleave(4, 0).repeat_interleave(4, 1)
 
 
 def kept(now: torch.Tensor, before: torch.Tensor, given: torch.Tensor | None = None) -> torch.Tensor:
-    """Give what an object keeps of a mask (h, w), and where it was before and as it was given."""
+    """Return what an object keeps of a mask (h, w), and where it was before and as it was given."""
     rule = OnePiece(0.5)
     rule.refer(fine(before if given is None else given)[None])
     rule.see(fine(before)[None])

@@ -12,7 +12,7 @@ FIRST, BESIDE, FAR = 0, 1, 29
 
 
 def with_look_alike(place: int, other: int) -> np.ndarray:
-    """Give a frame with the object at one block and one of the same colour at another."""
+    """Return a frame with the object at one block and one of the same colour at another."""
     image, _ = scene({0: place})
     twin, masks = scene({0: other})
     return np.where(masks.any(0)[..., None], twin, image)

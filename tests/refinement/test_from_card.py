@@ -42,7 +42,7 @@ page = "https://example.org/hq-sam"
 
 @pytest.fixture
 def card(tmp_path: Path, light_checkpoint: Path) -> Path:
-    """Give a card whose weights lie beside it."""
+    """Return a card whose weights lie beside it."""
     torch.manual_seed(0)
     network = nets.build("vmos_light")
     with torch.no_grad():

@@ -23,7 +23,7 @@ def light() -> MaskRefiner:
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[np.ndarray, np.ndarray]:
-    """Give a frame with an orange ball and a blue box on green noise, and both masks."""
+    """Return a frame with an orange ball and a blue box on green noise, and both masks."""
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(60, 120, (18, 32), dtype=np.uint8), (320, 180))
     image = np.stack([ground // 2, ground, ground // 3], axis=2)

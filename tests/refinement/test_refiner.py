@@ -13,7 +13,7 @@ HEIGHT, WIDTH = 90, 160
 
 
 def squares(count: int, height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
-    """Give masks of equal columns."""
+    """Return masks of equal columns."""
     masks = torch.zeros(count, height, width, dtype=torch.bool)
     for index, column in enumerate(np.array_split(np.arange(width), count)):
         masks[index, height // 4 : height // 2, column] = True

@@ -28,12 +28,12 @@ def best(prediction: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[torch.T
 
 
 def error(values: torch.Tensor, expected: torch.Tensor) -> float:
-    """Give the root mean square error in units of the expected values' standard deviation."""
+    """Return the root mean square error in units of the expected values' standard deviation."""
     return float((values - expected).square().mean().sqrt() / expected.std())
 
 
 def boxes_for(height: int, width: int) -> torch.Tensor:
-    """Give boxes: the whole frame, at two borders, in the middle, of one pixel in the last corner."""
+    """Return boxes: the whole frame, at two borders, in the middle, of one pixel in the last corner."""
     right, bottom = width - 1, height - 1
     return torch.tensor(
         [

@@ -19,7 +19,7 @@ from hqtrack.refinement.selection import (
 
 
 def mask(*columns: int, width: int = 10) -> Tensor:
-    """Give a mask (1, width) of some columns."""
+    """Return a mask (1, width) of some columns."""
     row = torch.zeros(1, width, dtype=torch.bool)
     row[0, list(columns)] = True
     return row

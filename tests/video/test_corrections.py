@@ -18,7 +18,7 @@ COUNT = 14
 
 
 def picture(index: int) -> np.ndarray:
-    """Give a frame: a bright square moves right, from frame 4 on with a twin below; a green one stays."""
+    """Return a frame: a bright square moves right, from frame 4 on with a twin below; a green one stays."""
     image = np.random.default_rng(3).integers(0, 50, (*SIZE, 3)).astype(np.uint8)
     image[36:56, 70:90] = (20, 160, 40)
     image[square(index)] = (230, 180, 40)

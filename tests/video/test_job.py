@@ -21,7 +21,7 @@ def tracker() -> HQTrack:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """Give a video of images in which a square moves, to be written as a table and label images."""
+    """Return a video of images in which a square moves, to be written as a table and label images."""
     folder = tmp_path / "clip"
     folder.mkdir()
     for index in range(COUNT):

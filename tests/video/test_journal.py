@@ -24,7 +24,7 @@ def tracked(index: int, objects: int = 2) -> Tracked:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder with the record of three frames."""
+    """Return a folder with the record of three frames."""
     journal = Journal.begin(tmp_path, JOB)
     for index in range(3):
         journal.append(tracked(index))

@@ -28,7 +28,7 @@ FACTS = VideoFacts(Fraction(25))
 def scene(
     count: int = 6, size: tuple[int, int] = (HEIGHT, WIDTH), rate: Fraction = FACTS.fps
 ) -> list[tuple[Frame, np.ndarray]]:
-    """Give frames with a square that moves and vanishes in frame 4, and a disc that joins in frame 2."""
+    """Return frames with a square that moves and vanishes in frame 4, and a disc that joins in frame 2."""
     result = []
     for index in range(count):
         image = np.full((*size, 3), 90, np.uint8)

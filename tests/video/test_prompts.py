@@ -24,7 +24,7 @@ SIZE = (48, 64)
 
 
 def label_image(values: dict[int, tuple[int, int]] | None = None) -> np.ndarray:
-    """Give a label map with squares of 8 pixels, by default of 1 and 2."""
+    """Return a label map with squares of 8 pixels, by default of 1 and 2."""
     labels = np.zeros(SIZE, np.uint8)
     for value, (row, column) in (values or {1: (4, 4), 2: (20, 30)}).items():
         labels[row : row + 8, column : column + 8] = value

@@ -27,7 +27,7 @@ def write(path: Path, image: np.ndarray) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give twelve frames whose red level is their number, and a file that is no frame."""
+    """Return twelve frames whose red level is their number, and a file that is no frame."""
     frames = tmp_path / "frames"
     frames.mkdir()
     for number in range(12):
@@ -148,7 +148,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def video_bytes(tmp_path: Path, name: str, *, gop: int = 6) -> bytes:
-    """Give a video of 60 frames, its index first where it has one."""
+    """Return a video of 60 frames, its index first where it has one."""
     file = tmp_path / name
     with av.open(str(file), "w", options={"movflags": "faststart"} if name.endswith("mp4") else {}) as box:
         stream = box.add_stream("libx264", rate=30, options={"g": str(gop), "bf": "2"})

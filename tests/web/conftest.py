@@ -37,7 +37,7 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Give what starts a server of a video or folder, with further options."""
+    """Return what starts a server of a video or folder, with further options."""
     pytest.importorskip("nicegui", reason=NO_PAGE)
     started: list[Server] = []
 
@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder of what may be opened: clips, images of which one is damaged, and a text.
+    """Return a folder of what may be opened: clips, images of which one is damaged, and a text.
 
     Beside it is a video that may not.
     """
@@ -70,7 +70,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(videos: Path) -> Iterator[Server]:
-    """Give a server of that folder, which all tests of a module share: each browser has its own sessions."""
+    """Return a server of that folder, shared by all tests of a module: each browser has its own sessions."""
     pytest.importorskip("nicegui", reason=NO_PAGE)
     started = Server(videos, videos.parent / "sessions", "--max-upload", 1)
     yield started
@@ -96,7 +96,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
-    """Give a tab of a fresh browser on a laptop's screen, in which nothing may go wrong unseen."""
+    """Return a tab of a fresh browser on a laptop's screen, in which nothing may go wrong unseen."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     context.set_default_timeout(120_000)  # a machine may be busy with other tests
     asked: list[str] = []

@@ -31,7 +31,7 @@ Start = Callable[..., Server]
 
 
 def at(tab: Any, x: float, y: float) -> tuple[float, float]:
-    """Give where a pixel of the frame is on the screen."""
+    """Return where a pixel of the frame is on the screen."""
     place = tab.locator("img").first.bounding_box()
     return place["x"] + x * place["width"] / WIDTH, place["y"] + y * place["height"] / HEIGHT
 
@@ -82,7 +82,7 @@ def open_video(tab: Any, server: Server, name: str) -> None:
 
 
 def folder_of(tab: Any, server: Server) -> Path:
-    """Give where the session that is shown is kept."""
+    """Return where the session that is shown is kept."""
     return server.out / tab.url.rpartition("/")[2]
 
 
@@ -203,7 +203,7 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
 
 
 def things(tab: Any, server: Server) -> list[dict[str, Any]]:
-    """Give the objects as the session's file has them."""
+    """Return the objects as the session's file has them."""
     return list(json.loads((folder_of(tab, server) / "session.json").read_text())["things"])
 
 

@@ -18,7 +18,7 @@ from web_server import picture, write_video
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Give a folder with a video and a folder of images in it, and a secret beside it."""
+    """Return a folder with a video and a folder of images in it, and a secret beside it."""
     root = tmp_path / "videos"
     (root / "shots").mkdir(parents=True)
     write_video(root / "clip.mp4", 8)

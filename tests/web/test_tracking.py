@@ -40,7 +40,7 @@ def opened(desk: Desk) -> Open:
 
 @pytest.fixture
 def track(desk: Desk, opened: Open) -> Callable[[], str]:
-    """Give what tracks to the end and tells how that was."""
+    """Return what tracks to the end and tells how that was."""
 
     def run() -> str:
         desk.track(opened)

@@ -12,7 +12,7 @@ import torch
 
 
 def checkpoint(seed: int, numbers: int = 750_000) -> bytes:
-    """Give a checkpoint file with some random numbers, 3 MB by default."""
+    """Return a checkpoint file with some random numbers, 3 MB by default."""
     file = io.BytesIO()
     torch.save({"weight": torch.rand(numbers, generator=torch.Generator().manual_seed(seed))}, file)
     return file.getvalue()

@@ -33,7 +33,7 @@ class DataError(HQTrackError, ValueError):
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Give the system's errors about an open file its name, which they lack: a full disk, for example."""
+    """Return the system's errors about an open file its name, which they lack: a full disk, for example."""
     try:
         yield
     except OSError as error:

@@ -39,7 +39,7 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Give the images of a folder, in natural order; hidden files are left alone.
+    """Return the images of a folder, in natural order; hidden files are left alone.
 
     Raises:
         DataError: There are none, or the folder cannot be read.

@@ -133,7 +133,7 @@ def masks_of(labels: npt.ArrayLike, count: int) -> Masks:
 
 
 def box_of(mask: npt.ArrayLike) -> tuple[int, int, int, int] | None:
-    """Give the tight box (x0, y0, x1, y1) of a mask, in inclusive pixel coordinates; None for an empty mask.
+    """Return the tight box (x0, y0, x1, y1) of a mask, inclusive pixel coordinates; None for an empty mask.
 
     Example:
         >>> box_of([[0, 0, 0], [0, 1, 1]])
@@ -148,7 +148,7 @@ def box_of(mask: npt.ArrayLike) -> tuple[int, int, int, int] | None:
 
 
 def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Give the intersection over union of two masks, 0 to 1; two empty masks have nothing in common: 0.
+    """Return the intersection over union of two masks, 0 to 1; two empty masks have nothing in common: 0.
 
     Raises:
         InputError: The masks differ in shape.
@@ -207,7 +207,7 @@ def rle_decode(rle: Rle | dict[str, Any]) -> Mask:
 
 
 def runs_of(rle: Rle | dict[str, Any]) -> tuple[int, int, list[int]]:
-    """Give height, width and run lengths of COCO's encoding; the first run is background.
+    """Return height, width and run lengths of COCO's encoding; the first run is background.
 
     Raises:
         InputError: The runs do not fill the mask exactly, or the keys `size` and `counts` are missing.

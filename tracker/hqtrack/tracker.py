@@ -262,7 +262,7 @@ class HQTrack:
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """Give the device of this name, or for "auto" the best there is: CUDA, then MPS, then the CPU.
+    """Return the device of this name, or for "auto" the best there is: CUDA, then MPS, then the CPU.
 
     Raises:
         InputError: The name is unknown, or there is no such device.
@@ -285,7 +285,7 @@ def find_device(name: str | torch.device) -> torch.device:
 
 
 def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Give the number type in which networks run on a device.
+    """Return the number type in which networks run on a device.
 
     Raises:
         InputError: The precision is unknown, or the device cannot run it.

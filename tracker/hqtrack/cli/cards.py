@@ -75,7 +75,7 @@ def _settings(card: Card) -> list[tuple[str, str]]:
 
 
 def _flattened(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give the entries of nested tables with dotted keys."""
+    """Return the entries of nested tables with dotted keys."""
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _flattened(value, f"{prefix}{key}.")

@@ -219,7 +219,7 @@ def _interpreter_finding() -> Iterator[Finding]:
 
 
 def _toolkit_remedy(error: str) -> str:
-    """Say what helps against the known ways in which the toolkit does not import."""
+    """Return what helps against the known ways in which the toolkit does not import."""
     if "dataclass_transform" in error:
         return 'pip install "attributee<0.1.10"'
     if "libGL" in error or "libgthread" in error:

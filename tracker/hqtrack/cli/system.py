@@ -39,5 +39,5 @@ DEFAULT_CARD = "hqtrack-light"
 
 
 def card_from_anywhere(card: str) -> str:
-    """Give a card so that it is found from another working directory too."""
+    """Return a card so that it is found from another working directory too."""
     return os.path.abspath(card) if card.endswith(".toml") else card

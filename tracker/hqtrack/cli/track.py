@@ -229,7 +229,7 @@ def track(
 
 
 def _mask_files(texts: list[str]) -> list[Path]:
-    """Give the mask files that objects and corrections name."""
+    """Return the mask files that objects and corrections name."""
     found = (re.search(r"(?:^|,)\s*mask=(.*?)(?:,\s*\w+=|$)", text) for text in texts)
     return [Path(match[1]) for match in found if match]
 

@@ -408,7 +408,7 @@ def curve(
 
 
 def _files_of(card: Path) -> set[str]:
-    """Give the weight files that a card names; none if it is no valid card."""
+    """Return the weight files that a card names; none if it is no valid card."""
     from hqtrack.cards import read_card
     from hqtrack.errors import CardError
 
@@ -447,7 +447,7 @@ def _start(network: nn.Module, name: str, start: Path) -> None:
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
-    """Give the datasets' names of `DATASET=FOLDER@WEIGHT`."""
+    """Return the datasets' names of `DATASET=FOLDER@WEIGHT`."""
     return tuple(text.partition("=")[0] for text in texts)
 
 

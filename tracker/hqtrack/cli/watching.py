@@ -121,7 +121,7 @@ class _Moving(_Lines):
 
 @contextlib.contextmanager
 def watch() -> Iterator[Watcher]:
-    """Give a watcher that writes to standard error."""
+    """Return a watcher that writes to standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
         with _stopping():

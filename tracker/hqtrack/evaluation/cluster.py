@@ -93,12 +93,12 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Give the free bytes of this machine."""
+    """Return the free bytes of this machine."""
     return int(psutil.virtual_memory().available)
 
 
 def gpus() -> list[str]:
-    """Give the accelerators that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the accelerators that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
     count = torch.cuda.device_count()
@@ -174,12 +174,12 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
 
 
 def scheduler_address(client: Client) -> str:
-    """Give the address that a client is connected to."""
+    """Return the address that a client is connected to."""
     return str(client.scheduler_info(n_workers=0)["address"])
 
 
 def check_workers(client: Client, workspace: Path, needs: Sequence[Need], run: str) -> int:
-    """See that every worker runs what this command runs and has what it needs; gives their number.
+    """Check that every worker runs what this command runs and has what it needs; gives their number.
 
     Raises:
         DataError: There is no worker, or one lacks something; the message names it.
@@ -208,7 +208,7 @@ def check_workers(client: Client, workspace: Path, needs: Sequence[Need], run: s
 
 
 def _compare(here: dict[str, Any], there: dict[str, Any], address: str) -> None:
-    """See that a worker gives the results that this command would give.
+    """Check that a worker gives the results that this command would give.
 
     Raises:
         DataError: It would not.

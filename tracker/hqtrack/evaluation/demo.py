@@ -110,7 +110,7 @@ def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> N
 
 
 def table(measures: Sequence[Measures]) -> list[list[str]]:
-    """Give the rows of a table, the heading first."""
+    """Return the rows of a table, the heading first."""
     rows = [["tracker", "Q", "A", "R", "NRE", "DRE", "ADQ"]]
     for m in measures:
         values = (

@@ -143,13 +143,13 @@ def evaluate(
 
 
 def need_of(tracker: Tracker) -> Need | None:
-    """Say what the tracker of a registry's entry needs, or None for somebody else's."""
+    """Return what the tracker of a registry's entry needs, or None for somebody else's."""
     card = tracker._envvars.get(CARD_VARIABLE)
     return None if card is None else Need(tracker.identifier, card, tracker._envvars.get(WEIGHTS_VARIABLE))
 
 
 def _check_entry(named: Named, tracker: Tracker) -> None:
-    """See that the registry's entry of a card runs that card, with the settings asked for and no others.
+    """Check that the registry's entry of a card runs that card, with the settings asked for and no others.
 
     Raises:
         DataError: It does not.
@@ -232,7 +232,7 @@ def _connected(
     scheduler: str | None,
     wanted: int | None,
 ) -> Iterator[tuple[Client, str]]:
-    """Give a client of the cluster that there is or that is made, and say who works there."""
+    """Return a client of the cluster that there is or that is made, and say who works there."""
     if scheduler is not None:
         with existing_cluster(scheduler) as client:
             yield client, f"the cluster at {scheduler_address(client)}"
@@ -280,7 +280,7 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
 
 
 def outcome_of(future: Future[Outcome], seconds: float) -> Outcome:
-    """Say how a task ended, also one whose workers died."""
+    """Describe how a task ended, also one whose workers died."""
     error = future.exception()
     if error is None:
         return future.result()

@@ -119,7 +119,7 @@ def run_study(
 
 
 def why_not(system: System, workspace: Workspace) -> str:
-    """Say why a system cannot run here, or give an empty string."""
+    """Return why a system cannot run here, or give an empty string."""
     try:
         named = understand(system.name, list(workspace.registry.identifiers()))
         if named.card is not None:
@@ -140,7 +140,7 @@ def _failure(evaluation: Evaluation, tracker: str) -> str:
 
 
 def require_measures(workspace: Workspace) -> None:
-    """See that a workspace's stack has the measures of the tables.
+    """Check that a workspace's stack has the measures of the tables.
 
     Raises:
         DataError: It has not.
@@ -200,13 +200,13 @@ def _scored(line: dict[str, str]) -> Measures:
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
-    """Give the heading of a table: measures, and the paper's figures of those of which there are any."""
+    """Return the heading of a table: measures, and the paper's figures of those of which there are any."""
     known = [name for name in MEASURES if any(name in row.system.paper for row in rows)]
     return ["system", *MEASURES, *(f"paper's {name}" for name in known), "note"]
 
 
 def cells(rows: Sequence[Row]) -> list[list[str]]:
-    """Give the rows of a table as texts, in the order of `columns`."""
+    """Return the rows of a table as texts, in the order of `columns`."""
     known = [name for name in MEASURES if any(name in row.system.paper for row in rows)]
     lines = []
     for row in rows:

@@ -35,7 +35,7 @@ class Measures:
     """The quality plot: overlap thresholds, and the share of frames above each."""
 
     def values(self) -> dict[str, float | None]:
-        """Give the measures by their names in the paper's tables."""
+        """Return the measures by their names in the paper's tables."""
         return {
             "AUC": self.quality,
             "A": self.accuracy,

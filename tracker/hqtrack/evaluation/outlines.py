@@ -15,7 +15,7 @@ TOLERANCE = 0.008
 
 
 def boundary_f(mask: Mask, truth: Mask) -> float:
-    """Give the F measure of a mask's outline, 0 to 1: harmonic mean of precision and recall of its pixels.
+    """Return the F measure of a mask's outline, 0 to 1: harmonic mean of precision and recall of its pixels.
 
     Args:
         mask: (H, W) bool, what was found.
@@ -39,7 +39,7 @@ def boundary_f(mask: Mask, truth: Mask) -> float:
 
 
 def _outline(mask: Mask) -> Mask:
-    """Give the pixels whose right, lower or lower right neighbour is on the other side."""
+    """Return the pixels whose right, lower or lower right neighbour is on the other side."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     outline: Mask = (mask != padded[:-1, 1:]) | (mask != padded[1:, :-1]) | (mask != padded[1:, 1:])
     return outline

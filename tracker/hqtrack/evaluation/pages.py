@@ -61,7 +61,7 @@ def write_result(result: Result, folder: Path, name: str) -> list[Path]:
 
 
 def markdown(result: Result) -> str:
-    """Give a result as a Markdown table with what was measured."""
+    """Return a result as a Markdown table with what was measured."""
     heading, lines = columns(result.rows), cells(result.rows)
     text = [f"### {result.title}", "", f"{_measured_on(result)} {FIRST_FRAME}{_on_paper([result])}", ""]
     text += [f"| {' | '.join(heading)} |", "|" + "---|" * len(heading)]

@@ -46,7 +46,7 @@ def _varied(card: str, setting: str, values: tuple[float, ...], text: str) -> tu
 
 
 def studies() -> dict[str, Study]:
-    """Give all tables and figures by name."""
+    """Return all tables and figures by name."""
     gaps, thresholds, slots = (10, 20, 30, 40, 50, 60, 70), (0, 0.1, 0.2, 0.3, 0.4, 0.5), (0, 1, 2, 4, 8)
     light_pair = (System("VMOS-light, no refiner", LIGHT_PROPAGATION), System("HQTrack-light", LIGHT))
     all_studies = (

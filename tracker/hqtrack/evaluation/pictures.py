@@ -21,12 +21,12 @@ SHEET_FRAMES = 6
 
 
 def frame_of(sequence: VotSequence, index: int) -> Image:
-    """Give a frame (H, W, 3) uint8 RGB."""
+    """Return a frame (H, W, 3) uint8 RGB."""
     return np.ascontiguousarray(sequence.frame(index).image())
 
 
 def masks_of(sequence: VotSequence, trajectories: Sequence[Trajectory], index: int) -> Masks:
-    """Give the masks (N, H, W) that a tracker reported for a frame; in the first frame, the given ones."""
+    """Return the masks (N, H, W) that a tracker reported for a frame; in the first frame, the given ones."""
     width, height = sequence.size
     bounds = (0, 0, width - 1, height - 1)
     if index == 0:

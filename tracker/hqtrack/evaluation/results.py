@@ -31,7 +31,7 @@ class State(Enum):
 
 
 def state_of(experiment: Experiment, tracker: Tracker, sequence: Sequence) -> State:
-    """Say whether results are there and whole.
+    """Return whether results are there and whole.
 
     Args:
         experiment: Of a workspace's stack.
@@ -55,7 +55,7 @@ def remove(experiment: Experiment, tracker: Tracker, sequence: Sequence) -> None
 
 
 def folder_of(results: Results) -> Path:
-    """Give the folder in which the toolkit keeps these results."""
+    """Return the folder in which the toolkit keeps these results."""
     return Path(results._storage.base)
 
 

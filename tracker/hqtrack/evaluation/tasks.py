@@ -46,7 +46,7 @@ class Need:
     """File with the network's weights, instead of the card's own."""
 
     def files(self) -> list[Path]:
-        """Give the weight files.
+        """Return the weight files.
 
         Raises:
             HQTrackError: The card is unknown, or a file is not here.
@@ -253,7 +253,7 @@ class _Report:
 
 
 def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str, Any]:
-    """Say what a worker has, as far as results depend on it.
+    """Return what a worker has, as far as results depend on it.
 
     Args:
         workspace: Folder of the workspace.

@@ -34,7 +34,7 @@ def run_toolkit(folder: Path, command: str, *arguments: str) -> None:
 
 
 def expected(file: Path, command: str) -> Path:
-    """Give a file that a command of the toolkit should have written.
+    """Return a file that a command of the toolkit should have written.
 
     Raises:
         DataError: It is not there.

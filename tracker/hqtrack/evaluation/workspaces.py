@@ -256,7 +256,7 @@ def write_atomically(file: Path, content: str | bytes) -> None:
 
 
 def resolve(workspace: Workspace, identifiers: Sequence[str]) -> list[Tracker]:
-    """Give the trackers of a workspace's registry, with its storage.
+    """Return the trackers of a workspace's registry, with its storage.
 
     Raises:
         DataError: One is not in the registry.

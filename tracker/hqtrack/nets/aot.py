@@ -147,12 +147,12 @@ class AttentionBlock(nn.Module, ABC):
         """Make a frame's memory from its projection and the identity embedding (B, N, C) of its masks."""
 
     def layout(self, stride: int) -> LayerLayout:
-        """Say what this layer keeps of a frame when it works at `stride`."""
+        """Return what this layer keeps of a frame when it works at `stride`."""
         width = self.norm1.normalized_shape[0] // self.heads
         return LayerLayout(stride, self.heads, width, width)
 
     def attend_within(self, tokens: Tensor, positions: Tensor) -> tuple[Tensor, Pending]:
-        """Give tokens (B, N, C) after attention within the frame, and their projection."""
+        """Return tokens (B, N, C) after attention within the frame, and their projection."""
         tokens = tokens + self.droppath(self.self_attn.within(self.norm1(tokens), positions))
         return tokens, self.project(self.norm2(tokens))
 
@@ -164,7 +164,7 @@ class AttentionBlock(nn.Module, ABC):
         short_term: MemoryEntry,
         grid: tuple[int, int],
     ) -> Tensor:
-        """Give tokens (B, N, C) after attention to memory and the feed-forward part."""
+        """Return tokens (B, N, C) after attention to memory and the feed-forward part."""
         tokens = (
             tokens + self.long_term_attn(query, long_term) + self.short_term_attn(query, short_term, grid)
         )
@@ -184,7 +184,7 @@ class LongShortTermBlock(AttentionBlock):
         initialise_matrices(self)
 
     def project(self, normalised: Tensor) -> Pending:
-        """Give the query, which is the key too, and the normalised tokens, both (B, N, 256)."""
+        """Return the query, which is the key too, and the normalised tokens, both (B, N, 256)."""
         return self.linear_Q(normalised), normalised
 
     def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
@@ -205,7 +205,7 @@ class LongShortTermTransformer(nn.Module):
         self.decoder_norms = nn.ModuleList(nn.LayerNorm(CHANNELS) for _ in range(count))
 
     def memory_layers(self) -> list[LongShortTermBlock]:
-        """Give every layer, in order."""
+        """Return every layer, in order."""
         return cast(list[LongShortTermBlock], list(self.layers))
 
 

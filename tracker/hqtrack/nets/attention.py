@@ -167,7 +167,7 @@ def _inside(length: int, device: torch.device) -> Tensor:
 
 
 def _windows_in(band: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Give size and stride of the view (..., w, 15, 15) of a contiguous band (..., w, 15, w + 14).
+    """Return size and stride of the view (..., w, 15, 15) of a contiguous band (..., w, 15, w + 14).
 
     The window of the query in column x begins at column x of the padded keys, one step further each time.
     """

@@ -42,11 +42,11 @@ class GatedPropagationLayers(nn.Module):
         self.decoder_norms = nn.ModuleList([JointGroupNorm(2 * CHANNELS)])
 
     def memory_layers(self) -> list[GatedPropagationModule]:
-        """Give every layer that keeps a memory, in order."""
+        """Return every layer that keeps a memory, in order."""
         return self._coarse_layers()
 
     def layouts(self) -> tuple[LayerLayout, ...]:
-        """Say what every layer keeps of a frame."""
+        """Return what every layer keeps of a frame."""
         return tuple(layer.layout(16) for layer in self._coarse_layers())
 
     def _coarse_layers(self) -> list[GatedPropagationModule]:

@@ -55,7 +55,7 @@ class FusedConv2d(nn.Conv2d):
 
 
 def folded(network: Network) -> Network:
-    """Give the network with convolutions that do what comes behind them.
+    """Return the network with convolutions that do what comes behind them.
 
     That is a batch normalisation with fixed statistics, which becomes part of the weights, and an activation.
     The result computes the same up to rounding, faster, and cannot be trained. A module counts as coming
@@ -82,7 +82,7 @@ def folded(network: Network) -> Network:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Give the names of each convolution among a module's children and of what comes behind."""
+    """Return the names of each convolution among a module's children and of what comes behind."""
     for (name, convolution), (next_name, behind) in pairwise(module.named_children()):
         if (
             type(convolution) in (nn.Conv2d, DepthwiseConv2d)  # another subclass may have a way of its own
@@ -102,7 +102,7 @@ def _is_norm(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def _with_norm(convolution: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """Give a copy of a convolution that does a normalisation, too."""
+    """Return a copy of a convolution that does a normalisation, too."""
     mean, variance, weight, shift = (
         _tensor(norm, name) for name in ("running_mean", "running_var", "weight", "bias")
     )

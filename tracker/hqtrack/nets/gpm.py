@@ -109,7 +109,7 @@ class GatedPropagationModule(nn.Module):
         initialise_matrices(self)
 
     def layout(self, stride: int) -> LayerLayout:
-        """Say what this layer keeps of a frame when it works at `stride`."""
+        """Return what this layer keeps of a frame when it works at `stride`."""
         return LayerLayout(stride, 1, self.key_channels, 2 * self.value_channels)
 
     def project(self, visual: Tensor, identity: Tensor | None) -> Projected:
@@ -138,7 +138,7 @@ class GatedPropagationModule(nn.Module):
         short_term: MemoryEntry,
         grid: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
-        """Give both branches (B, N, C) after propagation from memory and within the frame."""
+        """Return both branches (B, N, C) after propagation from memory and within the frame."""
         query, gate = projected.pending[0], projected.gate
         propagated = self.long_term_attn(query, long_term, gate, grid)
         propagated = propagated + self.short_term_attn(query, short_term, gate, grid)

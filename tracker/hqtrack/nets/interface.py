@@ -87,7 +87,7 @@ class PropagationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def reference(self, features: Features, identity: Identity) -> Memory:
-        """Give the memory of a frame whose masks are known."""
+        """Return the memory of a frame whose masks are known."""
 
     @abstractmethod
     def propagate(
@@ -112,7 +112,7 @@ class PropagationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
-        """Give the logits of some identities.
+        """Return the logits of some identities.
 
         Args:
             features: The frame's pyramid, from `encode`.
@@ -128,7 +128,7 @@ class PropagationNetwork(nn.Module, ABC):
         """Complete a propagated frame's memory with the identities that were found in it."""
 
     def matched_masks(self, propagation: Propagation) -> tuple[Tensor, ...]:
-        """Give masks (B, max_objects + 1, H / 4, W / 4) that attention alone found, for an auxiliary loss.
+        """Return masks (B, max_objects + 1, H / 4, W / 4) that attention alone found, for an auxiliary loss.
 
         Networks whose attention carries no masks have none.
         """

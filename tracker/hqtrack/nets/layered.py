@@ -34,7 +34,7 @@ class MemoryLayer(Protocol):
     """A propagation layer: what it keeps of a frame depends on the frame's projection and its masks."""
 
     def layout(self, stride: int) -> LayerLayout:
-        """Say what the layer keeps of a frame when it works at `stride`."""
+        """Return what the layer keeps of a frame when it works at `stride`."""
 
     def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
         """Make a frame's memory from its projection and the identity embedding (B, N, C) of its masks."""
@@ -53,7 +53,7 @@ class LayeredNetwork(PropagationNetwork):
 
     @abstractmethod
     def _memory_layers(self) -> Sequence[MemoryLayer]:
-        """Give the layers in the order of `layouts`."""
+        """Return the layers in the order of `layouts`."""
 
     @abstractmethod
     def _run(self, features: Features, recall: Recall) -> Propagation:
@@ -61,10 +61,10 @@ class LayeredNetwork(PropagationNetwork):
 
     @abstractmethod
     def _identity_of_layers(self, identity: Identity) -> Sequence[Tensor]:
-        """Give the identity embedding of every layer."""
+        """Return the identity embedding of every layer."""
 
     def reference(self, features: Features, identity: Identity) -> Memory:
-        """Give a frame's memory; in every layer the frame attends to itself.
+        """Return a frame's memory; in every layer the frame attends to itself.
 
         Propagating with this memory as long-term and short-term memory repeats the pass exactly, which
         gives the reference frame's own prediction (the auxiliary loss of training).

@@ -23,7 +23,7 @@ def to_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def grid_of(feature_map: Tensor) -> tuple[int, int]:
-    """Give (h, w) of a map."""
+    """Return (h, w) of a map."""
     return feature_map.shape[-2], feature_map.shape[-1]
 
 
@@ -95,7 +95,7 @@ class DropPath(nn.Module):
         self.probability = probability
 
     def forward(self, branch: Tensor) -> Tensor:
-        """Give the branch (B, ...), with each sample either dropped or scaled to keep the expectation."""
+        """Return the branch (B, ...), with each sample either dropped or scaled to keep the expectation."""
         if not self.training or self.probability == 0:
             return branch
         keep = 1 - self.probability
@@ -106,7 +106,7 @@ class DropPath(nn.Module):
 
 
 def initialise_matrices(module: nn.Module) -> None:
-    """Give every weight of two or more dimensions a Xavier-uniform start, as AOT and DeAOT do."""
+    """Return every weight of two or more dimensions a Xavier-uniform start, as AOT and DeAOT do."""
     for parameter in module.parameters():
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)

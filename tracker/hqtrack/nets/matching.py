@@ -128,14 +128,14 @@ def match_windows(
 
 
 def _sharpened(query: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Give queries whose products with keys are exponents of 2, and minus the highest product, (1, 1, 1)."""
+    """Return queries whose products with keys are powers of 2, and minus the highest product, (1, 1, 1)."""
     sharpness = scale / math.log(2)
     # The ceiling cancels out: there is nothing to learn from it.
     return query * sharpness.to(query.dtype), -sharpness.detach().to(query.dtype).view(1, 1, 1)
 
 
 def _absent(no_match: Tensor, ceiling: Tensor) -> Tensor:
-    """Give the weight of the absent match, on the scale of the others."""
+    """Return the weight of the absent match, on the scale of the others."""
     return torch.exp2(no_match / math.log(2) + ceiling.to(no_match.dtype)).to(ceiling.dtype)
 
 
@@ -153,7 +153,7 @@ def _stacked(blocks: Tensor) -> Tensor:
 
 
 def _factors_of_a_block(prior: Tensor) -> Tensor:
-    """Give the factors (64, 484) of a block's queries and keys; 0 where a key is outside of the window."""
+    """Return the factors (64, 484) of a block's queries and keys; 0 where a key is outside of the window."""
     side = _BLOCK + 2 * WINDOW_RADIUS
     places = torch.arange(side, device=prior.device)
     offset = places - places[:_BLOCK, None]

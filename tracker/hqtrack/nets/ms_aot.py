@@ -63,7 +63,7 @@ class MultiScaleBlock(AttentionBlock):
         initialise_matrices(self)
 
     def project(self, normalised: Tensor) -> Pending:
-        """Give the query, which is the key too, and the value, both (B, N, C)."""
+        """Return the query, which is the key too, and the value, both (B, N, C)."""
         return self.linear_QV(normalised).chunk(2, -1)
 
     def memorize(self, pending: Pending, identity_embedding: Tensor) -> MemoryEntry:
@@ -119,7 +119,7 @@ class MultiScaleTransformer(nn.Module):
         self.convs_out = nn.ModuleList(ResidualPair(channels) for channels in CHANNELS[1:])
 
     def scales(self) -> list[list[MultiScaleBlock]]:
-        """Give the layers of every scale."""
+        """Return the layers of every scale."""
         return [cast(list[MultiScaleBlock], list(cast(nn.ModuleList, layers))) for layers in self.layers_list]
 
     def climb(self, scale: int, maps: Sequence[Tensor], encoded: Tensor) -> Tensor:

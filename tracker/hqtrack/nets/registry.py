@@ -45,7 +45,7 @@ LIGHT = "vmos_light"
 
 
 def network_names() -> list[str]:
-    """Give every name that `build` knows."""
+    """Return every name that `build` knows."""
     return sorted([*VARIANTS, LIGHT])
 
 

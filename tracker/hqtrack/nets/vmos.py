@@ -41,11 +41,11 @@ class MultiScaleLayers(GatedPropagationLayers):
         self.decoder_norms_s4 = nn.ModuleList([JointGroupNorm(2 * CHANNELS_S4)])
 
     def memory_layers(self) -> list[GatedPropagationModule]:
-        """Give every layer that keeps a memory, in order."""
+        """Return every layer that keeps a memory, in order."""
         return [*super().memory_layers(), self.layer_s8]
 
     def layouts(self) -> tuple[LayerLayout, ...]:
-        """Say what every layer keeps of a frame."""
+        """Return what every layer keeps of a frame."""
         return (*super().layouts(), self.layer_s8.layout(8))
 
     def climb_to_s8(self, visual: Tensor, identity: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:

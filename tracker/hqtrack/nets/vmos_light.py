@@ -153,12 +153,12 @@ class LightGPM(nn.Module):
         self.self_propagation = GatedSelfPropagation(dim)
 
     def key(self, x: Tensor) -> Tensor:
-        """Give unit keys (B, 1, h * w, 64) of visual tokens."""
+        """Return unit keys (B, 1, h * w, 64) of visual tokens."""
         key = F.normalize(self.query(self.norm_x(x)).float(), dim=-1)
         return key.to(self.query.weight.dtype)[:, None]
 
     def value(self, z: Tensor | None, identity: Tensor) -> Tensor:
-        """Give identity values (B, h * w, dim) of a frame whose identities are known."""
+        """Return identity values (B, h * w, dim) of a frame whose identities are known."""
         inputs = identity if z is None else torch.cat([self.norm_z(z), identity], dim=-1)
         return F.silu(self.identity_value(inputs))
 
@@ -248,7 +248,7 @@ class ObjectComparison(nn.Module):
         previous: Tensor,
         sizes: tuple[tuple[int, int], tuple[int, int]],
     ) -> tuple[Tensor, Tensor]:
-        """Give two maps of identities (B, identities, h, w) at stride 8.
+        """Return two maps of identities (B, identities, h, w) at stride 8.
 
         Args:
             keys: Unit keys (B, Q, C) of the frame at strides 16 and 8.
@@ -509,7 +509,7 @@ def _masks(patches: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _token_masks(patches: Tensor) -> Tensor:
-    """Give each token's share of each identity, (B, T, 4 * identities) to (B, T, identities)."""
+    """Return each token's share of each identity, (B, T, 4 * identities) to (B, T, identities)."""
     return patches.unflatten(-1, (-1, 4)).mean(-1)
 
 
@@ -526,11 +526,11 @@ def _of_identities(memory: Memory, identities: int) -> Memory:
 
 
 def _references(entry: MemoryEntry, tokens: int) -> MemoryEntry:
-    """Give the references' tokens of a long-term memory of one head, without the axis of heads."""
+    """Return the references' tokens of a long-term memory of one head, without the axis of heads."""
     return MemoryEntry(entry.key[:, 0, :tokens], entry.value[:, 0, :tokens])
 
 
 def _unmatched_is_background(masks: Tensor) -> Tensor:
-    """Give the part of each pixel that matched nothing to the background channel."""
+    """Return the part of each pixel that matched nothing to the background channel."""
     rest = (1 - masks.sum(1, keepdim=True)).clamp(min=0)
     return torch.cat([masks[:, :1] + rest, masks[:, 1:]], dim=1)

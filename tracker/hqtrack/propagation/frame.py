@@ -18,7 +18,7 @@ STRIDE = 16
 def input_size(
     height: int, width: int, *, max_long_edge: int, min_short_edge: int, align_corners: bool
 ) -> tuple[int, int]:
-    """Give the size (height, width) at which the network sees a frame.
+    """Return the size (height, width) at which the network sees a frame.
 
     The frame keeps its aspect as nearly as the grid allows: sides are 16 n + 1 for networks that align
     corners and 16 n for others, rounded to the nearest, so that the longer side may exceed the limit by less

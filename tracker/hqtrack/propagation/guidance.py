@@ -46,7 +46,7 @@ class Guide:
         self._variance = _mean_around(self._small.square()) - self._mean.square() + FLATNESS
 
     def probabilities(self, logits: Tensor, tiny: Sequence[int], *, align_corners: bool) -> Tensor:
-        """Give the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
+        """Return the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
 
         A probability may lie a little outside 0 and 1, as the values of a linear function do.
 
@@ -73,12 +73,12 @@ class Guide:
 
 
 def _on(device: torch.device, grey: np.ndarray) -> Tensor:
-    """Give grey values (H, W) uint8 as (1, H, W) between 0 and 1."""
+    """Return grey values (H, W) uint8 as (1, H, W) between 0 and 1."""
     return torch.from_numpy(grey).to(device)[None].float() / 255
 
 
 def _mean_around(values: Tensor) -> Tensor:
-    """Give the mean of each place's neighbourhood (S, h, w); beyond the border is what is at the border."""
+    """Return the mean of each place's neighbourhood (S, h, w); beyond the border is what is at the border."""
     height, width = values.shape[1:]
     wide = F.pad(values[None], (RADIUS, RADIUS, RADIUS, RADIUS), mode="replicate")[0]
     # Adding shifted copies is ten times as fast on a CPU as pooling.

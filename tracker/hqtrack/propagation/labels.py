@@ -11,7 +11,7 @@ _SPARSE_BELOW = 0.3
 
 
 def most_likely(logits: Tensor) -> Tensor:
-    """Give the index of the highest channel, (..., S, H, W) to (..., H, W) uint8; the first of equals."""
+    """Return the index of the highest channel, (..., S, H, W) to (..., H, W) uint8; the first of equals."""
     if logits.device.type != "cpu":
         return logits.argmax(-3).to(torch.uint8)
     # On a CPU argmax is many times slower for a few channels far apart in memory.
@@ -29,7 +29,7 @@ def resize_logits(logits: Tensor, size: tuple[int, int], *, align_corners: bool)
 
 
 def most_likely_at(logits: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tensor:
-    """Give the labels that resized logits have: `most_likely(resize_logits(...))`, faster on a CPU.
+    """Return the labels that resized logits have: `most_likely(resize_logits(...))`, faster on a CPU.
 
     A resized logit is a mean of four. Where one label is the highest in all four, it is so in their mean, and
     only pixels between unlike labels need the arithmetic.
@@ -71,12 +71,12 @@ def _places(own: int, wanted: int, align_corners: bool) -> _Places:
 
 
 def _spread(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Give values (h, w) at some rows (H,) and columns (W,), as (H, W); rows come last, whole."""
+    """Return values (h, w) at some rows (H,) and columns (W,), as (H, W); rows come last, whole."""
     return values.index_select(1, columns).index_select(0, rows)
 
 
 def _unlike(labels: Tensor) -> Tensor:
-    """Tell of each place (h, w) whether it differs from one of the next ones, right, below, or both."""
+    """Return for each place (h, w) whether it differs from one of the next ones, right, below, or both."""
     unlike = torch.zeros_like(labels, dtype=torch.bool)
     right, below = labels[:, :-1] != labels[:, 1:], labels[:-1] != labels[1:]
     unlike[:, :-1] |= right
@@ -86,7 +86,7 @@ def _unlike(labels: Tensor) -> Tensor:
 
 
 def _labels_between(logits: Tensor, pixels: Tensor, rows: _Places, columns: _Places) -> Tensor:
-    """Give the labels of some pixels (P,) of the result, counted row by row."""
+    """Return the labels of some pixels (P,) of the result, counted row by row."""
     width = logits.shape[2]
     row, column = pixels // len(columns[0]), pixels % len(columns[0])
     flat = logits.flatten(1).t().contiguous()

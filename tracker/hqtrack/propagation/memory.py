@@ -77,7 +77,7 @@ class LongTermMemory:
         self._oldest_first.append(index)
 
     def read(self) -> Memory:
-        """Give keys and values of all frames kept, side by side: views of the storage, nothing is copied."""
+        """Return keys and values of all frames kept, side by side: views of the storage, no copies."""
         return tuple(
             MemoryEntry(_tokens(key, self._used), _tokens(value, self._used)) for key, value in self._storage
         )
@@ -138,5 +138,5 @@ class ShortTermMemory:
         self._entries.append(entry)
 
     def read(self) -> Memory:
-        """Give the entry of `distance` frames before the frame to come, or the oldest there is."""
+        """Return the entry of `distance` frames before the frame to come, or the oldest there is."""
         return self._entries[0]

@@ -86,7 +86,7 @@ class Propagator:
         return sum(group.count for group in self._groups)
 
     def is_at(self, image: Image) -> bool:
-        """Tell whether an image (H, W, 3), uint8 RGB, is the frame that the objects are at."""
+        """Return whether an image (H, W, 3), uint8 RGB, is the frame that the objects are at."""
         return bool(np.array_equal(self._at_input_size(image), self._frame))
 
     @torch.inference_mode()

@@ -157,7 +157,7 @@ class PromptedLight:
 
 
 def windows_at(points: Points, size: tuple[int, int]) -> list[Window]:
-    """Give windows in which to look for an object at points: the frame, its half and its quarter."""
+    """Return windows in which to look for an object at points: the frame, its half and its quarter."""
     height, width = size
     windows = [Window(0, 0, width, height)]
     for part in (2, 4):

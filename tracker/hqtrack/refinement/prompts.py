@@ -33,7 +33,7 @@ class Prompts:
         return 0 if given is None else len(given)
 
     def signed_points(self, index: int) -> tuple[list[list[float]], list[list[float]]]:
-        """Give an object's points on it, and those beside it."""
+        """Return an object's points on it, and those beside it."""
         if self.points is None:
             return [], []
         points: list[list[float]] = self.points[index].tolist()
@@ -42,7 +42,7 @@ class Prompts:
         return [point for point, on in signed if on], [point for point, on in signed if not on]
 
     def part(self, start: int, end: int) -> Prompts:
-        """Give the prompts of some of the objects."""
+        """Return the prompts of some of the objects."""
         every = (self.boxes, self.points, self.on_object, self.masks)
         return Prompts(*(None if each is None else each[start:end] for each in every))
 

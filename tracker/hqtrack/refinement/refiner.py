@@ -90,7 +90,7 @@ class MaskRefiner:
         return result, RefinementReport(self._iou_threshold, tuple(objects))
 
     def masks_from_boxes(self, image: Image, boxes: npt.ArrayLike) -> Tensor:
-        """Give a mask for each box.
+        """Return a mask for each box.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -107,7 +107,7 @@ class MaskRefiner:
         return self._masks(image, Prompts(boxes=corners))
 
     def masks_from_points(self, image: Image, points: npt.ArrayLike) -> Tensor:
-        """Give a mask for each point that lies on an object.
+        """Return a mask for each point that lies on an object.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -122,7 +122,7 @@ class MaskRefiner:
         return self._masks(image, Prompts(points=_coordinates(points, "points", "x, y", image)[:, None]))
 
     def masks_from_clues(self, image: Image, clues: Sequence[Clues]) -> Tensor:
-        """Give a mask for each object of which boxes and points are known, any number of each object's.
+        """Return a mask for each object of which boxes and points are known, any number of each object's.
 
         Args:
             image: (H, W, 3) uint8 RGB.

@@ -60,7 +60,7 @@ class RefinementReport:
         return "; ".join([f"tau {self.iou_threshold:g}", *map(str, self.objects)])
 
     def rows(self, frame: int) -> list[Row]:
-        """Give one row for each object, with the keys `FIELDS`: for `csv.DictWriter`, or a table to plot.
+        """Return one row for each object, with the keys `FIELDS`: for `csv.DictWriter`, or a table to plot.
 
         Args:
             frame: Number of the frame, which the report itself does not know.

@@ -142,7 +142,7 @@ class PromptedSam:
         return prompt.to(self.device, torch.float32) * scale.repeat(prompt.shape[-1] // 2)
 
     def _input_size(self, frame_size: tuple[int, int]) -> tuple[int, int]:
-        """Give the size at which a frame's long edge fills the input; no side vanishes."""
+        """Return the size at which a frame's long edge fills the input; no side vanishes."""
         scale = self._side / max(frame_size)
         height, width = (max(int(side * scale + 0.5), 1) for side in frame_size)
         return height, width

@@ -21,7 +21,7 @@ class Selection(NamedTuple):
 
 
 def boxes_of(masks: Tensor) -> Tensor:
-    """Give the tight boxes of masks, none of them empty: `hqtrack.masks.box_of` for all, on the device.
+    """Return the tight boxes of masks, none of them empty: `hqtrack.masks.box_of` for all, on the device.
 
     Args:
         masks: (N, H, W) bool.
@@ -41,7 +41,7 @@ def boxes_of(masks: Tensor) -> Tensor:
 
 
 def ious_of(first: Tensor, second: Tensor) -> list[float]:
-    """Give the IoU of each pair of masks; two empty masks have nothing in common: 0.
+    """Return the IoU of each pair of masks; two empty masks have nothing in common: 0.
 
     Args:
         first: (N, H, W) bool.
@@ -68,7 +68,7 @@ def select(propagated: Tensor, refined: Tensor, iou_threshold: float) -> Selecti
 
 
 def without_overlap(masks: Tensor, owners: Sequence[int], before: Tensor | None = None) -> Tensor:
-    """Give each contested pixel to the first mask in `owners` that claims it.
+    """Return each contested pixel to the first mask in `owners` that claims it.
 
     Args:
         masks: (N, H, W) bool.

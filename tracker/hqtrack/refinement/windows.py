@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
 
 def window_around(box: Sequence[float], size: tuple[int, int], margin: float = MARGIN) -> Window:
-    """Give the window around a box, moved and cut so that little of it lies outside the frame.
+    """Return the window around a box, moved and cut so that little of it lies outside the frame.
 
     Args:
         box: x0, y0, x1, y1 in inclusive pixel coordinates.

@@ -101,13 +101,13 @@ class Start:
 
 
 def command_line() -> str:
-    """Give the command that runs now, as one would type it."""
+    """Return the command that runs now, as one would type it."""
     name = Path(sys.argv[0]).name
     return shlex.join(["hqtrack" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def code_version() -> str:
-    """Give the checkout's commit, marked when files differ from it, or an installed copy's version.
+    """Return the checkout's commit, marked when files differ from it, or an installed copy's version.
 
     A copy that lies in somebody else's repository is an installed one.
     """
@@ -145,7 +145,7 @@ def record_start(run: Path, start: Start) -> None:
 
 
 def starts_of(run: Path) -> list[Start]:
-    """Give how a run was started and resumed, in order; nothing is known of runs without such a list."""
+    """Return how a run was started and resumed, in order; nothing is known of runs without such a list."""
     path = run / STARTS
     if not path.exists():
         return []
@@ -156,7 +156,7 @@ def starts_of(run: Path) -> list[Start]:
 
 
 def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give weights in float16, without the batch counters that nothing reads.
+    """Return weights in float16, without the batch counters that nothing reads.
 
     Vectors (norms, biases, running statistics) stay float32: they are few, and their range is wide.
     """

@@ -74,7 +74,7 @@ def _resized(mask: Mask, severity: float, rng: np.random.Generator) -> Mask:
 
 
 def _coarse(mask: Mask, rng: np.random.Generator) -> Mask:
-    """Give a mask the border of a map of some stride, resized bilinearly."""
+    """Return a mask the border of a map of some stride, resized bilinearly."""
     side = mask.shape[0]
     cells = int(side / rng.uniform(1.0, 10.0))
     small = cv2.resize(mask.astype(np.float32), (cells, cells), interpolation=cv2.INTER_AREA)

@@ -81,7 +81,7 @@ class Photographs:
         return cls(items)
 
     def split(self) -> tuple[Photographs, Photographs]:
-        """Give nine tenths for training and one, at least one photograph, for validation."""
+        """Return nine tenths for training and one, at least one photograph, for validation."""
         held = self.items[5::10] or self.items[-1:]
         return Photographs([item for item in self.items if item not in held]), Photographs(held)
 
@@ -301,7 +301,7 @@ def _wide_window(box: Sequence[float], size: tuple[int, int], rng: np.random.Gen
 
 
 def middle(mask: Mask) -> tuple[float, float]:
-    """Give the pixel of a mask that is farthest from its border."""
+    """Return the pixel of a mask that is farthest from its border."""
     padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
     y, x = np.unravel_index(int(distance.argmax()), distance.shape)

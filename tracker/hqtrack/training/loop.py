@@ -42,7 +42,7 @@ class Batches(Dataset[Any], ABC):
         return self.steps
 
     def random(self, step: int) -> np.random.Generator:
-        """Give what chooses this process's share of a step."""
+        """Return what chooses this process's share of a step."""
         return np.random.default_rng([self.seed, step, self.rank])
 
     @abstractmethod
@@ -51,12 +51,12 @@ class Batches(Dataset[Any], ABC):
 
 
 def processes() -> tuple[int, int]:
-    """Give this process's rank and how many processes train together."""
+    """Return this process's rank and how many processes train together."""
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 def share_of(batch: int) -> int:
-    """Give how many of a batch's sequences one process makes.
+    """Return how many of a batch's sequences one process makes.
 
     Raises:
         InputError: The batch cannot be shared evenly.

@@ -21,7 +21,7 @@ def bootstrapped_cross_entropy(log_probs: Tensor, labels: Tensor, kept: float) -
 
 
 def soft_jaccard_loss(probs: Tensor, one_hot: Tensor, present: Tensor) -> Tensor:
-    """Give 1 - soft IoU, averaged over objects that are present.
+    """Return 1 - soft IoU, averaged over objects that are present.
 
     Args:
         probs: (B, N, H, W), objects only.
@@ -35,7 +35,7 @@ def soft_jaccard_loss(probs: Tensor, one_hot: Tensor, present: Tensor) -> Tensor
 
 
 def matching_loss(masks: Tensor, target: Tensor) -> Tensor:
-    """Give the cross-entropy of masks that attention alone found, forgiving where it found nothing.
+    """Return the cross-entropy of masks that attention alone found, forgiving where it found nothing.
 
     Args:
         masks: (B, S, H, W), shares of each pixel that matched each identity.

@@ -89,16 +89,16 @@ class SynthesisTraining:
     seed: int = 0
 
     def phase_at(self, step: int) -> Phase:
-        """Give the phase that a step belongs to."""
+        """Return the phase that a step belongs to."""
         return next(p for p in reversed(self.phases) if step >= p.start * self.steps)
 
     def difficulty_at(self, step: int) -> float:
-        """Give the difficulty of the motion at a step, rising linearly to 1."""
+        """Return the difficulty of the motion at a step, rising linearly to 1."""
         rise = (1 - self.first_difficulty) * step / (self.last_difficulty_at * self.steps)
         return min(1.0, self.first_difficulty + rise)
 
     def with_batch(self, batch: int) -> SynthesisTraining:
-        """Give the same with so many sequences in every batch."""
+        """Return the same with so many sequences in every batch."""
         return replace(self, phases=tuple(replace(phase, batch=batch) for phase in self.phases))
 
 
@@ -120,7 +120,7 @@ class VideoTraining:
     seed: int = 0
 
     def with_batch(self, batch: int) -> VideoTraining:
-        """Give the same with so many sequences in every batch."""
+        """Return the same with so many sequences in every batch."""
         return replace(self, batch=batch)
 
 
@@ -286,7 +286,7 @@ RECIPES: Mapping[tuple[str, int], Training] = {
 def training_of(
     network: str, stage: int, *, steps: int | None = None, batch: int | None = None, seed: int = 0
 ) -> Training:
-    """Give the settings of a training.
+    """Return the settings of a training.
 
     Args:
         network: A name that `hqtrack.nets.build` knows.
@@ -308,7 +308,7 @@ def training_of(
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Give the learning rate at a step: linear warm-up, constant, then a polynomial decay."""
+    """Return the learning rate at a step: linear warm-up, constant, then a polynomial decay."""
     progress = step / steps
     if progress < recipe.warmup:
         height = (step + 1) / (recipe.warmup * steps + 1)
@@ -320,20 +320,20 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def hard_pixel_share(recipe: Recipe, progress: float) -> float:
-    """Give the share of pixels that the cross-entropy keeps: from all of them down to the hardest."""
+    """Return the share of pixels that the cross-entropy keeps: from all of them down to the hardest."""
     return max(recipe.hard_pixels, 1 - (1 - recipe.hard_pixels) * progress / recipe.hard_pixels_at)
 
 
 def auxiliary_weight(recipe: Recipe, progress: float) -> float:
-    """Give the weight of the auxiliary loss, falling linearly to 0."""
+    """Return the weight of the auxiliary loss, falling linearly to 0."""
     return recipe.auxiliary_weight * max(0.0, 1 - progress / recipe.auxiliary_until)
 
 
 def matching_weight(recipe: Recipe, progress: float) -> float:
-    """Give the weight of the loss on masks that attention alone found."""
+    """Return the weight of the loss on masks that attention alone found."""
     return recipe.matching_weight * (1.0 if progress < 0.5 else 0.5)
 
 
 def ema_decay(recipe: Recipe, steps: int) -> float:
-    """Give the decay of the moving average of the weights."""
+    """Return the decay of the moving average of the weights."""
     return 1 - 1 / max(1.0, steps * 0.1) if recipe.ema_decay is None else recipe.ema_decay

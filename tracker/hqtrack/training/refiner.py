@@ -75,7 +75,7 @@ def gathered(
 def refiner_loss(
     network: LightSegmenter, batch: CropBatch, recipe: Recipe, progress: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Give cross-entropy, heavier near outlines, dice, and the squared error of the predicted IoU."""
+    """Return cross-entropy, heavier near outlines, dice, and the squared error of the predicted IoU."""
     truth = batch.truth.float() / 255
     found = network(normalise(batch.images), _floats(batch.prompts))
     logits = found.logits.float()
@@ -99,7 +99,7 @@ def refiner_loss(
 
 
 def ious(logits: Tensor, truth: Tensor) -> Tensor:
-    """Give the IoU of predicted masks (B, H, W) with true ones, soft at their borders: (B,)."""
+    """Return the IoU of predicted masks (B, H, W) with true ones, soft at their borders: (B,)."""
     found, true = logits > 0, truth > 0.5
     return (found & true).sum((1, 2)) / (found | true).sum((1, 2)).clamp(min=1)
 
@@ -135,7 +135,7 @@ class Validation:
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """Give the mean IoU for each kind of prompts, of the masks given, and of all together."""
+        """Return the mean IoU for each kind of prompts, of the masks given, and of all together."""
         figures = {}
         for kind, batches in self.batches.items():
             scores, before = [], []

@@ -253,7 +253,7 @@ def sequence_loss(
 def batch_loss(
     network: PropagationNetwork, batch: Batch, recipe: Recipe, progress: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Give `sequence_loss` of a batch, in mixed precision."""
+    """Return `sequence_loss` of a batch, in mixed precision."""
     with torch.autocast(batch.frames.device.type, torch.bfloat16):
         return sequence_loss(
             network,

@@ -110,7 +110,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
 
 
 def listed(path: Path) -> list[str]:
-    """Give the stems that a list of images names.
+    """Return the stems that a list of images names.
 
     Raises:
         DataError: The list cannot be read, or is no text.
@@ -142,7 +142,7 @@ def _read(image_file: Path | None, label_file: Path) -> str | RegionImage:
 
 
 def _largest_component(mask: Mask) -> tuple[Mask, tuple[int, int, int, int]]:
-    """Give the largest connected part of a mask and its box (x, y, width, height)."""
+    """Return the largest connected part of a mask and its box (x, y, width, height)."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     x, y, w, h = (int(v) for v in stats[best, :4])
@@ -150,7 +150,7 @@ def _largest_component(mask: Mask) -> tuple[Mask, tuple[int, int, int, int]]:
 
 
 def looks_like_object(mask: Mask) -> bool:
-    """Tell whether a region (H, W) is compact, of a middling size, and not cut by more than one border."""
+    """Return whether a region (H, W) is compact, of a middling size, and not cut by more than one border."""
     area = int(mask.sum())
     height, width = mask.shape
     if not 500 <= area <= 0.4 * mask.size:
@@ -336,7 +336,7 @@ class SequenceSynthesizer:
     def _motion(
         self, t: NDArray[np.float64], label: int, tile: Tensor, aspect: float, speed: float
     ) -> _Layer:
-        """Give a tile a place, a size and a motion."""
+        """Return a tile a place, a size and a motion."""
         size = self.size
         area = math.exp(self._uniform(math.log(0.002), math.log(0.25))) * size * size
         half = 0.5 * np.array([math.sqrt(area * aspect), math.sqrt(area / aspect)])
@@ -669,7 +669,7 @@ class SequenceSynthesizer:
 
 
 def _recompressed(frame: Tensor, quality: int) -> Tensor:
-    """Give a frame (3, H, W) uint8 the artefacts of JPEG; it passes through the CPU."""
+    """Return a frame (3, H, W) uint8 the artefacts of JPEG; it passes through the CPU."""
     image = np.ascontiguousarray(frame.cpu().numpy()[::-1].transpose(1, 2, 0))
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)

@@ -155,12 +155,12 @@ class _Answer(NamedTuple):
     stability: float
 
     def is_clear(self, sure: float) -> bool:
-        """Tell whether it is an object, of a clear outline, and the teacher is sure of it."""
+        """Return whether it is an object, of a clear outline, and the teacher is sure of it."""
         return self.predicted_iou >= sure and self.stability >= STABLE and _is_object(self.mask)
 
 
 def grid(size: tuple[int, int], along: int) -> list[tuple[float, float]]:
-    """Give points (x, y) spread evenly over a picture, so many along its longer side."""
+    """Return points (x, y) spread evenly over a picture, so many along its longer side."""
     height, width = size
     rows, columns = (max(1, round(along * side / max(size))) for side in size)
     return [
@@ -332,7 +332,7 @@ def _body(mask: Mask) -> Mask:
 
 
 def _is_object(mask: Mask) -> bool:
-    """Tell whether a mask has an object's size; what runs along the picture's borders is sky or ground."""
+    """Return whether a mask has an object's size; what runs along the picture's borders is sky or ground."""
     rim = [
         side.any(axis) for side, axis in ((mask[:3], 0), (mask[-3:], 0), (mask[:, :3], 1), (mask[:, -3:], 1))
     ]

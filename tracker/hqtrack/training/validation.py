@@ -17,7 +17,7 @@ from hqtrack.training.step import identity_maps, join, normalise
 def validate(
     network: PropagationNetwork, sequences: Sequence[tuple[Tensor, Tensor]], device: torch.device
 ) -> dict[str, float]:
-    """Give the mean IoU over sequences that a network tracks: `validation_iou`.
+    """Return the mean IoU over sequences that a network tracks: `validation_iou`.
 
     Args:
         network: In evaluation mode.

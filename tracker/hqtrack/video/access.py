@@ -67,7 +67,7 @@ class FrameAccess:
         return height, width
 
     def image(self, index: int) -> Image:
-        """Give a frame (H, W, 3) uint8 RGB, as tracking sees it.
+        """Return a frame (H, W, 3) uint8 RGB, as tracking sees it.
 
         Raises:
             DataError: The frame cannot be read, or has another size than the first.
@@ -76,7 +76,7 @@ class FrameAccess:
             return self._whole(index)
 
     def reduced(self, index: int) -> Image:
-        """Give a frame (h, w, 3) uint8 RGB of `reduced_size`; not to be changed.
+        """Return a frame (h, w, 3) uint8 RGB of `reduced_size`; not to be changed.
 
         Raises:
             DataError: The frame cannot be read, or has another size than the first.

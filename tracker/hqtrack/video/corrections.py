@@ -28,7 +28,7 @@ class Correction:
     """The object's mask, box or point; a mask without pixels says that it is not seen."""
 
     def as_json(self) -> dict[str, Any]:
-        """Give what `from_json` reads."""
+        """Return what `from_json` reads."""
         prompt = None if self.prompt is None else self.prompt.as_json()
         return {"frame": self.frame, "object": self.object, "prompt": prompt}
 

@@ -19,7 +19,7 @@ STRENGTH = 0.45
 
 @cache
 def palette() -> npt.NDArray[np.uint8]:
-    """Give the colours of labels 0 to 255, as the PASCAL VOC and DAVIS data sets have them.
+    """Return the colours of labels 0 to 255, as the PASCAL VOC and DAVIS data sets have them.
 
     Bits 0, 3 and 6 of a label are the upper bits of red, bits 1, 4 and 7 of green, bits 2 and 5 of blue, so
     that neighbouring labels differ much.
@@ -41,7 +41,7 @@ def palette() -> npt.NDArray[np.uint8]:
 
 
 def colour_of(label: int) -> tuple[int, int, int]:
-    """Give the bright RGB colour in which an object is drawn; its label image keeps the palette's.
+    """Return the bright RGB colour in which an object is drawn; its label image keeps the palette's.
 
     Example:
         >>> colour_of(1)
@@ -94,7 +94,7 @@ def draw_masks(
 
 
 def _tint(paint: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Give what each value of each channel becomes under a colour, (1, 256, 3) uint8."""
+    """Return what each value of each channel becomes under a colour, (1, 256, 3) uint8."""
     values = np.arange(256, dtype=np.float32)[:, None]
     return ((1 - STRENGTH) * values + STRENGTH * np.array(paint, np.float32)).astype(np.uint8)[None]
 
@@ -114,7 +114,7 @@ def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:
 
 
 def _middle(mask: Mask, box: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Give the pixel (x, y) of a mask in a box that lies deepest in it: a mean may lie outside."""
+    """Return the pixel (x, y) of a mask in a box that lies deepest in it: a mean may lie outside."""
     left, top, right, bottom = box
     crop = mask[top : bottom + 1, left : right + 1]
     depth = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)

@@ -119,7 +119,7 @@ class OutputFolder:
 
 
 def _files(path: Path) -> list[Path]:
-    """Give a file, or the files in a folder; none where there is neither."""
+    """Return a file, or the files in a folder; none where there is neither."""
     if path.is_dir():
         return [file for file in path.iterdir() if not file.is_dir()]
     return [path] if path.exists() else []

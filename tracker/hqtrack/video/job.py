@@ -265,7 +265,7 @@ class VideoRun:
 
 
 def absolute(source: str) -> str:
-    """Give a source's path from the root, which means the same wherever a run is gone on with."""
+    """Return a source's path from the root, which means the same wherever a run is gone on with."""
     return source if source.isdecimal() and not Path(source).exists() else os.path.abspath(source)
 
 

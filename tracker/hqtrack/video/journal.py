@@ -120,7 +120,7 @@ class Journal:
         return journal
 
     def past(self, frame: Frame) -> Tracked:
-        """Give the masks that the next frame of an earlier run has.
+        """Return the masks that the next frame of an earlier run has.
 
         Raises:
             ChangedSourceError: The frame is not the one that was tracked then.

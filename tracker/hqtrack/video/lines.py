@@ -29,7 +29,7 @@ class Line:
         return [{"size": [*self.size], "counts": counts} for counts in self.masks]
 
     def decoded(self) -> Masks:
-        """Give the masks, (N, H, W) bool."""
+        """Return the masks, (N, H, W) bool."""
         masks = np.zeros((len(self.masks), *self.size), bool)
         for mask, coded in zip(masks, self.run_lengths, strict=True):
             mask[:] = rle_decode(coded)

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_refiner() -> cards.Refiner:
-    """Give a refiner for cards without one: an HQ-SAM whose weights are here, else the embedded light one."""
+    """Return a refiner for cards without one: HQ-SAM if its weights are installed, else the light one."""
     from hqtrack.zoo import card_names, load_card, locate
 
     refiners = [refiner for name in card_names() if (refiner := load_card(name).refiner) is not None]
@@ -48,7 +48,7 @@ class MaskMaker:
 
     @classmethod
     def beside(cls, tracker: HQTrack) -> MaskMaker:
-        """Give what makes masks for a tracker: by its own refiner, or by that of `find_refiner`."""
+        """Return what makes masks for a tracker: by its own refiner, or by that of `find_refiner`."""
         own = tracker.refiner
         if own is not None:
             return cls(lambda: own)
@@ -57,7 +57,7 @@ class MaskMaker:
         return cls(partial(build_refiner, find_refiner(), device=tracker.device, dtype=tracker.dtype))
 
     def masks(self, image: Image, prompts: Sequence[Prompt]) -> Masks:
-        """Give the masks (N, H, W) of all objects that prompts name in a frame (H, W, 3); they may overlap.
+        """Return the masks (N, H, W) of all objects that prompts name in a frame (H, W, 3); they may overlap.
 
         Raises:
             InputError: Nothing is found at a point.
@@ -68,7 +68,7 @@ class MaskMaker:
         return np.concatenate([next(made)[None] if p.masks is None else p.masks for p in prompts])
 
     def _made(self, image: Image, prompts: Sequence[Prompt]) -> list[Mask]:
-        """Give the mask (H, W) of each prompt that is a box, points, or both."""
+        """Return the mask (H, W) of each prompt that is a box, points, or both."""
         from hqtrack.refinement import Clues
 
         if self._refiner is None:
@@ -94,7 +94,7 @@ class MaskMaker:
 
 
 def filled(image: Image, box: Sequence[float]) -> Mask:
-    """Give the mask (H, W) of all pixels that a box x, y, width, height touches."""
+    """Return the mask (H, W) of all pixels that a box x, y, width, height touches."""
     x, y, width, height = box
     mask = np.zeros(image.shape[:2], bool)
     mask[math.floor(y) : math.ceil(y + height), math.floor(x) : math.ceil(x + width)] = True

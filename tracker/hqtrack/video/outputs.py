@@ -64,7 +64,7 @@ class VideoFacts:
 
 
 def facts_of(source: FrameSource) -> VideoFacts:
-    """Give what an overlay keeps of a source, counted from the first frame that is read of it."""
+    """Return what an overlay keeps of a source, counted from the first frame that is read of it."""
     given = source.timecode
     kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
     lost = given if kept is None else None
@@ -109,7 +109,7 @@ class Writer(ABC):
         """Remove what is unfinished; never raises."""
 
     def _name(self, part: Path, path: Path) -> None:
-        """Give a complete file its name."""
+        """Return a complete file its name."""
         if self.note is not None:
             self.note(path)
         part.replace(path)
@@ -201,7 +201,7 @@ class OverlayVideo(Writer):
 
 
 def best_codec() -> str:
-    """Give the best codec that is here; logs a notice if it is not H.264."""
+    """Return the best codec that is here; logs a notice if it is not H.264."""
     for codec in CODECS:
         try:
             av.Codec(codec, "w")
@@ -433,7 +433,7 @@ def open_writer(kind: str, folder: Path, facts: VideoFacts) -> Writer:
 
 
 def earlier_files(kind: str, folder: Path) -> list[Path]:
-    """Give the files that an earlier run left of a kind of output."""
+    """Return the files that an earlier run left of a kind of output."""
     path = folder / WRITERS[kind].name
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.suffix in (".png", ".txt"))

@@ -46,7 +46,7 @@ class Prompt:
     """x, y each: pixels that are not of the object."""
 
     def as_json(self) -> dict[str, Any]:
-        """Give what `from_json` reads."""
+        """Return what `from_json` reads."""
         masks = None if self.masks is None else [rle_encode(mask) for mask in self.masks]
         places = {"box": self.box, "points": self.points, "beside": self.beside}
         return {"frame": self.frame, "masks": masks, **places}
@@ -174,7 +174,7 @@ def _numbers(text: str, what: str, form: str) -> tuple[float, ...]:
 
 
 def _files(path: Path) -> list[Path]:
-    """Give a mask file, or the images of a folder."""
+    """Return a mask file, or the images of a folder."""
     return images_in(path) if path.is_dir() else [path]
 
 
@@ -236,7 +236,7 @@ def read_masks(path: str | Path, size: Size) -> Masks:
 
 
 def _values(image: Pillow.Image) -> npt.NDArray[Any]:
-    """Give one number for each pixel: its grey or palette value, or its colour's 24 bits; 0 is background."""
+    """Return one number per pixel: its grey or palette value, or its 24-bit colour; 0 is background."""
     if image.mode == "P" or len(image.getbands()) == 1:
         values = np.asarray(image)
         return values if values.dtype.kind == "f" else values.astype(np.int64)

@@ -41,7 +41,7 @@ class Record:
         return len(self._ends) - 1
 
     def masks(self, index: int) -> Masks:
-        """Give the masks (N, H, W) of the objects so far in a frame.
+        """Return the masks (N, H, W) of the objects so far in a frame.
 
         Raises:
             DataError: The line is damaged.

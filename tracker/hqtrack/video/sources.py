@@ -103,7 +103,7 @@ class FrameSource(ABC):
 
     @abstractmethod
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
-        """Give for every frame of the source what decodes it; frames that are skipped are never decoded."""
+        """Return for every frame of the source what decodes it; frames that are skipped are never decoded."""
 
     @property
     def indices(self) -> range | None:
@@ -190,7 +190,7 @@ def open_frames(
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
-    """Give a frame rate as a fraction that containers can hold, as it is written.
+    """Return a frame rate as a fraction that containers can hold, as it is written.
 
     Example:
         >>> exact_rate(0.0005), exact_rate(29.97)
@@ -309,7 +309,7 @@ class VideoFrames(FrameSource):
                 index += 1
 
     def _missing(self, count: int, end: Fraction) -> int | None:
-        """Say how many frames are missing after so many, the last of which ended then; None if unknown.
+        """Describe how many frames are missing after so many, the last of which ended then; None if unknown.
 
         Frames count as missing only if both the time and the number say so, where both are known: an edit can
         leave out frames that the file has, and the last frame may be shown for long.
@@ -332,7 +332,7 @@ class VideoFrames(FrameSource):
 
 
 def _length(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction | None:
-    """Give how long a file says its picture is, in seconds; None if it does not say."""
+    """Return how long a file says its picture is, in seconds; None if it does not say."""
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
@@ -348,7 +348,7 @@ def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> 
 
 
 def image_of_picture(picture: av.VideoFrame) -> Image:
-    """Give a decoded picture as (H, W, 3) uint8 RGB, upright."""
+    """Return a decoded picture as (H, W, 3) uint8 RGB, upright."""
     image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
     turns = round(picture.rotation / 90) % 4
     if turns:  # a telephone's video is stored lying and says how to turn it

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 
 def move_timecode(timecode: str, frames: int, fps: Fraction, stride: int = 1) -> str | None:
-    """Give the timecode of a later frame.
+    """Return the timecode of a later frame.
 
     Args:
         timecode: "hours:minutes:seconds:frames"; a semicolon before the frames means drop-frame: the numbers

@@ -46,7 +46,7 @@ class Tracked:
 
 
 def box_and_area(mask: Mask) -> Box | None:
-    """Give x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
+    """Return x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
 
     Example:
         >>> box_and_area(np.array([[0, 0, 0], [0, 1, 1]], bool))

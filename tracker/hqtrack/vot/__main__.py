@@ -29,7 +29,7 @@ PREFIX = "HQTRACK_"
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Give the arguments of `HQTrack.from_card` that the environment names.
+    """Return the arguments of `HQTrack.from_card` that the environment names.
 
     Raises:
         CardError: A variable that starts with HQTRACK_ is unknown.

@@ -23,7 +23,7 @@ class FirstMask:
         return masks
 
     def track(self, image: Image) -> Masks:
-        """Give the first masks again, (N, H, W)."""
+        """Return the first masks again, (N, H, W)."""
         return self._masks
 
     def add_objects(self, image: Image, masks: Masks) -> Masks:

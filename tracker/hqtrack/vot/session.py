@@ -35,7 +35,7 @@ class MaskTracker(Protocol):
         """Start with the first frame (H, W, 3) and masks (N, H, W); gives these as they were taken."""
 
     def track(self, image: Image) -> Masks:
-        """Give the masks (N, H, W) of the next frame."""
+        """Return the masks (N, H, W) of the next frame."""
 
     def add_objects(self, image: Image, masks: Masks) -> Masks:
         """Track to the frame, then let new objects join; gives the masks of all (N + M, H, W)."""

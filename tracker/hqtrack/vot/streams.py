@@ -47,7 +47,7 @@ _stray: _StrayOutput | None = None
 
 
 def reserve_stdout() -> None:
-    """Give standard output to TraX alone, and keep whatever else is printed until `forward_prints`.
+    """Return standard output to TraX alone, and keep whatever else is printed until `forward_prints`.
 
     To be called once, before anything is imported that could print.
     """

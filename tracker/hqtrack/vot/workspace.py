@@ -48,7 +48,7 @@ SECONDS_PER_REPLY = 300
 
 
 def tracker_identifier(card: str) -> str:
-    """Give the toolkit's identifier of a card's tracker.
+    """Return the toolkit's identifier of a card's tracker.
 
     Example:
         >>> tracker_identifier("ms-aot-joint")
@@ -65,7 +65,7 @@ def needs_quotes(python: str) -> bool:
 def tracker_entry(
     identifier: str, label: str, card: str, settings: Mapping[str, str] | None = None, python: str = ""
 ) -> str:
-    """Give the entry of a registry for one of our systems.
+    """Return the entry of a registry for one of our systems.
 
     Args:
         identifier: The toolkit's name for it.
@@ -88,7 +88,7 @@ def tracker_entry(
 
 
 def registry_text(python: str = "") -> str:
-    """Give the content of a `trackers.ini` with one entry for every model card, and the baseline.
+    """Return the content of a `trackers.ini` with one entry for every model card, and the baseline.
 
     Args:
         python: Path of the Python that runs the trackers. It is named only where it has a space: the toolkit

@@ -111,7 +111,7 @@ class Canvas:
         self._masks.value = not self._masks.value
 
     def tell_what_to_do(self) -> None:
-        """Say what the mouse does."""
+        """Return what the mouse does."""
         session = self._session
         if self._busy or not self._live:
             self._hint.text = "Finding the object …" if self._busy else "Opening …"

@@ -31,7 +31,7 @@ class Desk:
         self._lock = threading.Lock()
 
     def tracking(self, opened: Open) -> Tracking | None:
-        """Give the last tracking of a session since the server started."""
+        """Return the last tracking of a session since the server started."""
         return self._trackings.get(opened.session.folder)
 
     def track(self, opened: Open) -> None:

@@ -32,7 +32,7 @@ class Settings:
     max_long_edge: int | None = None
 
     def options(self) -> list[str]:
-        """Give what differs from the command's own values."""
+        """Return what differs from the command's own values."""
         values = vars(self)
         return [
             word

@@ -100,7 +100,7 @@ class Guard:
         return hmac.compare_digest(cookies.get(PASS, "").encode(), self._ticket())
 
     def _ticket(self) -> bytes:
-        """Give what the cookie holds of who knows the password; it changes with every start."""
+        """Return what the cookie holds of who knows the password; it changes with every start."""
         return hmac.new(self._key, (self._password or "").encode(), "sha256").hexdigest().encode()
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ DARK_STYLE = """@layer quasar_importants {
 
 
 def paint_page() -> ui.dark_mode:
-    """Give a page its colours; gives what makes it light or dark, which is as the system has it."""
+    """Return a page its colours; gives what makes it light or dark, which is as the system has it."""
     ui.colors(primary=PRIMARY)
     ui.add_css(DARK_STYLE)
     return ui.dark_mode(None)

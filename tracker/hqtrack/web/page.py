@@ -194,7 +194,7 @@ def _dialog_of_keys() -> ui.dialog:
 
 
 def _status(tracking: Tracking | None, done: int, count: int, stale: int | None) -> str:
-    """Say how far tracking is, and what became of it."""
+    """Describe how far tracking is, and what became of it."""
     if tracking is not None and tracking.state == "waiting":
         return "waiting until another video is tracked"
     if tracking is not None and tracking.active:

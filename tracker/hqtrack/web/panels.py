@@ -220,7 +220,7 @@ def _hex(colour: Colour) -> str:
 
 
 def _colour(text: str) -> Colour:
-    """Give a colour of which a browser says "#rrggbb"."""
+    """Return a colour of which a browser says "#rrggbb"."""
     digits = text.lstrip("#")
     red, green, blue = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
     return red, green, blue

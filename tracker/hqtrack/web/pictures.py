@@ -12,7 +12,7 @@ QUALITY = 88
 
 
 def jpeg(opened: Open, index: int, *, masks: bool) -> bytes:
-    """Give a frame as JPEG, reduced for the page.
+    """Return a frame as JPEG, reduced for the page.
 
     Args:
         opened: The session with its frames.

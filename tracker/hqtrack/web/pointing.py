@@ -44,7 +44,7 @@ class Clicks:
 
 
 def stroked(mask: Mask, points: Sequence[Point], width: int, *, paint: bool) -> Mask:
-    """Give a mask with a stroke painted, or erased.
+    """Return a mask with a stroke painted, or erased.
 
     Args:
         mask: (H, W); not changed.
@@ -65,7 +65,7 @@ def stroked(mask: Mask, points: Sequence[Point], width: int, *, paint: bool) -> 
 
 
 def svg_of(drag: Drag, tool: Tool, *, brush: int, scale: float) -> str:
-    """Give what shows a box or stroke while it is drawn.
+    """Return what shows a box or stroke while it is drawn.
 
     Args:
         drag: What is drawn.

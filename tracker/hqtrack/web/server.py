@@ -180,7 +180,7 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
 
 
 def _only_video(desk: Desk, owner: str) -> str | None:
-    """Give the session of the only video that may be opened: the last one, or else a new one."""
+    """Return the session of the only video that may be opened: the last one, or else a new one."""
     store = desk.store
     if not store.root.is_file() and store.videos() != ["."]:
         return None

@@ -42,7 +42,7 @@ class Region:
         return cls(frame, rle_encode(mask)["counts"])
 
     def mask(self, size: Size) -> Mask:
-        """Give the mask (H, W)."""
+        """Return the mask (H, W)."""
         return rle_decode({"size": list(size), "counts": self.counts})
 
 
@@ -62,7 +62,7 @@ class Thing:
     """In later frames, at most one a frame, by frame; an empty one says that it is not seen there."""
 
     def given(self, frame: int) -> Region | None:
-        """Give what was said of a frame."""
+        """Return what was said of a frame."""
         return next((region for region in (self.first, *self.corrections) if region.frame == frame), None)
 
     def with_region(self, region: Region) -> Thing:
@@ -208,7 +208,7 @@ class Session:
     # What is seen
 
     def number(self, key: int) -> int:
-        """Give an object's number.
+        """Return an object's number.
 
         Raises:
             InputError: It was deleted.
@@ -216,11 +216,11 @@ class Session:
         return 1 + self.things.index(self.thing(key))
 
     def name_of(self, key: int) -> str:
-        """Give an object's name, or else "object" and its number."""
+        """Return an object's name, or else "object" and its number."""
         return self.thing(key).name or f"object {self.number(key)}"
 
     def thing(self, key: int) -> Thing:
-        """Give an object.
+        """Return an object.
 
         Raises:
             InputError: It was deleted.
@@ -231,15 +231,15 @@ class Session:
         return found
 
     def colour_of(self, key: int) -> Colour:
-        """Give the colour in which an object is drawn."""
+        """Return the colour in which an object is drawn."""
         return self.thing(key).colour or colour_of(self.number(key))
 
     def mask(self, key: int, frame: int) -> Mask | None:
-        """Give an object's mask in a frame, as said or else as tracked; None where neither is known."""
+        """Return an object's mask in a frame, as said or else as tracked; None where neither is known."""
         return next((shown.mask for shown in self.shown(frame) if shown.thing.key == key), None)
 
     def shown(self, frame: int) -> list[Shown]:
-        """Give all objects whose mask in a frame is known."""
+        """Return all objects whose mask in a frame is known."""
         with self._lock:
             things, tracked = self.things, self.tracked.things
             rows = self.record.masks(frame) if frame < len(self.record) else ()
@@ -306,7 +306,7 @@ class Session:
             self._replace(replace(self.thing(key), name=name.strip()[:60]))
 
     def recolour(self, key: int, colour: Colour) -> None:
-        """Give an object another colour."""
+        """Return an object another colour."""
         with self._lock, self._change():
             self._replace(replace(self.thing(key), colour=colour))
 
@@ -360,13 +360,13 @@ class Session:
     # What is tracked
 
     def stale(self) -> int | None:
-        """Give the first recorded frame that was tracked of something else than what is said now."""
+        """Return the first recorded frame that was tracked of something else than what is said now."""
         changed = _said(self.things) ^ _said(self.tracked.things)
         first = min((region.frame for _, region in changed), default=len(self.record))
         return first if first < len(self.record) else None
 
     def next_frame(self) -> int | None:
-        """Give the frame from which tracking goes on; None if all is tracked, or there is no object."""
+        """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
         if not self.things:
             return None
         stale = self.stale()
@@ -375,7 +375,7 @@ class Session:
         return len(self.record) if len(self.record) < self.count else None
 
     def plan(self) -> Plan:
-        """Say how tracking goes on.
+        """Describe how tracking goes on.
 
         Frames before the first change stay. Where that change only corrects a frame as it was tracked, this
         frame stays too, with the corrections. Else the last frame that stays becomes a reference: what the
@@ -415,7 +415,7 @@ class Session:
         )
 
     def references(self, plan: Plan) -> list[int]:
-        """Give the frames whose masks the tracker is told before it goes on, ascending."""
+        """Return the frames whose masks the tracker is told before it goes on, ascending."""
         begun = [thing.first.frame for thing in plan.tracked.things]
         corrected = [region.frame for thing in plan.tracked.things for region in thing.corrections]
         return sorted({each for each in (*begun, *corrected, *plan.tracked.gone_on) if each < plan.start})
@@ -438,5 +438,5 @@ class Session:
 
 
 def _said(things: Things) -> set[tuple[int, Region]]:
-    """Give all that tracking depends on."""
+    """Return all that tracking depends on."""
     return {(thing.key, region) for thing in things for region in (thing.first, *thing.corrections)}

@@ -68,7 +68,7 @@ class Store:
     # Videos
 
     def videos(self) -> list[str]:
-        """Give the videos and folders of images that may be opened, relative to the root."""
+        """Return the videos and folders of images that may be opened, relative to the root."""
         if self.root.is_file():
             return [self.root.name]
         return [path.relative_to(self.root).as_posix() for path in self._found(self.root, 0)][:MOST_FOUND]
@@ -89,7 +89,7 @@ class Store:
                 yield entry
 
     def path(self, text: str) -> Path:
-        """Give the path of a video that may be opened.
+        """Return the path of a video that may be opened.
 
         Raises:
             InputError: There is none, or it lies outside.
@@ -142,7 +142,7 @@ class Store:
         return self._open[folder.name]
 
     def get(self, owner: str, name: str) -> Open:
-        """Give a session.
+        """Return a session.
 
         Raises:
             InputError: There is none of this name that belongs to the owner.
@@ -166,7 +166,7 @@ class Store:
         return found
 
     def of(self, owner: str) -> list[tuple[str, Saved]]:
-        """Give the names and files of an owner's sessions, the one that changed last first."""
+        """Return the names and files of an owner's sessions, the one that changed last first."""
         files = sorted(self.folder.glob(f"*/{SETTINGS}"), key=lambda file: file.stat().st_mtime, reverse=True)
         found = []
         for file in files:
@@ -188,13 +188,13 @@ class Store:
     # Uploads
 
     def expect_upload(self, owner: str) -> str:
-        """Give the name under which an owner may upload files, until one of them is opened."""
+        """Return the name under which an owner may upload files, until one of them is opened."""
         name = f"{NEW}{secrets.token_urlsafe(12)}"
         self._expected[name] = owner
         return name
 
     def uploaded(self, owner: str, name: str) -> Path:
-        """Give what an owner uploaded: the video, or the folder of images.
+        """Return what an owner uploaded: the video, or the folder of images.
 
         Raises:
             InputError: There is nothing, or videos and images together.

@@ -39,7 +39,7 @@ class Engine:
         """Held by who tracks."""
 
     def load(self) -> tuple[HQTrack, MaskMaker]:
-        """Give tracker and mask maker.
+        """Return tracker and mask maker.
 
         Raises:
             HQTrackError: They cannot be built.
@@ -137,7 +137,7 @@ class Tracking:
             self._times.append(time.monotonic())
 
     def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:
-        """Give the masks of the frame before the first one, where that is recorded but corrected since."""
+        """Return the masks of the frame before the first one, where that is recorded but corrected since."""
         if not plan.corrected:
             return None
         last = plan.start - 1
@@ -150,12 +150,12 @@ class Tracking:
 
 
 def prompts_of(session: Session, things: Things) -> list[Prompt]:
-    """Give what `hqtrack track` is told of where objects begin."""
+    """Return what `hqtrack track` is told of where objects begin."""
     return [Prompt(each.first.frame, masks=each.first.mask(session.size)[None]) for each in things]
 
 
 def corrections_of(session: Session, plan: Plan) -> list[Correction]:
-    """Give what `hqtrack track` is told of corrected frames."""
+    """Return what `hqtrack track` is told of corrected frames."""
     said = [
         Correction(region.frame, number, Prompt(region.frame, masks=region.mask(session.size)[None]))
         for number, thing in enumerate(plan.tracked.things, start=1)

@@ -12,14 +12,14 @@ from hqtrack.errors import CardError
 
 
 def models_folder() -> Path:
-    """Give the folder of cards and embedded weights: package data of a wheel, or the checkout's `models/`."""
+    """Return the folder of cards and embedded weights: a wheel's package data, or the checkout's `models/`."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "models"
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
 def card_names() -> list[str]:
-    """Give the names of the cards that come with the package, sorted."""
+    """Return the names of the cards that come with the package, sorted."""
     return sorted(path.stem for path in models_folder().glob("*.toml"))
 
 
@@ -52,13 +52,13 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
 
 
 def known_weights() -> list[Weights]:
-    """Give every weight file that a card of the package names, once, sorted by label."""
+    """Return every weight file that a card of the package names, once, sorted by label."""
     found = {weights.label: weights for name in card_names() for weights in load_card(name).all_weights}
     return [found[label] for label in sorted(found)]
 
 
 def weights_of(name: str) -> tuple[Weights, ...]:
-    """Give the weights that a name stands for: all that a card needs, or one file by its label or file name.
+    """Return the weights that a name stands for: all of a card, or one file by its label or file name.
 
     Raises:
         CardError: Nothing has that name.

@@ -141,13 +141,13 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Give an error of a transfer in one line, without gdown's advice on its own options."""
+    """Return an error of a transfer in one line, without gdown's advice on its own options."""
     text = " ".join(str(error).split())
     return text.partition("The received bytes are kept")[0].rstrip(" .") or type(error).__name__
 
 
 def _file_url(weights: Weights) -> str:
-    """Give the URL of the file itself: in a shared drive folder it is found by its name."""
+    """Return the URL of the file itself: in a shared drive folder it is found by its name."""
     url = str(weights.url)
     if "/drive/folders/" not in url:
         return url
@@ -164,7 +164,7 @@ def _file_url(weights: Weights) -> str:
 
 
 def _checked(weights: Weights, path: Path, target: Path) -> str:
-    """Give the SHA-256 of a download; one that is not as published, or as first recorded, is deleted."""
+    """Return the SHA-256 of a download; one that is not as published, or as first recorded, is deleted."""
     digest = sha256_of(path)
     record = recorded(target)
     earlier = record.sha256 if record and record.url in (None, weights.url) else None
@@ -194,7 +194,7 @@ def _checked(weights: Weights, path: Path, target: Path) -> str:
 
 
 def published_sha256(url: str) -> str | None:
-    """Give the SHA-256 that a model hub publishes for a file in the header `X-Linked-Etag`, if it does."""
+    """Return the SHA-256 that a model hub publishes for a file in the header `X-Linked-Etag`, if it does."""
     if urlparse(url).hostname == "drive.google.com":
         return None
     try:
@@ -207,12 +207,12 @@ def published_sha256(url: str) -> str | None:
 
 
 def _parts(output: Path) -> list[Path]:
-    """Give the files in which gdown keeps what was received."""
+    """Return the files in which gdown keeps what was received."""
     return list(output.parent.glob(f"{glob.escape(output.name)}*.part"))
 
 
 def _received(output: Path) -> int:
-    """Give how many bytes earlier transfers left."""
+    """Return how many bytes earlier transfers left."""
     return sum(part.stat().st_size for part in _parts(output))
 
 

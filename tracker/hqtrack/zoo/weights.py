@@ -27,7 +27,7 @@ _BLOCK = 1 << 20
 
 
 def cache_folder() -> Path:
-    """Give the folder of downloaded weights: `$HQTRACK_CACHE`, or one in the user's cache.
+    """Return the folder of downloaded weights: `$HQTRACK_CACHE`, or one in the user's cache.
 
     Raises:
         InputError: The variable names the home of a user that there is not.
@@ -44,12 +44,12 @@ def cache_folder() -> Path:
 
 
 def places(weights: Weights) -> list[Path]:
-    """Give the paths at which weights are looked for, in that order; an absolute path stands for itself."""
+    """Return the paths at which weights are looked for, in that order; an absolute path stands for itself."""
     return [models_folder() / "weights" / weights.file, cache_folder() / weights.file]
 
 
 def locate(weights: Weights) -> Path | None:
-    """Give the path at which weights lie, or None."""
+    """Return the path at which weights lie, or None."""
     return next((path for path in places(weights) if path.is_file()), None)
 
 
@@ -87,7 +87,7 @@ def checked_weights(weights: Weights, explicit: Path | None = None) -> Path:
 
 
 def remedy(weights: Weights) -> str:
-    """Say how a person gets weights that are missing."""
+    """Describe how a person gets weights that are missing."""
     put = _put(weights)
     if weights.origin == "embedded":
         return f"They come with the package: reinstall hqtrack, or {put}."
@@ -99,14 +99,14 @@ def remedy(weights: Weights) -> str:
 
 
 def pull_command(weights: Weights, option: str = "") -> str:
-    """Give the command that downloads weights; those of a card of one's own are known by its path alone."""
+    """Return the command that downloads weights; those of a card of one's own are known by its path alone."""
     if weights in known_weights():
         return f"hqtrack weights pull {weights.label}{option}"
     return f"hqtrack weights pull CARD.toml{option}, with the path of your card"
 
 
 def by_hand(weights: Weights) -> str:
-    """Say how a person gets published weights with a browser."""
+    """Describe how a person gets published weights with a browser."""
     described = f", described at {weights.page}" if weights.page else ""
     return f"or by hand: get them from {weights.url}{described}, then {_put(weights)}"
 
@@ -118,7 +118,7 @@ def _put(weights: Weights) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -127,7 +127,7 @@ def sha256_of(path: Path) -> str:
 
 
 def known_sha256(path: Path) -> str:
-    """Give the SHA-256 of a file; it is read only if its size or time changed since the last call for it.
+    """Return the SHA-256 of a file; it is read only if its size or time changed since the last call for it.
 
     What is known is kept in the cache folder; where that cannot be written, the file is read each time.
     """
@@ -166,7 +166,7 @@ class Record:
 
 
 def record_of(path: Path) -> Path:
-    """Give the path of the record of a weight file, in the format of `sha256sum`."""
+    """Return the path of the record of a weight file, in the format of `sha256sum`."""
     return path.with_name(path.name + ".sha256")
 
 

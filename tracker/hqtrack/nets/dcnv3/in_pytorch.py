@@ -35,7 +35,7 @@ class Window(NamedTuple):
     offset_scale: float = 1.0
 
     def output_side(self, side: int) -> int:
-        """Give the side of the output for a side of the input."""
+        """Return the side of the output for a side of the input."""
         return (side + 2 * self.padding - self.dilation * (self.kernel_size - 1) - 1) // self.stride + 1
 
     @property
@@ -44,11 +44,11 @@ class Window(NamedTuple):
         return self.dilation * (self.kernel_size - 1) // 2 - self.padding
 
     def centres(self, count: int, device: torch.device) -> Tensor:
-        """Give the middle of the window, along one axis, for `count` output places, in input pixels."""
+        """Return the middle of the window, along one axis, for `count` output places, in input pixels."""
         return torch.arange(count, device=device, dtype=torch.float32) * self.stride + self.first_centre
 
     def points(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Give (x, y) of the kernel points, (P,) each, relative to the middle; x changes slowest."""
+        """Return (x, y) of the kernel points, (P,) each, relative to the middle; x changes slowest."""
         size = self.kernel_size
         along = torch.arange(size, device=device, dtype=torch.float32) * self.dilation
         along = (along - self.dilation * (size - 1) // 2) * self.offset_scale
@@ -71,7 +71,7 @@ def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, w
 
 
 def _dtype_of_sums(*given: Tensor) -> torch.dtype:
-    """Give the widest of the tensors' types, float32 at least."""
+    """Return the widest of the tensors' types, float32 at least."""
     return reduce(torch.promote_types, (tensor.dtype for tensor in given), torch.float32)
 
 
@@ -128,11 +128,11 @@ class _Sampler:
         self.mask = mask.reshape(self.rows, self.out_width, -1)
 
     def table(self, value: Tensor) -> Tensor:
-        """Give the values and their border, (B * (H + 2) * (W + 2) * groups, C / groups)."""
+        """Return the values and their border, (B * (H + 2) * (W + 2) * groups, C / groups)."""
         return F.pad(value.to(self.dtype), (0, 0, 1, 1, 1, 1)).view(-1, self.channels)
 
     def corners(self, table: Tensor) -> list[Tensor]:
-        """Give four views of a table: the index of a sample is the row of each of its pixels in them."""
+        """Return four views of a table: the index of a sample is the row of each of its pixels in them."""
         row_step = (self.width + 2) * self.groups
         reach = table.shape[0] - row_step - self.groups
         return [table[start : start + reach] for start in (0, self.groups, row_step, row_step + self.groups)]
@@ -143,7 +143,7 @@ class _Sampler:
         return [slice(start, start + step) for start in range(0, self.rows, step)]
 
     def coordinates(self, block: slice) -> tuple[Tensor, Tensor]:
-        """Give x and y of a block's samples, (rows, W_out, groups * P) each, counted from the border."""
+        """Return x and y of a block's samples, (rows, W_out, groups * P) each, counted from the border."""
         x = torch.add(self.places_x, self.offset[block, ..., 0], alpha=self.scale)
         return x, torch.add(self.places_y[block], self.offset[block, ..., 1], alpha=self.scale)
 
@@ -152,7 +152,7 @@ class _Sampler:
         return x.clamp(0, self.width + 1), y.clamp(0, self.height + 1)
 
     def locate(self, block: slice, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the index of clamped samples, and how far right and down of their first pixel they are."""
+        """Return the index of clamped samples, and how far right and down of their first pixel they are."""
         left, top = x.detach().floor().clamp(max=self.width), y.detach().floor().clamp(max=self.height)
         # The last clamp is for offsets that are not numbers: they must not read foreign memory.
         cell = torch.add(left.to(torch.int32), top.to(torch.int32), alpha=self.width + 2)
@@ -160,14 +160,14 @@ class _Sampler:
         return torch.add(self.group, cell, alpha=self.groups), x - left, y - top
 
     def weights(self, block: slice, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Give what the samples' pixels weigh, in the order of `corners`."""
+        """Return what the samples' pixels weigh, in the order of `corners`."""
         lower = self.mask[block] * down
         upper = self.mask[block] - lower
         lower_right, upper_right = lower * across, upper * across
         return upper - upper_right, upper_right, lower - lower_right, lower_right
 
     def sums(self, block: slice, corners: list[Tensor]) -> Tensor:
-        """Give a block of the result, (rows, W_out, C)."""
+        """Return a block of the result, (rows, W_out, C)."""
         index, across, down = self.locate(block, *self.clamp(*self.coordinates(block)))
         index = index.view(-1, self.points)
         sums = [
@@ -245,7 +245,7 @@ def _products(index: Tensor, pixels: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _gathered(sampler: _Sampler, index: Tensor, weights: Tensor, gradient: Tensor) -> Tensor:
-    """Give the gradient of the table: each row's sum over the samples that read it."""
+    """Return the gradient of the table: each row's sum over the samples that read it."""
     table = gradient.new_zeros(
         sampler.batch * (sampler.height + 2) * (sampler.width + 2) * sampler.groups, sampler.channels
     )

@@ -42,7 +42,7 @@ def dcnv3(
 
 @cache
 def _fused_kernel() -> ModuleType | None:
-    """Give the module of the Triton kernel, or None where Triton is not installed."""
+    """Return the module of the Triton kernel, or None where Triton is not installed."""
     try:
         return importlib.import_module("hqtrack.nets.dcnv3.triton_kernel")
     except ImportError:
@@ -105,7 +105,7 @@ class DCNv3(nn.Module):
 
 
 def _softmax_over_points(logits: Tensor) -> Tensor:
-    """Give the softmax over the last dimension, in float32 at least on a CPU."""
+    """Return the softmax over the last dimension, in float32 at least on a CPU."""
     if logits.device.type != "cpu":
         return logits.softmax(-1)
     # Rows of nine numbers: PyTorch's own softmax is many times slower for them than these steps.

@@ -18,8 +18,8 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
-        """Give four maps, of strides 4, 8, 16 and 16 or 32, of normalised RGB images (B, 3, H, W)."""
+        """Return four maps, of strides 4, 8, 16 and 16 or 32, of normalised RGB images (B, 3, H, W)."""
 
     def own_names(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Give published weights of the encoder alone by the names of its own state dict."""
+        """Return published weights of the encoder alone by the names of its own state dict."""
         return state

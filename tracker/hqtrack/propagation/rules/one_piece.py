@@ -77,7 +77,7 @@ class OnePiece(Rule):
         return torch.cat([logits[:1], logits[1:].masked_fill(elsewhere, FORBIDDEN)])
 
     def _strays(self, mask: _Pixels, before: _Pixels, size: float) -> _Pixels | bool:
-        """Tell of each pixel (h, w) whether it is a stray's; False for none.
+        """Return for each pixel (h, w) whether it is a stray's; False for none.
 
         Args:
             mask: (h, w), what the network calls by the object's number.
@@ -102,7 +102,7 @@ class OnePiece(Rule):
 
 
 def _in_one_piece(masks: Tensor) -> npt.NDArray[np.bool_]:
-    """Tell of objects (N, H, W) bool whether they hang together; an empty one does."""
+    """Return for objects (N, H, W) bool whether they hang together; an empty one does."""
     # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
     coarse = np.ascontiguousarray(masks.view(torch.uint8)[:, ::LOGIT_STRIDE, ::LOGIT_STRIDE].cpu().numpy())
     areas = (cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA] for mask in coarse)

@@ -162,7 +162,7 @@ def vot(root: Path) -> list[Video]:
 
 
 def _section(content: Any, key: str, file: Path) -> Any:
-    """Give a part of a JSON file."""
+    """Return a part of a JSON file."""
     if not isinstance(content, dict) or key not in content:
         raise DataError(f"{file}: no {key!r} in it; is it the annotation file of this dataset?")
     return content[key]
@@ -215,7 +215,7 @@ def read_dataset(name: str, root: Path) -> list[Video]:
 
 
 def _shows_objects(video: Video) -> bool:
-    """Say whether the first, middle or last frame of a video has an object, as far as they can be read."""
+    """Return whether the first, middle or last frame of a video has an object, as far as they can be read."""
     for index in (0, len(video) // 2, len(video) - 1):
         try:
             if video.objects(index).any():

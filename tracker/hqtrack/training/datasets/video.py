@@ -169,7 +169,7 @@ def read_names(path: Path) -> list[str]:
 
 
 def folder(*candidates: Path) -> Path:
-    """Give the first folder that exists.
+    """Return the first folder that exists.
 
     Raises:
         DataError: None does.
