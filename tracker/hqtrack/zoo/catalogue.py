@@ -12,7 +12,7 @@ from hqtrack.errors import CardError
 
 
 def models_folder() -> Path:
-    """Return the folder of cards and embedded weights: a wheel's package data, or the checkout's `models/`."""
+    """Return the folder of cards and embedded weights: a wheel's data, or the checkout's `models/`."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "models"
     return installed if installed.is_dir() else package.parents[1] / "models"
