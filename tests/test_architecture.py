@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "evaluation training",
         "web",
         "cli",
+        "__main__",
     )
 )
 """Rooms from the ground up: a room knows those on lower floors, and `hqtrack` is the public API itself."""

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import subprocess
 import sys
 import time
@@ -10,10 +11,11 @@ from types import SimpleNamespace
 import filelock
 import gdown
 import pytest
+import requests
 
 from hqtrack import InputError, WeightsError
 from hqtrack.cards import Weights
-from hqtrack.zoo import cache_folder, checked_weights, downloads, find_weights, pull, verify
+from hqtrack.zoo import add, cache_folder, checked_weights, downloads, find_weights, pull, verify
 from zoo.file_server import FileServer, checkpoint, serving
 
 CONTENT = checkpoint(seed=7)
@@ -210,11 +212,92 @@ def test_a_card_of_ones_own_is_named_in_the_advice(server: FileServer) -> None:
     assert "None" not in str(caught.value)
 
 
-def test_a_file_with_a_path_of_its_own_is_pulled_to_where_it_is_looked_for(
-    server: FileServer, tmp_path: Path
+def test_a_card_cannot_choose_where_a_download_is_written(
+    server: FileServer, cache: Path, tmp_path: Path
 ) -> None:
-    own = replace(weights_at(server), file=str(tmp_path / "own" / "model.pth"))
-    assert pull(own) == find_weights(own) == tmp_path / "own" / "model.pth"
+    foreign = tmp_path / "own" / "model.pth"
+    own = replace(weights_at(server), file=str(foreign))
+    assert pull(own) == find_weights(own) == cache / "model.pth"
+    assert not foreign.exists()
+
+
+def test_a_forced_download_leaves_a_file_alone_that_a_card_names_by_its_path(
+    server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / ".profile"
+    foreign.write_text("mine")
+    own = replace(weights_at(server), file=str(foreign))
+    assert pull(own, force=True) == cache / ".profile"
+    assert foreign.read_text() == "mine"
+
+
+def test_a_file_that_came_by_another_way_is_checked_and_stored(
+    server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    weights = weights_at(server, hashlib.sha256(server.content).hexdigest())
+    file = tmp_path / "download (1).pth"
+    file.write_bytes(server.content)
+    assert add(weights, file) == add(weights, file) == find_weights(weights) == cache / "model.pth"
+    assert file.exists()
+
+
+def test_a_wrong_file_that_came_by_another_way_is_refused(
+    server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.pth"
+    file.write_bytes(b"<html>")
+    for sha256 in (None, hashlib.sha256(server.content).hexdigest()):
+        with pytest.raises(WeightsError, match=re.escape(str(file))):
+            add(weights_at(server, sha256), file)
+    with pytest.raises(WeightsError, match="no weight file at"):
+        add(weights_at(server), tmp_path / "missing.pth")
+    assert not (cache / "model.pth").exists()
+
+
+def test_another_file_in_the_cache_is_replaced_only_when_forced(
+    server: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    weights, file = weights_at(server), tmp_path / "model.pth"
+    file.write_bytes(server.content)
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "model.pth").write_bytes(b"another")
+    with pytest.raises(WeightsError, match="--force"):
+        add(weights, file)
+    assert add(weights, file, force=True).read_bytes() == server.content
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ProxyError("Tunnel connection failed: 407 Proxy Authentication Required"),
+        gdown.exceptions.DownloadError("403 Client Error: Forbidden for url"),
+        gdown.exceptions.DownloadError("Quota exceeded: too many users have viewed or downloaded this file"),
+    ],
+)
+def test_what_is_refused_for_good_is_asked_for_once(
+    error: Exception, cache: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def refuse(**_: object) -> None:
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(gdown, "download", refuse)
+    with pytest.raises(WeightsError) as caught:
+        pull(weights_at(server))
+    assert len(calls) == 1
+    assert len(str(caught.value)) < 700
+
+
+def test_an_error_of_a_transfer_is_one_short_line() -> None:
+    nested = requests.exceptions.ConnectionError(
+        "HTTPSConnectionPool(host='example.org', port=443): Max retries exceeded with url: /file "
+        "(Caused by NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to "
+        "establish a new connection: [Errno 111] Connection refused'))"
+    )
+    assert downloads._reason(nested) == "[Errno 111] Connection refused"
+    assert len(downloads._reason(requests.RequestException("x" * 1000))) <= downloads.LONGEST_REASON + 1
 
 
 def test_a_folder_of_a_user_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

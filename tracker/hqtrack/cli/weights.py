@@ -98,6 +98,56 @@ def _pull_one(weights: Weights, folder: Path | None, force: bool, bar: ProgressB
 
 
 @app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="The file that you downloaded.", metavar="FILE")],
+    name: Annotated[
+        str, typer.Option("--name", help="Weights that it is. Default: found by its SHA-256 or file name.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace another file of that name.")] = False,
+) -> None:
+    """Check a weight file that came by another way, and store it where it is looked for.
+
+    Examples:
+        hqtrack weights add ~/Downloads/sam_hq_vit_h.pth
+        hqtrack weights add from-a-colleague.pth --name vmos
+    """
+    from hqtrack import zoo
+
+    weights = _weights_named(name) if name else _weights_like(file)
+    print(zoo.add(weights, file, force=force))
+
+
+def _weights_named(name: str) -> Weights:
+    """Return the one weight file that a name stands for."""
+    from hqtrack.zoo import weights_of
+
+    first, *others = weights_of(name)
+    if others:
+        labels = ", ".join(each.label for each in (first, *others))
+        raise WeightsError(f"{name} needs several files ({labels}); name one of them")
+    return first
+
+
+def _weights_like(file: Path) -> Weights:
+    """Return the known weights of a file's SHA-256, else of its name."""
+    from hqtrack.zoo import known_weights
+    from hqtrack.zoo.weights import sha256_of
+
+    known = known_weights()
+    digest = sha256_of(file) if file.is_file() else None
+    for weights in known:
+        if digest is not None and weights.sha256 == digest:
+            return weights
+    for weights in known:
+        if weights.file == file.name:
+            return weights
+    names = ", ".join(each.label for each in known)
+    raise WeightsError(
+        f"{file} is none of the known weights by SHA-256 or name; say which with --name: {names}"
+    )
+
+
+@app.command()
 def verify(
     names: Annotated[
         list[str] | None,

@@ -7,11 +7,12 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -20,8 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from hqtrack.errors import InputError
-from hqtrack.training.checkpoints import CHECKPOINT, read_state, save_atomically
+from hqtrack.errors import InputError, WeightsError
+from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state, save_atomically
 from hqtrack.training.recipes import Recipe, ema_decay
 from hqtrack.training.step import Ema, Loss, build_optimizer, training_step
 from hqtrack.zoo.checkpoints import check_family
@@ -29,6 +30,12 @@ from hqtrack.zoo.checkpoints import check_family
 logger = logging.getLogger(__name__)
 
 LOG_EVERY = 50
+
+MOST_SKIPPED_STEPS = 20
+"""Steps in a row without a finite gradient, after which a training has failed."""
+
+LOCK = "lock"
+"""File in a training's folder that keeps a second training out."""
 
 
 class Batches(Dataset[Any], ABC):
@@ -101,7 +108,8 @@ def train(
         validate_every: Steps between validations.
 
     Raises:
-        TrainingError: A checkpoint cannot be written.
+        TrainingError: A checkpoint cannot be written, another process trains in `folder`, or the gradient
+            stays infinite or not a number.
         WeightsError: The checkpoint in `folder` is another network's, or damaged.
     """
     rank, count = processes()
@@ -125,7 +133,12 @@ def train(
         prefetch_factor=4 if workers else None,
     )
     skipped: list[str] = []
-    with closing(_Log(folder if rank == 0 else None, start)) as log, _progress(rank == 0) as progress:
+    skipped_steps = 0
+    with (
+        _alone(folder) if rank == 0 else nullcontext(),
+        closing(_Log(folder if rank == 0 else None, start)) as log,
+        _progress(rank == 0) as progress,
+    ):
         log.say({"start": start, "settings": dict(settings)})
         bar = progress.add_task("training", total=steps, completed=start, note="")
         records: list[dict[str, float]] = []
@@ -144,6 +157,12 @@ def train(
             )
             records.append({**record, "waited": waited, "seconds": time.monotonic() - clock})
             done = step + 1
+            skipped_steps = 0 if np.isfinite(record["gradient_norm"]) else skipped_steps + 1
+            if skipped_steps == MOST_SKIPPED_STEPS:
+                raise TrainingError(
+                    f"the gradient was not finite in {MOST_SKIPPED_STEPS} steps in a row (to step {done}, "
+                    f"loss {record['loss']}): lower the learning rate, or check the data"
+                )
             if rank == 0:
                 ema.update(network, step)
                 progress.update(bar, completed=done, note=f"loss {record['loss']:.3f}")
@@ -159,16 +178,38 @@ def train(
     return ema
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second training out of a folder."""
+    try:
+        with filelock.FileLock(folder / LOCK, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise TrainingError(
+            f"another process trains in {folder}: stop it, or choose another folder"
+        ) from error
+
+
 def _resume(network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, checkpoint: Path) -> int:
     """Load a checkpoint if there is one; give the number of steps that are done."""
     if not checkpoint.exists():
         return 0
     state = read_state(checkpoint)
-    check_family(type(network).__name__, network.state_dict(), state["network"], checkpoint)
+    missing = [name for name in ("network", "ema", "optimizer", "step") if name not in state]
+    if missing:
+        raise WeightsError(f"{checkpoint} is not a training's checkpoint: it has no {', '.join(missing)}")
+    step = state["step"]
+    if not isinstance(step, int) or step < 0:
+        raise WeightsError(f"{checkpoint}: step = {step!r} must be a whole number from 0; delete the file")
+    for name in ("network", "ema"):
+        check_family(type(network).__name__, network.state_dict(), state[name], checkpoint)
+    try:
+        optimizer.load_state_dict(state["optimizer"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{checkpoint}: the optimizer's state is of another training ({error})") from error
     network.load_state_dict(state["network"])
     ema.network.load_state_dict(state["ema"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    return step
 
 
 def _state(network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, step: int) -> dict[str, Any]:

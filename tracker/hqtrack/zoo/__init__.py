@@ -10,10 +10,11 @@ from hqtrack.zoo.checkpoints import (
     read_checkpoint,
     verify,
 )
-from hqtrack.zoo.downloads import pull
+from hqtrack.zoo.downloads import add, pull
 from hqtrack.zoo.weights import cache_folder, check_sha256, checked_weights, find_weights, locate
 
 __all__ = [
+    "add",
     "cache_folder",
     "card_names",
     "check_family",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from hqtrack.errors import WeightsError
 from hqtrack.zoo.checkpoints import read_checkpoint
 from hqtrack.zoo.weights import (
     by_hand,
-    cache_folder,
+    cached,
     check_sha256,
     locate,
     record_of,
@@ -71,7 +72,7 @@ def pull(
             return present
     if weights.url is None:
         raise WeightsError(f"the weights {weights.label} cannot be downloaded. {remedy(weights)}")
-    target = cache_folder() / weights.file if folder is None else folder / Path(weights.file).name
+    target = cached(weights) if folder is None else folder / Path(weights.file).name
     with _exclusive(target):
         if target.is_file() and not force:
             check_sha256(weights, target)
@@ -82,6 +83,45 @@ def pull(
         _transfer(weights, unchecked, progress)
         digest = _checked(weights, unchecked, target)
         record_sha256(target, digest, weights.url)
+        unchecked.replace(target)
+    return target
+
+
+def add(weights: Weights, source: Path, *, force: bool = False) -> Path:
+    """Check a weight file that came by another way, and copy it into the user's cache.
+
+    Args:
+        weights: What the file should be.
+        source: The file; it stays where it is.
+        force: Replace another file of that name in the cache.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        WeightsError: The file is missing, is not what the card describes, or is no checkpoint where no
+            SHA-256 is known; or another file is stored under its name.
+    """
+    if not source.is_file():
+        raise WeightsError(f"no weight file at {source}; give the path of the file that you downloaded")
+    digest = sha256_of(source)
+    if weights.sha256 is None:
+        read_checkpoint(source)
+    elif digest != weights.sha256:
+        raise WeightsError(
+            f"{source} is not {weights.label}: its SHA-256 is {digest}, not {weights.sha256}; "
+            "download it again"
+        )
+    target = cached(weights)
+    with _exclusive(target):
+        if target.is_file() and not force:
+            if sha256_of(target) == digest:
+                return target
+            raise WeightsError(f"{target} is another file; replace it with --force, or delete it")
+        unchecked = target.with_name(f"unchecked-{target.name}")
+        unchecked.unlink(missing_ok=True)
+        shutil.copyfile(source, unchecked)
+        record_sha256(target, digest)
         unchecked.replace(target)
     return target
 
@@ -135,15 +175,31 @@ def _attempt(weights: Weights, output: Path, progress: Progress | None) -> None:
         raise
 
 
+REFUSALS = ("403", "407", "quota exceeded", "too many users have viewed or downloaded")
+"""How servers and proxies refuse a file for good; asking again changes nothing."""
+
+LONGEST_REASON = 120
+"""Characters of an error of a transfer that are shown."""
+
+
 def _may_pass(error: Exception) -> bool:
-    """Whether another attempt may succeed: not where a server answered that it has no such file to give."""
-    return not isinstance(error, gdown.exceptions.FileURLRetrievalError | requests.HTTPError)
+    """Return whether another attempt may succeed: not after an answer that refuses the file."""
+    if isinstance(error, gdown.exceptions.FileURLRetrievalError | requests.HTTPError):
+        return False
+    text = str(error).lower()
+    return not any(refusal in text for refusal in REFUSALS)
 
 
 def _reason(error: Exception) -> str:
-    """Return an error of a transfer in one line, without gdown's advice on its own options."""
-    text = " ".join(str(error).split())
-    return text.partition("The received bytes are kept")[0].rstrip(" .") or type(error).__name__
+    """Return an error of a transfer in one short line, without gdown's advice on its own options."""
+    text = " ".join(str(error).split()).partition("The received bytes are kept")[0].rstrip(" .")
+    if "407" in text and "proxy" in text.lower():
+        return "the proxy asks for a user name and a password (407); set them in HTTPS_PROXY"
+    if isinstance(error, requests.ConnectionError):
+        text = re.sub(r"^.*: ([^:]+?)[)'\"]*$", r"\1", text)  # the innermost of several nested errors
+    if len(text) > LONGEST_REASON:
+        text = f"{text[:LONGEST_REASON].rstrip()}…"
+    return text or type(error).__name__
 
 
 def _file_url(weights: Weights) -> str:

@@ -44,8 +44,19 @@ def cache_folder() -> Path:
 
 
 def places(weights: Weights) -> list[Path]:
-    """Return the paths at which weights are looked for, in that order; an absolute path stands for itself."""
-    return [models_folder() / "weights" / weights.file, cache_folder() / weights.file]
+    """Return the paths at which weights are looked for, in that order.
+
+    A card of one's own may name a file by its full path. A download never goes there: a card that came from
+    elsewhere could name any file of the user's.
+    """
+    if Path(weights.file).is_absolute():
+        return [Path(weights.file), cached(weights)]
+    return [models_folder() / "weights" / weights.file, cached(weights)]
+
+
+def cached(weights: Weights) -> Path:
+    """Return the path in the user's cache to which weights are downloaded: a plain name, without folders."""
+    return cache_folder() / Path(weights.file).name
 
 
 def locate(weights: Weights) -> Path | None:
@@ -214,7 +225,7 @@ def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | N
     if record and elsewhere and weights.sha256 is None:
         raise WeightsError(
             f"{path} comes from {record.url}, not from {weights.url}: another card has a file of that name. "
-            f"Give the file another name in your card, or replace it: {_again(weights)}"
+            f"Give the file another name in your card, or replace it: {_again(weights, path)}"
         )
     expected = weights.sha256 or (record and record.sha256)
     if expected is None:
@@ -223,10 +234,14 @@ def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | N
     if digest != expected:
         raise WeightsError(
             f"{path} is damaged, or another card's file of the same name: its SHA-256 is {digest}, "
-            f"not {expected}; get it again: {_again(weights)}"
+            f"not {expected}; get it again: {_again(weights, path)}"
         )
     return digest
 
 
-def _again(weights: Weights) -> str:
-    return pull_command(weights, " --force") if weights.url else remedy(weights)
+def _again(weights: Weights, path: Path) -> str:
+    if not weights.url:
+        return remedy(weights)
+    if path != cached(weights):
+        return f"delete that file, then {pull_command(weights)}"
+    return pull_command(weights, " --force")
