@@ -1,15 +1,15 @@
 # make demo    environment, sample dataset, evaluation, report: `make -C path/to/checkout demo` works too
 # make setup   only the environment: .venv in the checkout, with uv where it is installed, else venv and pip
-# make quick    tests without the slow ones, under a minute; make test: all of them; make lint
+# make quick    tests without the slow ones, under a minute; make test: all of them; make lint; make docs
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-EXTRAS := .[dev,samples,web]
+EXTRAS := .[dev,docs,samples,web]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint
+.PHONY: help setup demo quick test lint docs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
@@ -56,3 +56,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# A broken link or a page that stands nowhere is an error. The site is in build/site.
+docs: setup
+	$(BIN)/properdocs build --strict --quiet --config-file mkdocs.yml

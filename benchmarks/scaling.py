@@ -6,7 +6,7 @@
 One setting is varied at a time, from 640x360, three objects and full slots. The operations of all matrix
 products and convolutions of a frame are counted, on tensors without numbers; unless told otherwise, frames
 are timed, too, and shown beside the least time that so many operations can take here. The figures go into a
-JSON file and a plot (both under `docs/` by default).
+JSON file and a plot (both under `lab/` by default).
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES), metavar="NAME")
     parser.add_argument("--frames", type=int, default=5, help="frames that are timed")
     parser.add_argument("--operations-only", action="store_true", help="time nothing")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "scaling", help="path without an ending")
+    parser.add_argument("--out", type=Path, default=ROOT / "lab" / "scaling", help="path without an ending")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     figures: dict[str, dict[str, list[Cost]]] = {}

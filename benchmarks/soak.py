@@ -3,7 +3,7 @@
     python benchmarks/soak.py --frames 10000
 
 The video is made as it is tracked, with objects that leave and come back. The figures go into a JSON file
-and, drawn, into a plot (both under `docs/` by default). Time is the process's own, so that other load on the
+and, drawn, into a plot (both under `lab/` by default). Time is the process's own, so that other load on the
 machine does not count.
 """
 
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--gap", type=int, default=50)
     parser.add_argument("--height", type=int, default=96)
     parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "soak", help="path without an ending")
+    parser.add_argument("--out", type=Path, default=ROOT / "lab" / "soak", help="path without an ending")
     options = parser.parse_args()
     series = soak(options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
