@@ -20,7 +20,7 @@ from hqtrack.evaluation.outlines import boundary_f
 from hqtrack.masks import box_of, iou
 from hqtrack.refinement import light
 from hqtrack.refinement.prompts import Prompts
-from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
+from hqtrack.refinement.selection import boxes_of, select, without_overlap
 from hqtrack.tracker import HQTrack
 from hqtrack.training.crops import middle
 from hqtrack.training.datasets import read_dataset
@@ -28,7 +28,7 @@ from hqtrack.training.datasets.video import Video
 
 CHOSEN = 0.5
 """Tau where something else is compared; hqtrack-light had it then."""
-OVERLAPS = ("as-propagated", "lower-index", "higher-quality")
+OVERLAPS = ("as-propagated", "lower-index")
 TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 OTHER_SIDES = (192, 256, 320)
 
@@ -83,14 +83,13 @@ def measure(
         ways = [("box", light.REFINED), ("box and mask", light.REFINED)]
         ways += [("box and mask", side) for side in OTHER_SIDES] if sizes else []
         for prompts, side in ways:
-            found, quality = refined(network, image, given, prompts, side)
+            found, _ = refined(network, image, given, prompts, side)
             for tau in TAUS if side == light.REFINED else (CHOSEN,):
-                selected, _, kept = select(given, found, tau)
+                selected, *_ = select(given, found, tau)
                 for overlap in OVERLAPS if tau == CHOSEN else OVERLAPS[:1]:
-                    owners = by_quality(quality.tolist(), kept) if overlap[0] == "h" else range(len(given))
                     masks = propagated.clone()
                     before = given if overlap == "as-propagated" else None
-                    masks[visible] = without_overlap(selected, owners, before)
+                    masks[visible] = without_overlap(selected, before)
                     way = f"{prompts}, crop {side}, tau {tau:.1f}, {overlap}"
                     judge(scores, way, video.name, masks.numpy(), truth)
 

@@ -24,7 +24,7 @@ import torch
 import floor
 from hqtrack import HQTrack, nets
 from hqtrack.nets.interface import MemoryEntry
-from hqtrack.propagation.frame import input_size
+from hqtrack.propagation.frame import EdgeLimits, input_size
 from hqtrack.zoo import load_card
 from propagation import video
 
@@ -85,8 +85,7 @@ def count(setting: Setting) -> int:
         size = input_size(
             setting.height,
             setting.width,
-            max_long_edge=setting.width,
-            min_short_edge=0,
+            EdgeLimits(setting.width),
             align_corners=network.align_corners,
         )
         image = torch.empty(1, 3, *size)

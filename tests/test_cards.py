@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hqtrack import CardError, nets
-from hqtrack.cards import OVERRIDES, Card
+from hqtrack.cards import DEFAULT_CARD, LIGHT_REFINER_CARD, OVERRIDES, Card
 from hqtrack.zoo import (
     card_names,
     find_weights,
@@ -80,9 +80,9 @@ def test_table_1_is_of_the_multi_scale_network() -> None:
         ("short_term_distance", 1, lambda card: card.memory.short_term_distance),
         ("iou_threshold", 0.35, lambda card: card.refiner.iou_threshold),
         ("max_long_edge", 512, lambda card: card.max_long_edge),
-        ("search_margin", 0.5, lambda card: card.search_margin),
-        ("largest_gap", 0.5, lambda card: card.largest_gap),
-        ("motion_prior", True, lambda card: card.motion_prior),
+        ("search_margin", 0.5, lambda card: card.rules.get("search_margin")),
+        ("largest_gap", 0.5, lambda card: card.rules.get("largest_gap")),
+        ("motion_prior", True, lambda card: card.rules.get("motion_prior")),
         ("guided_outlines", True, lambda card: card.guided_outlines),
         ("paradigm", "separate", lambda card: card.paradigm),
     ],
@@ -93,8 +93,32 @@ def test_a_setting_is_overridden(setting: str, value: object, read: object) -> N
     assert read(load_card("hqtrack", **{setting: None})) == read(load_card("hqtrack"))
 
 
-def test_every_override_is_tested() -> None:
-    assert len(OVERRIDES) == 10
+@pytest.mark.parametrize(
+    ("setting", "read"),
+    [
+        ("rules", lambda card: card.rules),
+        ("search_margin", lambda card: card.rules.get("search_margin")),
+        ("motion_prior", lambda card: card.rules.get("motion_prior")),
+        ("largest_gap", lambda card: card.rules.get("largest_gap")),
+        ("guided_outlines", lambda card: card.guided_outlines),
+        ("refiner", lambda card: card.refiner),
+    ],
+)
+def test_a_setting_is_switched_off(setting: str, read: object) -> None:
+    assert callable(read)
+    assert read(load_card("hqtrack-light"))
+    assert not read(load_card("hqtrack-light", **{setting: "off"}))
+    assert not read(load_card("vmos", **{setting: "off"}))
+
+
+def test_without_rules_one_of_them_can_be_had() -> None:
+    assert load_card("vmos-light", rules="off", largest_gap=2).rules == {"largest_gap": 2.0}
+
+
+def test_every_override_is_in_the_page_of_cards() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "cards.md").read_text("utf-8")
+    for name, override in OVERRIDES.items():
+        assert f"| `{name}` | {override.meaning} |" in page
 
 
 def test_all_long_term_entries_can_be_kept() -> None:
@@ -112,7 +136,11 @@ def test_all_long_term_entries_can_be_kept() -> None:
         ({"iou_threshold": 2}, r"refiner.iou_threshold = 2: .* less than or equal to 1"),
         ({"iou_threshold": float("nan")}, r"refiner.iou_threshold = nan"),
         ({"max_long_edge": "wide"}, r"max_long_edge = 'wide': .* valid integer"),
-        ({"motion_prior": "maybe"}, r"motion_prior = 'maybe': .* valid boolean"),
+        ({"motion_prior": "maybe"}, r"rules.motion_prior = 'maybe': .* valid boolean"),
+        ({"search_margin": "wide"}, r"rules.search_margin = 'wide': .* valid number"),
+        ({"search_margin": True}, r"rules.search_margin = True: must be a number, or off"),
+        ({"rules": "some"}, r"rules = 'some': .* valid dictionary"),
+        ({"refiner": "light"}, r"refiner = 'light': "),
         ({"guided_outlines": 3}, r"guided_outlines = 3: .* valid boolean"),
         ({"paradigm": "both"}, r"paradigm = 'both': .* 'joint' or 'separate'"),
     ],
@@ -127,12 +155,81 @@ def test_a_wrong_override_names_key_value_and_what_is_allowed(
 def test_a_threshold_without_a_refiner_is_an_error() -> None:
     with pytest.raises(CardError, match="vmos has no refiner"):
         load_card("vmos", iou_threshold=0.2)
+    with pytest.raises(CardError, match="hqtrack has no refiner"):
+        load_card("hqtrack", refiner="off", iou_threshold=0.2)
+
+
+def test_the_default_card_needs_nothing_that_does_not_come_with_the_package() -> None:
+    assert {weights.origin for weights in load_card(DEFAULT_CARD).all_weights} == {"embedded"}
+    refiner = load_card(LIGHT_REFINER_CARD).refiner
+    assert refiner is not None
+    assert (refiner.kind, refiner.weights.origin) == ("light", "embedded")
+
+
+BUILT = """
+name = "mine"
+title = "a system of my own"
+base = "vmos-light"
+"""
+
+
+def test_a_card_has_what_the_card_has_that_it_builds_on(tmp_path: Path) -> None:
+    card, base = load_card(card_of(tmp_path, BUILT)), load_card("vmos-light")
+    assert (card.name, card.title) == ("mine", "a system of my own")
+    assert (card.network, card.weights, card.memory, card.rules) == (
+        base.network,
+        base.weights,
+        base.memory,
+        base.rules,
+    )
+
+
+def test_a_card_replaces_single_settings_of_its_base_and_weights_as_a_whole(tmp_path: Path) -> None:
+    own = """
+[weights]
+file = "mine.pth"
+origin = "published"
+[memory]
+long_term_gap = 9
+[rules]
+search_margin = "off"
+largest_gap = 2
+"""
+    card, base = load_card(card_of(tmp_path, BUILT + own)), load_card("vmos-light")
+    assert card.weights.sha256 is None
+    assert card.memory.long_term_gap == 9
+    assert card.memory.long_term_slots == base.memory.long_term_slots
+    assert list(card.rules.items()) == [("motion_prior", True), ("largest_gap", 2.0)]
+
+
+def test_a_card_switches_off_sections_of_its_base(tmp_path: Path) -> None:
+    text = BUILT.replace("vmos-light", "hqtrack-light") + 'refiner = "off"\nrules = "off"\n'
+    card = load_card(card_of(tmp_path, text))
+    assert card.refiner is None
+    assert not card.rules
+
+
+def test_a_card_builds_on_a_file_beside_it_and_on_what_that_builds_on(tmp_path: Path) -> None:
+    (tmp_path / "first.toml").write_text(BUILT + "max_long_edge = 320\n")
+    card = load_card(card_of(tmp_path, BUILT.replace("vmos-light", "./first.toml")))
+    assert card.max_long_edge == 320
+    assert card.rules == load_card("vmos-light").rules
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour = 1\n" + MINIMAL, r"unknown key colour = 1; allowed are guided_outlines, largest_gap, "),
+        (
+            "colour = 1\n" + MINIMAL,
+            r"unknown key colour = 1; allowed are base, guided_outlines, max_long_edge, ",
+        ),
+        (
+            MINIMAL + "[rules]\nmargin = 3",
+            r"unknown key rules.margin = 3; allowed are largest_gap, motion_prior",
+        ),
+        ("base = 'nobody'\n" + MINIMAL, "base = 'nobody': there is no such card"),
+        ("base = 'mine.toml'\n" + MINIMAL, "base = 'mine.toml': the card builds on itself"),
+        ("base = 3\n" + MINIMAL, "base = 3: "),
         (MINIMAL + "[memory]\nslots = 3", r"unknown key memory.slots = 3; allowed are long_term_gap"),
         (MINIMAL + "md5 = 'x'", r"unknown key weights.md5 = 'x'; allowed are file"),
         (MINIMAL + "sha256 = 'ABC'", r"weights.sha256 = 'ABC'"),

@@ -9,6 +9,7 @@ import torch
 
 import hqtrack.propagation.frame
 from hqtrack.propagation.frame import (
+    EdgeLimits,
     Normalizer,
     input_size,
     resize_image,
@@ -41,7 +42,7 @@ def test_the_examples_in_the_documentation_hold() -> None:
 def test_input_sizes_keep_the_aspect_on_the_grid_of_corners(
     frame: tuple[int, int], min_short_edge: int, expected: tuple[int, int]
 ) -> None:
-    size = input_size(*frame, max_long_edge=1040, min_short_edge=min_short_edge, align_corners=True)
+    size = input_size(*frame, EdgeLimits(1040, min_short_edge), align_corners=True)
     assert size == expected
 
 
@@ -52,13 +53,13 @@ def test_input_sizes_keep_the_aspect_on_the_grid_of_corners(
 def test_input_sizes_on_the_grid_of_cells(
     frame: tuple[int, int], limit: int, expected: tuple[int, int]
 ) -> None:
-    assert input_size(*frame, max_long_edge=limit, min_short_edge=0, align_corners=False) == expected
+    assert input_size(*frame, EdgeLimits(limit), align_corners=False) == expected
 
 
 def test_the_input_equals_the_published_one() -> None:
     parity = np.load(PARITY)
     frame = parity["frames"][0]
-    size = input_size(*frame.shape[:2], max_long_edge=1040, min_short_edge=480, align_corners=True)
+    size = input_size(*frame.shape[:2], EdgeLimits(1040, 480), align_corners=True)
     normalize = Normalizer(torch.device("cpu"), torch.float32)
     image = normalize(resize_image(frame, size))
     assert tuple(image.shape) == tuple(parity["input0_shape"])

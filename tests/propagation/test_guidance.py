@@ -11,6 +11,7 @@ from hqtrack.cards import Memory
 from hqtrack.images import Image
 from hqtrack.masks import Mask, iou, label_map
 from hqtrack.propagation import Propagator
+from hqtrack.propagation.frame import EdgeLimits
 from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
 from hqtrack.propagation.rules import no_rules
@@ -58,8 +59,7 @@ def propagator(*, guided_outlines: bool) -> Propagator:
     return Propagator(
         ColourNetwork(),
         memory=Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1),
-        max_long_edge=max(SHAPE),
-        min_short_edge=0,
+        limits=EdgeLimits(max(SHAPE)),
         rules=no_rules,
         guided_outlines=guided_outlines,
         paradigm="joint",
@@ -161,7 +161,8 @@ def test_what_is_remembered_does_not_depend_on_the_outlines_that_are_shown() -> 
     for places in ({0: 9, 3: 15}, {0: 10, 3: 14}, {0: 4, 3: 13}):
         image = cv2.GaussianBlur(scene(places)[0], (9, 9), 0)
         first, second = plain.find(image), guided.find(image)
-        assert first.outlined is first.labels
+        assert first.outlined is None
+        assert second.outlined is not None
         assert torch.equal(first.labels, second.labels)
         assert not torch.equal(second.labels, second.outlined)
         plain.remember(first.labels)

@@ -154,3 +154,19 @@ def test_short_term_memory_starts_anew_with_a_reference() -> None:
     assert frames_in(memory.read()) == [6]
     memory.write(entry(7))
     assert frames_in(memory.read()) == [6]
+
+
+def test_of_frames_one_in_every_gap_is_kept_counted_from_the_last_reference() -> None:
+    memory = LongTermMemory(slots=4, gap=3)
+    memory.add_reference(entry(0))
+    kept = []
+    for number in range(1, 8):
+        memory.write(entry(number))
+        kept.append(len(memory) - 1)
+    assert kept == [0, 0, 1, 1, 1, 2, 2]
+    memory.add_reference(entry(8))
+    memory.write(entry(9))
+    memory.write(entry(10))
+    assert len(memory) == 4
+    memory.write(entry(11))
+    assert len(memory) == 5

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.rules.motion import FREE, LARGEST_LOSS, WAIT, Expected, Hideouts, Motion
-from hqtrack.propagation.rules.tiny import TinyKeptAlive
+from hqtrack.propagation.rules.expected import LARGEST_LOSS
+from hqtrack.propagation.rules.hideouts import WAIT
+from hqtrack.propagation.rules.motion import FREE
+from hqtrack.propagation.rules.motion_prior import MotionPrior
 from propagation.test_objects import GROUND, SHAPE, blocks, new_tracker
 
 SIZE = (96, 160)
@@ -28,44 +30,21 @@ def alike(*masks: torch.Tensor) -> torch.Tensor:
     return torch.stack([-certain, certain, certain])
 
 
-class Prior:
-    """All rules of motion on one group, in the order in which a card has them."""
-
-    def __init__(self) -> None:
-        motion = Motion()
-        self.rules = [motion, Expected(motion), TinyKeptAlive(motion), Hideouts(motion)]
-
-    def refer(self, masks: torch.Tensor) -> None:
-        for rule in self.rules:
-            rule.refer(masks)
-
-    def see(self, masks: torch.Tensor) -> torch.Tensor:
-        """Let all rules see masks; gives where lost objects may come out."""
-        *_, left_open = [rule.see(masks) for rule in self.rules]
-        assert left_open is not None
-        return left_open
-
-    def judge(self, logits: torch.Tensor) -> torch.Tensor:
-        for rule in self.rules:
-            logits = rule.judge(logits)
-        return logits
-
-
-def owner(prior: Prior, middle: tuple[float, float]) -> int:
+def owner(prior: MotionPrior, middle: tuple[float, float]) -> int:
     """Tell which of two objects has a disc that might be either's."""
     labels = prior.judge(alike(discs(middle))).argmax(0)
     return int(labels[int(middle[0]) // 4, int(middle[1]) // 4])
 
 
 def test_each_of_two_alike_has_what_lies_where_it_was() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30), (48, 130)))
     assert owner(prior, (48, 34)) == 1
     assert owner(prior, (48, 126)) == 2
 
 
 def test_two_alike_that_cross_go_on_as_they_went() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 20), (48, 120)))
     for step in range(1, 6):
         prior.see(discs((48, 20 + 8 * step), (48, 120 - 8 * step)))
@@ -76,7 +55,7 @@ def test_two_alike_that_cross_go_on_as_they_went() -> None:
 
 
 def test_what_the_network_is_sure_of_stays() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30), (48, 130)))
     logits = alike(discs((48, 34)))
     logits[2] = torch.where(logits[2] > 0, logits[1] + LARGEST_LOSS + 0.1, logits[2])
@@ -84,7 +63,7 @@ def test_what_the_network_is_sure_of_stays() -> None:
 
 
 def test_objects_together_are_as_likely_as_before() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30), (20, 90), (60, 130)))
     logits = torch.randn(4, 24, 40, generator=torch.Generator().manual_seed(0))
     preferred = prior.judge(logits)
@@ -93,7 +72,7 @@ def test_objects_together_are_as_likely_as_before() -> None:
 
 
 def test_one_object_alone_is_as_the_network_says() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30)))
     logits = torch.randn(2, 24, 40)
     assert prior.judge(logits) is logits
@@ -109,7 +88,7 @@ def ball(middle: tuple[float, float], inside: float) -> torch.Tensor:
 
 @pytest.mark.parametrize(("inside", "kept"), [(-1.0, True), (-8.0, False)])
 def test_a_tiny_object_is_not_worn_away(inside: float, kept: bool) -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), radius=6))
     logits = ball((50, 62), inside)
     found = (logits.argmax(0) == 1).sum()
@@ -118,21 +97,21 @@ def test_a_tiny_object_is_not_worn_away(inside: float, kept: bool) -> None:
 
 
 def test_a_tiny_object_that_is_not_there_is_not_made_up() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), radius=6))
     nothing = torch.full((24, 40), -4.0)
     assert not prior.judge(torch.stack([-nothing, nothing])).argmax(0).any()
 
 
 def test_larger_objects_may_lose_what_they_lose() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), radius=12))
     logits = ball((50, 62), -1.0)
     assert prior.judge(logits) is logits
 
 
 def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 20), (48, 120)))
     for _ in range(60):
         prior.see(discs((48, 20), None))
@@ -140,7 +119,7 @@ def test_an_object_not_seen_for_long_may_be_anywhere() -> None:
 
 
 def test_an_object_too_small_to_be_seen_may_be_anywhere_until_it_is() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     speck = torch.zeros(1, *SIZE).bool()
     speck[0, 31, 131] = True
     prior.refer(torch.cat([discs((48, 20)), speck]))
@@ -153,14 +132,14 @@ def test_an_object_too_small_to_be_seen_may_be_anywhere_until_it_is() -> None:
 
 
 def test_a_tiny_object_never_seen_is_not_lifted() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(torch.zeros(1, *SIZE).bool())
     logits = torch.stack([torch.ones(24, 40), -torch.ones(24, 40)])
     assert torch.equal(prior.judge(logits), logits)
 
 
 def test_where_an_object_went_behind_another_it_may_come_out() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), (48, 80)))
     for step in range(1, 4):
         prior.see(discs((48, 60), (48, 80 - 5 * step)))
@@ -172,19 +151,19 @@ def test_where_an_object_went_behind_another_it_may_come_out() -> None:
 
 
 def test_an_object_that_went_into_the_open_has_no_hideout() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 20), (48, 120)))
     assert not prior.see(discs((48, 20), None)).any()
 
 
 def test_objects_that_are_seen_have_no_hideout() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), (48, 75)))
     assert not prior.see(discs((48, 60), (48, 74))).any()
 
 
 def test_a_hideout_is_given_up_after_a_while() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 60), (48, 68)))
     assert prior.see(discs((48, 62), None)).any()
     gone = discs((48, 130), None)
@@ -193,7 +172,7 @@ def test_a_hideout_is_given_up_after_a_while() -> None:
 
 
 def test_a_new_object_joins_and_the_others_go_on() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((30, 20)))
     for step in range(1, 6):
         prior.see(discs((30, 20 + 8 * step)))
@@ -203,14 +182,14 @@ def test_a_new_object_joins_and_the_others_go_on() -> None:
 
 
 def test_a_correction_says_where_objects_are() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30), (48, 130)))
     prior.refer(discs((48, 130), (48, 30)))
     assert owner(prior, (48, 30)) == 2
 
 
 def test_an_object_loses_nothing_where_it_is_expected() -> None:
-    prior = Prior()
+    prior = MotionPrior()
     prior.refer(discs((48, 30), (48, 130)))
     inside = discs((48, 30), radius=10 * FREE / 2)[0, ::4, ::4]
     logits = alike(discs((48, 30)))
@@ -227,7 +206,7 @@ def test_a_tracker_with_a_motion_prior_tells_two_alike_apart(motion_prior: bool,
             image[mask] = (199, 0, 50)
         return image, masks
 
-    tracker = new_tracker(motion_prior=motion_prior)
+    tracker = new_tracker(rules={"motion_prior": motion_prior})
     tracker.initialize(*frame(0, 64))
     image, masks = frame(0, 80)
     found = blocks(tracker.track(image))

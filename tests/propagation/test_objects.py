@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hqtrack import HQTrack
-from hqtrack.cards import Card, Memory, Paradigm, Weights
+from hqtrack.cards import Card, Memory, Paradigm, RuleSettings, Weights
 from propagation.colour_network import ColourNetwork
 
 ROWS, COLUMNS = 5, 6
@@ -34,9 +34,7 @@ def blocks(masks: np.ndarray) -> np.ndarray:
 def new_tracker(
     paradigm: Paradigm = "joint",
     slots: int = 2,
-    search_margin: float | None = None,
-    largest_gap: float | None = None,
-    motion_prior: bool = False,
+    rules: RuleSettings | None = None,
     guided_outlines: bool = False,
 ) -> HQTrack:
     card = Card(
@@ -46,9 +44,7 @@ def new_tracker(
         weights=Weights(name="none", file="none.safetensors", origin="embedded"),
         memory=Memory(long_term_slots=slots, long_term_gap=1, short_term_distance=2),
         max_long_edge=max(SHAPE),
-        search_margin=search_margin,
-        largest_gap=largest_gap,
-        motion_prior=motion_prior,
+        rules=rules or {},
         guided_outlines=guided_outlines,
         paradigm=paradigm,
     )

@@ -104,7 +104,7 @@ def test_tiny_objects_may_have_small_gaps() -> None:
 def test_a_tracker_with_a_largest_gap_leaves_a_look_alike_alone() -> None:
     image, _ = both(0, FIRST, FAR)
     for gap, taken in ((None, True), (0.5, False)):
-        tracker = new_tracker(largest_gap=gap)
+        tracker = new_tracker(rules={"largest_gap": gap})
         tracker.initialize(*scene({0: FIRST}))
         mask = blocks(tracker.track(image))[0].ravel()
         assert mask[FIRST]
@@ -113,7 +113,7 @@ def test_a_tracker_with_a_largest_gap_leaves_a_look_alike_alone() -> None:
 
 def test_a_correction_in_pieces_lets_an_object_be_in_pieces_from_then_on() -> None:
     image, masks = both(0, FIRST, FAR)
-    tracker = new_tracker(largest_gap=0.5)
+    tracker = new_tracker(rules={"largest_gap": 0.5})
     tracker.initialize(*scene({0: FIRST}))
     tracker.add_reference(image, masks)
     assert blocks(tracker.track(image))[0].ravel()[[FIRST, FAR]].all()
@@ -123,7 +123,7 @@ def test_an_object_that_joins_has_pieces_of_its_own() -> None:
     image, masks = both(1, BESIDE, FAR)
     with_first, _ = scene({0: 12})
     image = np.where((with_first != scene({})[0]).any(-1)[..., None], with_first, image)
-    tracker = new_tracker(largest_gap=0.5)
+    tracker = new_tracker(rules={"largest_gap": 0.5})
     tracker.initialize(*scene({0: 12}))
     tracker.add_objects(image, masks[-1:])
     assert blocks(tracker.track(image))[1].ravel()[[BESIDE, FAR]].all()

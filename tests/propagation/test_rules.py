@@ -1,12 +1,14 @@
 """Rules: what they learn, what they may change, and in which order they are asked."""
 
+from typing import get_type_hints
+
 import pytest
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Memory
+from hqtrack.cards import Memory, RuleSettings
 from hqtrack.propagation.groups import ObjectGroup
-from hqtrack.propagation.rules import Rule, build_rules
+from hqtrack.propagation.rules import RULES, Rule, build_rules
 from hqtrack.zoo import card_names, load_card
 from propagation.colour_network import ColourNetwork
 
@@ -98,15 +100,23 @@ def test_a_rule_that_says_nothing_changes_nothing() -> None:
 @pytest.mark.parametrize("name", card_names())
 def test_published_systems_have_no_rules(name: str) -> None:
     ours = {"hqtrack-light", "vmos-light"}
-    assert bool(build_rules(load_card(name))) == (name in ours)
+    assert bool(build_rules(load_card(name).rules)) == (name in ours)
 
 
-def test_the_rules_of_our_card_are_in_this_order() -> None:
-    names = [type(rule).__name__ for rule in build_rules(load_card("vmos-light"))]
-    assert names == ["SearchRegion", "Motion", "Expected", "TinyKeptAlive", "Hideouts", "OnePiece"]
+def names(settings: RuleSettings) -> list[str]:
+    return [type(rule).__name__ for rule in build_rules(settings)]
+
+
+def test_rules_judge_in_the_order_of_the_card() -> None:
+    assert names(load_card("vmos-light").rules) == ["SearchRegion", "MotionPrior", "OnePiece"]
+    assert names({"largest_gap": 0.5, "search_margin": 0.5}) == ["OnePiece", "SearchRegion"]
+
+
+def test_every_setting_of_rules_has_its_rule() -> None:
+    assert RULES.keys() == get_type_hints(RuleSettings).keys()
 
 
 def test_every_group_has_rules_of_its_own() -> None:
-    card = load_card("vmos-light")
-    first, second = build_rules(card), build_rules(card)
+    settings = load_card("vmos-light").rules
+    first, second = build_rules(settings), build_rules(settings)
     assert not {id(rule) for rule in first} & {id(rule) for rule in second}

@@ -20,7 +20,7 @@ def with_look_alike(place: int, other: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("margin", "taken"), [(None, True), (0.5, False)])
 def test_a_far_look_alike_is_taken_only_without_a_search_region(margin: float | None, taken: bool) -> None:
-    tracker = new_tracker(search_margin=margin)
+    tracker = new_tracker(rules={"search_margin": margin})
     tracker.initialize(*scene({0: FIRST}))
     found = blocks(tracker.track(with_look_alike(BESIDE, FAR)))[0].ravel()
     assert found[BESIDE]
@@ -28,13 +28,13 @@ def test_a_far_look_alike_is_taken_only_without_a_search_region(margin: float | 
 
 
 def test_an_object_that_jumped_is_found_in_the_whole_frame() -> None:
-    tracker = new_tracker(search_margin=0.5)
+    tracker = new_tracker(rules={"search_margin": 0.5})
     tracker.initialize(*scene({0: FIRST}))
     assert blocks(tracker.track(scene({0: FAR})[0]))[0].ravel()[FAR]
 
 
 def test_an_object_that_was_gone_is_found_in_the_whole_frame() -> None:
-    tracker = new_tracker(search_margin=0.5)
+    tracker = new_tracker(rules={"search_margin": 0.5})
     tracker.initialize(*scene({0: FIRST}))
     empty, _ = scene({})
     assert not tracker.track(empty).any()
@@ -42,7 +42,7 @@ def test_an_object_that_was_gone_is_found_in_the_whole_frame() -> None:
 
 
 def test_each_object_of_several_groups_has_a_region_of_its_own() -> None:
-    tracker = new_tracker(search_margin=0.5)
+    tracker = new_tracker(rules={"search_margin": 0.5})
     places = {index: index for index in range(12)}
     tracker.initialize(*scene(places))
     image, masks = scene({**places, 11: 17})

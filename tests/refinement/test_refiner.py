@@ -135,7 +135,7 @@ def test_a_refiner_is_built_as_its_card_says(light_checkpoint, frame):
         kind="hq-sam-vit-tiny",
         weights=Weights(file="nowhere.pth", origin="published"),
         iou_threshold=0.25,
-        overlap="higher-quality",
+        overlap="as-propagated",
     )
     refiner = build_refiner(settings, weights=light_checkpoint)
     masks, report = refiner.refine(frame, squares(2))

@@ -10,7 +10,6 @@ from hqtrack.refinement import MaskRefiner
 from hqtrack.refinement.sam import Embedding, Prediction, PromptedSam, Prompts
 from hqtrack.refinement.selection import (
     boxes_of,
-    by_quality,
     ious_of,
     outlined_unless_kept,
     select,
@@ -97,22 +96,12 @@ def test_the_lower_index_also_wins_over_a_mask_that_was_not_refined():
     assert torch.equal(masks, torch.stack([mask(0, 1, 2, 3), mask(4)]))
 
 
-def test_a_card_may_let_the_higher_quality_own_contested_pixels():
-    planted = Planted([mask(0, 1, 2, 3), mask(2, 3, 4)], [0.1, 0.9])
-    masks, _ = refined([mask(0, 1), mask(3, 4)], planted, overlap="higher-quality")
-    assert torch.equal(masks, torch.stack([mask(0, 1), mask(2, 3, 4)]))
-
-
-def test_kept_masks_go_before_those_that_were_not_refined_whatever_quality_these_had():
-    assert by_quality([0.9, 0.5, 0.5, 0.7], [False, True, True, True]) == [3, 1, 2, 0]
-
-
 def test_overlap_leaves_disjoint_masks_of_the_same_union():
     masks = torch.from_numpy(np.random.default_rng(2).random((5, 8, 9)) < 0.5)
-    disjoint = without_overlap(masks, [3, 1, 4, 0, 2])
+    disjoint = without_overlap(masks)
     assert int(disjoint.sum(0).max()) == 1
     assert torch.equal(disjoint.any(0), masks.any(0))
-    assert torch.equal(disjoint[3], masks[3])
+    assert torch.equal(disjoint[0], masks[0])
 
 
 def test_objects_that_are_not_visible_keep_their_place():
@@ -132,10 +121,10 @@ def test_an_object_upon_a_larger_one_keeps_the_pixels_that_it_had_and_still_clai
     before[1, 2:4, 2:4] = True
     before[0] = ~before[1]
     claimed = torch.stack([torch.ones(6, 6, dtype=torch.bool), before[1]])
-    assert not without_overlap(claimed, [0, 1])[1].any()
-    torch.testing.assert_close(without_overlap(claimed, [0, 1], before), before)
+    assert not without_overlap(claimed)[1].any()
+    torch.testing.assert_close(without_overlap(claimed, before), before)
     claimed[1, 2, 2] = False  # what it gives up is the other's
-    kept = without_overlap(claimed, [0, 1], before)
+    kept = without_overlap(claimed, before)
     assert (int(kept[1].sum()), bool(kept[0, 2, 2])) == (3, True)
 
 

@@ -1,7 +1,7 @@
 """Settings of a tracking system, as frozen dataclasses that a model card fills.
 
-A card is the whole description of a system (see `models/*.toml`). Unknown keys and values out of
-range are errors that name the key, the value and what is allowed.
+A card is the whole description of a system (see `models/*.toml`). It may build on another one (`base`).
+Unknown keys and values out of range are errors that name the key, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -10,9 +10,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import CardError
@@ -21,11 +30,24 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+if sys.version_info >= (3, 12):
+    from typing import TypedDict, is_typeddict
+else:
+    from typing_extensions import TypedDict, is_typeddict
+
+DEFAULT_CARD = "vmos-light"
+"""The system where none is named."""
+
+LIGHT_REFINER_CARD = "hqtrack-light"
+"""The card that says where the light refiner's weights are."""
+
+OFF = "off"
+"""Switches a setting off, in a card and in place of a card's value."""
 
 _STRICT = ConfigDict(extra="forbid")
 
 Paradigm = Literal["joint", "separate"]
-Overlap = Literal["lower-index", "higher-quality", "as-propagated"]
+Overlap = Literal["lower-index", "as-propagated"]
 RefinerKind = Literal[
     "light",
     "hq-sam-vit-h",
@@ -62,7 +84,17 @@ def _file_name(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_printable)]
 FileName = Annotated[Text, AfterValidator(_file_name)]
-Slots = Annotated[int, Field(ge=0, le=100_000)]
+
+
+def _number_or_none(value: Any) -> Any:
+    """Read "off" as None."""
+    if value is True:  # which would be taken for 1.0
+        raise ValueError(f"must be a number, or {OFF}")
+    return None if value is False or value == OFF else value
+
+
+def _none_if_off(value: Any) -> Any:
+    return None if value == OFF else value
 
 
 def _all_is_none(value: Any) -> Any:
@@ -127,6 +159,30 @@ class Refiner:
             raise ValueError(f"mask_prompt is for the light refiner; {self.kind} takes boxes alone")
 
 
+_Measure = Annotated[Annotated[float, Field(ge=0, le=1000)] | None, BeforeValidator(_number_or_none)]
+
+
+class RuleSettings(TypedDict, total=False):
+    """What a system knows of its objects besides what its network sees: the rules that it has."""
+
+    search_margin: _Measure
+    """While an object is seen within its last box, grown on each side by this part, it is only there."""
+    motion_prior: bool
+    """Each of several objects that are nearly as likely goes where it is expected from how it moved, and what
+    went behind another one may come out again."""
+    largest_gap: _Measure
+    """While an object is seen where it was, its pieces are no farther from its main body than this times the
+    root of its area, unless it was given in pieces."""
+
+
+def _rules_that_are_on(value: Any, check: ValidatorFunctionWrapHandler) -> RuleSettings:
+    """Return a card's rules in the card's own order, without those that are off."""
+    given = {} if value == OFF else value
+    checked = check(given)
+    on = {name: checked[name] for name in given if checked[name] not in (None, False)}
+    return cast(RuleSettings, on)
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Card:
     """A tracking system: network, memory, input size, refiner, paradigm and weights."""
@@ -137,25 +193,22 @@ class Card:
     network: Text
     """A name that `hqtrack.nets.build` knows."""
     weights: Weights
+    base: Text = ""
+    """The card that this one builds on; `read_card` has filled in what is taken from there."""
     memory: Memory = Field(default_factory=Memory)
     max_long_edge: Annotated[int, Field(ge=64, le=LONGEST_EDGE)] = 1040
     """Frames are resized so that their longer side is at most this many pixels."""
     min_short_edge: Annotated[int, Field(ge=0, le=LONGEST_EDGE)] = 0
     """Smaller frames are enlarged to this shorter side, within the limit above; 0 enlarges none."""
-    search_margin: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """While an object is seen within its last box, grown on each side by this part of it, it is nowhere
-    else; None searches the whole frame, as published."""
-    largest_gap: Annotated[float, Field(ge=0, le=1000)] | None = None
-    """While an object is seen where it was, its pieces are no farther from its main body than this times the
-    root of its area, unless it was given in pieces; None lets them be anywhere, as published."""
-    motion_prior: bool = False
-    """Whether each of several objects that are nearly as likely goes where it is expected from how it moved,
-    and what went behind another one may come out again; published systems know nothing of motion."""
+    rules: Annotated[RuleSettings, WrapValidator(_rules_that_are_on)] = Field(
+        default_factory=lambda: RuleSettings()
+    )
+    """In the order in which they judge; published systems have none."""
     guided_outlines: bool = False
     """Whether what is shown unrefined has outlines that follow the frame's edges, by a guided filter;
     published systems resize logits."""
     paradigm: Paradigm = "joint"
-    refiner: Refiner | None = None
+    refiner: Annotated[Refiner | None, BeforeValidator(_none_if_off)] = None
 
     @property
     def all_weights(self) -> tuple[Weights, ...]:
@@ -163,19 +216,48 @@ class Card:
         return (self.weights,) if self.refiner is None else (self.weights, self.refiner.weights)
 
 
-OVERRIDES: Mapping[str, tuple[str, ...]] = {
-    "long_term_slots": ("memory", "long_term_slots"),
-    "long_term_gap": ("memory", "long_term_gap"),
-    "short_term_distance": ("memory", "short_term_distance"),
-    "iou_threshold": ("refiner", "iou_threshold"),
-    "max_long_edge": ("max_long_edge",),
-    "search_margin": ("search_margin",),
-    "largest_gap": ("largest_gap",),
-    "motion_prior": ("motion_prior",),
-    "guided_outlines": ("guided_outlines",),
-    "paradigm": ("paradigm",),
+class Override(NamedTuple):
+    """A setting that a caller may give another value."""
+
+    keys: tuple[str, ...]
+    """Where a card keeps it: its sections, then its key."""
+    meaning: str
+    """What it is, and its values, in a line."""
+
+
+OVERRIDES: Mapping[str, Override] = {
+    "long_term_slots": Override(
+        ("memory", "long_term_slots"), "long-term entries besides the reference; `all` keeps every one"
+    ),
+    "long_term_gap": Override(("memory", "long_term_gap"), "frames between two long-term entries"),
+    "short_term_distance": Override(
+        ("memory", "short_term_distance"), "frames back to the short-term memory"
+    ),
+    "max_long_edge": Override(("max_long_edge",), "larger frames are reduced to this longer side, in pixels"),
+    "paradigm": Override(("paradigm",), "`joint` or `separate` propagation of objects"),
+    "rules": Override(("rules",), "`off`: no rule judges what the network finds"),
+    "search_margin": Override(
+        ("rules", "search_margin"), "growth of an object's box to where it may be next; or `off`"
+    ),
+    "motion_prior": Override(
+        ("rules", "motion_prior"), "objects are expected where they were going: `true` or `off`"
+    ),
+    "largest_gap": Override(
+        ("rules", "largest_gap"),
+        "distance of a piece from its object's main body, in roots of its area; or `off`",
+    ),
+    "guided_outlines": Override(("guided_outlines",), "outlines follow the frame's edges: `true` or `off`"),
+    "refiner": Override(("refiner",), "`off`: masks stay as they were propagated"),
+    "iou_threshold": Override(("refiner", "iou_threshold"), "tau, from which a refined mask is kept: 0 to 1"),
 }
-"""Settings that a caller may override, and where a card keeps them."""
+"""Settings that a caller may override; commands and pages list them from here."""
+
+
+def models_folder() -> Path:
+    """Return the folder of cards and embedded weights: package data, or the checkout's `models/`."""
+    package = Path(__file__).resolve().parent
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parents[1] / "models"
 
 
 def read_card(path: Path, **overrides: Any) -> Card:
@@ -183,16 +265,13 @@ def read_card(path: Path, **overrides: Any) -> Card:
 
     Args:
         path: The card.
-        **overrides: New values of settings named in `OVERRIDES`; None leaves the card's value, and
-            `long_term_slots="all"` keeps every long-term entry.
+        **overrides: New values of settings named in `OVERRIDES`. None leaves the card's value, "off" switches
+            a setting off, and `long_term_slots="all"` keeps every long-term entry.
 
     Raises:
         CardError: The file is unreadable, or a key or a value is not allowed.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark first
-    except (OSError, ValueError, RecursionError) as error:
-        raise CardError(f"{path}: not a readable model card: {error}") from error
+    table = _read_table(path, ())
     card = card_from_table(table, source=str(path))
     if not overrides:
         return card
@@ -200,8 +279,67 @@ def read_card(path: Path, **overrides: Any) -> Card:
         if name not in OVERRIDES:
             raise CardError(f"{name} = {value!r}: no such setting; allowed are {_listed(OVERRIDES)}")
         if value is not None:
-            _put(table, OVERRIDES[name], value, name, path)
+            _put(table, OVERRIDES[name].keys, value, name, path)
     return card_from_table(table, source=str(path))
+
+
+def card_naming(path: Path, section: str) -> Path:
+    """Return the file that holds a section of a card: its own, or that of the card it builds on.
+
+    Args:
+        path: A valid card.
+        section: Keys of nested tables with dots between, such as "refiner.weights".
+    """
+    table = found = _parsed(path)
+    for key in section.split("."):
+        found = found.get(key, {})
+    return path if found or "base" not in table else card_naming(_base_path(table["base"], path), section)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark first
+    except (OSError, ValueError, RecursionError) as error:
+        raise CardError(f"{path}: not a readable model card: {error}") from error
+
+
+def _base_path(base: str, path: Path) -> Path:
+    """Return the file of the card that the card at `path` builds on."""
+    return path.parent / base if base.endswith(".toml") else models_folder() / f"{base}.toml"
+
+
+def _read_table(path: Path, builders: tuple[Path, ...]) -> dict[str, Any]:
+    """Return a card's content with what it takes from the card it builds on.
+
+    Args:
+        path: The card.
+        builders: Cards that build on it, the nearest last.
+    """
+    table = _parsed(path)
+    base = table.get("base")
+    if not isinstance(base, str) or not base:
+        return table
+    file = _base_path(base, path)
+    if path.resolve() in builders:
+        raise CardError(f"{path}: base = {base!r}: the card builds on itself; name another one")
+    if not file.is_file():
+        raise CardError(
+            f"{path}: base = {base!r}: there is no such card; name one that `hqtrack cards` lists, or a "
+            ".toml file by its path from this card"
+        )
+    inherited = _read_table(file, (*builders, path.resolve()))
+    return _built(inherited, table)
+
+
+def _built(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card's own content upon its base's: sections are joined, weights are replaced as a whole."""
+    table = {key: value for key, value in base.items() if key not in ("name", "title", "base")}
+    for key, value in own.items():
+        earlier = table.get(key)
+        if key != "weights" and isinstance(earlier, dict) and isinstance(value, dict):
+            value = {**earlier, **value}
+        table[key] = value
+    return table
 
 
 def card_from_table(table: Mapping[str, Any], source: str) -> Card:
@@ -225,12 +363,16 @@ def card_from_table(table: Mapping[str, Any], source: str) -> Card:
 
 
 def _put(table: dict[str, Any], keys: tuple[str, ...], value: Any, name: str, path: Path) -> None:
-    """Set a value in nested tables; only `memory` may be absent from a card."""
+    """Set a value in nested tables; of sections that are absent or off, only the refiner's must be there."""
     *sections, key = keys
     for section in sections:
-        if section == "refiner" and section not in table:
-            raise CardError(f"{name} = {value!r}: the card {path.stem} has no refiner; choose one that has")
-        table = table.setdefault(section, {})
+        if table.get(section, OFF) == OFF:
+            if section == "refiner":
+                raise CardError(
+                    f"{name} = {value!r}: the card {path.stem} has no refiner; choose one that has"
+                )
+            table[section] = {}
+        table = table[section]
     table[key] = value
 
 
@@ -240,7 +382,7 @@ def _problem(location: tuple[int | str, ...], kind: str, value: Any, message: st
     names = [str(part) for part in sections if isinstance(part, str) and part.isidentifier()]
     names.append(str(last) if str(last).isprintable() else repr(last))
     key = ".".join(names)
-    if kind == "unexpected_keyword_argument":
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"unknown key {key} = {_shown(value)}; allowed are {_listed(_keys_beside(names))}"
     if kind in ("missing", "missing_argument"):
         return f"key {key} is missing"
@@ -262,8 +404,10 @@ def _keys_beside(names: list[str]) -> list[str]:
     section: Any = Card
     for name in names[:-1]:
         hint = get_type_hints(section)[name]
-        section = next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind))
-    return [field.name for field in fields(section)]
+        section = next(kind for kind in (hint, *get_args(hint)) if is_dataclass(kind) or is_typeddict(kind))
+    return (
+        list(get_type_hints(section)) if is_typeddict(section) else [field.name for field in fields(section)]
+    )
 
 
 def _listed(names: Mapping[str, Any] | list[str]) -> str:

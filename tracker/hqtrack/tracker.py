@@ -19,9 +19,9 @@ from hqtrack.masks import MAX_OBJECTS, LabelMap, Masks, as_bool, label_map, mask
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
+from hqtrack.propagation.frame import EdgeLimits
 from hqtrack.propagation.rules import build_rules
-from hqtrack.refinement import MaskRefiner, RefinementReport, build_refiner
-from hqtrack.refinement.selection import outlined_unless_kept
+from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -67,6 +67,8 @@ class HQTrack:
         network = network.to(self.device, self.dtype).to(memory_format=network.memory_format)
         self._network = network
         self._refiner = refiner
+        remembered = card.refiner is not None and card.refiner.remembered
+        self._refinement = RefinementPolicy(refiner, remembered=remembered)
         self._propagator: Propagator | None = None
         self._size = (0, 0)
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
@@ -89,9 +91,8 @@ class HQTrack:
             weights: File with the propagation network's weights; by default the card's own.
             device: See `HQTrack`.
             precision: See `HQTrack`.
-            **overrides: Settings in place of the card's: `long_term_slots`, `long_term_gap`,
-                `short_term_distance`, `iou_threshold`, `max_long_edge`, `search_margin`, `largest_gap`,
-                `motion_prior`, `guided_outlines`, `paradigm`.
+            **overrides: Settings in place of the card's, listed in `hqtrack.cards.OVERRIDES`; None leaves the
+                card's value, and "off" switches off what can be, such as `rules` or `refiner`.
 
         Raises:
             CardError: There is no such card, or a setting is unknown or out of range.
@@ -141,9 +142,8 @@ class HQTrack:
         propagator = Propagator(
             self._network,
             memory=self.card.memory,
-            max_long_edge=self.card.max_long_edge,
-            min_short_edge=self.card.min_short_edge,
-            rules=partial(build_rules, self.card),
+            limits=EdgeLimits(self.card.max_long_edge, self.card.min_short_edge),
+            rules=partial(build_rules, self.card.rules),
             guided_outlines=self.card.guided_outlines,
             paradigm=self.card.paradigm,
             device=self.device,
@@ -168,23 +168,12 @@ class HQTrack:
             InputError: The image cannot be used, or has another size than the first.
         """
         propagator = self._started("track")
-        labels, shown = propagator.find(self._checked_frame(image))
-        count = propagator.count
-        remembered = labels
-        if self._refiner is not None:
-            indices = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
-            refined, self._report = self._refiner.refine(image, labels == indices)
-            refined_labels = (refined * indices).amax(0)
-            if self.card.refiner is not None and self.card.refiner.remembered:
-                remembered = refined_labels
-            if self.card.guided_outlines:
-                kept = [one.kept for one in self._report.objects]
-                refined = outlined_unless_kept(refined, kept, shown == indices)
-                refined_labels = (refined * indices).amax(0)
-            shown = refined_labels
-        propagator.remember(remembered)
-        self._shown = shown.cpu().numpy()
-        return masks_of(self._shown, count)
+        image = self._checked_frame(image)
+        found = propagator.find(image)
+        answer = self._refinement.answer(image, found.labels, found.outlined, propagator.count)
+        propagator.remember(answer.remembered)
+        self._shown, self._report = answer.shown.cpu().numpy(), answer.report
+        return masks_of(self._shown, propagator.count)
 
     def add_objects(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
         """Let new objects join in mid-video; they come after the earlier ones in all outputs.

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from hqtrack.cards import Card
+from hqtrack.cards import OVERRIDES, Card
 from hqtrack.cli.tables import print_table
 
 
 def cards(
     name: Annotated[str, typer.Argument(help="A card to show in full: a name, or a .toml file.")] = "",
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List the settings that can be given in place of a card's.")
+    ] = False,
 ) -> None:
     """List the model cards, or show one.
 
@@ -23,9 +26,13 @@ def cards(
         hqtrack cards                  every card, and whether its weights are here
         hqtrack cards hqtrack          all settings of one card
         hqtrack cards ./mine.toml      check a card of your own
+        hqtrack cards --settings       what trackers.ini, hqtrack evaluate and from_card can override
     """
     from hqtrack.zoo import card_names, load_card
 
+    if settings:
+        print_table(("setting", "meaning"), [(key, one.meaning) for key, one in OVERRIDES.items()])
+        return
     if name:
         print_table(("setting", "value"), _settings(load_card(name)), title=name)
         return

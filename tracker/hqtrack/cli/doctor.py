@@ -24,7 +24,7 @@ from hqtrack.cli.tables import print_table
 from hqtrack.errors import HQTrackError
 
 if TYPE_CHECKING:
-    from hqtrack.cards import Weights
+    from hqtrack.cards import DEFAULT_CARD, Weights
 
 TRAX_SECONDS = 60.0
 """Time for a TraX round trip; starting Python and importing trax take a second or two of it."""
@@ -123,7 +123,7 @@ def check_devices() -> Iterator[Finding]:
             "gpu",
             "note",
             "none that PyTorch can use",
-            "hqtrack-light works without; the other cards are slow on a CPU",
+            f"{DEFAULT_CARD} works without; the other cards are slow on a CPU",
         )
 
 

@@ -35,8 +35,6 @@ MaxLongEdgeOption = Annotated[
     ),
 ]
 
-DEFAULT_CARD = "hqtrack-light"
-
 
 def card_from_anywhere(card: str) -> str:
     """Return a card so that it is found from another working directory too."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.exits import STOPPED, one_line_errors
 from hqtrack.cli.system import (
-    DEFAULT_CARD,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hqtrack.cards import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ def label(
     folder: Annotated[Path, typer.Argument(help="Receives images/, labels/ and objects.txt.")],
     encoder: Annotated[Path, typer.Option(help="Of Segment Anything, as ONNX.")],
     decoder: Annotated[Path, typer.Option(help="Likewise.")],
-    card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = "hqtrack-light",
+    card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = LIGHT_REFINER_CARD,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Let a Segment Anything network find the objects in photographs, for `hqtrack train refiner`.
@@ -349,7 +350,7 @@ def export(
     commit; so does that of cards beside it that use the same file.
     """
     from hqtrack import nets
-    from hqtrack.cards import read_card
+    from hqtrack.cards import card_naming, read_card
     from hqtrack.errors import CardError
     from hqtrack.nets.light_segmenter import LightSegmenter
     from hqtrack.training.checkpoints import code_version, starts_of, with_entry
@@ -370,6 +371,9 @@ def export(
                 f"{runs[-1]} trained a refiner, but the card {card} has none; choose one that has"
             )
         name, section, weights = REFINER, "refiner.weights", settings.refiner.weights
+    holder = card_naming(path, section)
+    if holder.parent.resolve() != path.parent.resolve():
+        raise InputError(f"{path}: has no [{section}] of its own; add one that names the file to write")
     file = out or beside / Path(weights.file).name
     if untold and not (data and command):
         raise InputError(f"{untold[0]} does not say how it was trained; give --data and --command")
@@ -381,8 +385,8 @@ def export(
     network = LightSegmenter() if name == REFINER else nets.build(name)
     digest = write(runs, name, network, file, provenance)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
-    others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != path)
-    for each in (path, *(each for each in others if weights.file in _files_of(each))):
+    others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != holder)
+    for each in (holder, *(each for each in others if weights.file in _files_of(each, section))):
         text = with_entry(each.read_text(encoding="utf-8"), digest, provenance, str(each), section)
         partial = each.with_name(each.name + ".part")
         partial.write_text(text, encoding="utf-8")
@@ -407,13 +411,14 @@ def curve(
     typer.echo(f"{out}: written")
 
 
-def _files_of(card: Path) -> set[str]:
-    """Return the weight files that a card names; none if it is no valid card."""
-    from hqtrack.cards import read_card
+def _files_of(card: Path, section: str) -> set[str]:
+    """Return the weight files of a card that names some in this section; none if it is no valid card."""
+    from hqtrack.cards import card_naming, read_card
     from hqtrack.errors import CardError
 
     try:
-        return {weights.file for weights in read_card(card).all_weights}
+        named = card_naming(card, section) == card
+        return {weights.file for weights in read_card(card).all_weights} if named else set()
     except CardError:
         return set()
 

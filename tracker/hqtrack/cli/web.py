@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.system import (
-    DEFAULT_CARD,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,

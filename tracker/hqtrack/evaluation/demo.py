@@ -15,6 +15,7 @@ import numpy as np
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
+from hqtrack.cards import LIGHT_REFINER_CARD
 from hqtrack.errors import DataError
 from hqtrack.evaluation.evaluate import Silent, Watcher, evaluate
 from hqtrack.evaluation.measures import Measures, read_measures
@@ -26,7 +27,7 @@ from hqtrack.video.outputs import OverlayVideo, VideoFacts
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked import Tracked
 
-CARD = "hqtrack-light"
+CARD = LIGHT_REFINER_CARD
 TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
 """The whole system, the same without its refiner, and the baseline."""
 

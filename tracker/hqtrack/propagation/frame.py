@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import torch
@@ -11,13 +13,20 @@ from torch import Tensor
 from hqtrack.images import MEAN, STD, Image
 from hqtrack.masks import LabelMap
 
-STRIDE = 16
-"""Coarsest grid of the networks."""
+INPUT_STRIDE = 16
+"""Sides of the network's input are on this grid, the networks' coarsest."""
 
 
-def input_size(
-    height: int, width: int, *, max_long_edge: int, min_short_edge: int, align_corners: bool
-) -> tuple[int, int]:
+class EdgeLimits(NamedTuple):
+    """How large the network's input may be, in pixels."""
+
+    max_long: int
+    """Frames are reduced to this longer side."""
+    min_short: int = 0
+    """Smaller frames are enlarged to this shorter side, as far as the other limit allows."""
+
+
+def input_size(height: int, width: int, limits: EdgeLimits, *, align_corners: bool) -> tuple[int, int]:
     """Return the size (height, width) at which the network sees a frame.
 
     The frame keeps its aspect as nearly as the grid allows: sides are 16 n + 1 for networks that align
@@ -25,19 +34,19 @@ def input_size(
     than a step of the grid. Where both limits cannot be kept, the longer side's counts.
 
     Example:
-        >>> input_size(480, 854, max_long_edge=1040, min_short_edge=480, align_corners=True)
+        >>> input_size(480, 854, EdgeLimits(1040, 480), align_corners=True)
         (481, 849)
-        >>> input_size(1080, 1920, max_long_edge=1040, min_short_edge=0, align_corners=False)
+        >>> input_size(1080, 1920, EdgeLimits(1040), align_corners=False)
         (592, 1040)
     """
     # In this order, and truncated before it is rounded, as published: else some sizes differ by a grid step.
-    enlarge = max(1.0, min_short_edge / min(height, width))
+    enlarge = max(1.0, limits.min_short / min(height, width))
     sides = enlarge * height, enlarge * width
-    reduce = max_long_edge / max(sides) if max(sides) > max_long_edge else 1.0
+    reduce = limits.max_long / max(sides) if max(sides) > limits.max_long else 1.0
     offset = 1 if align_corners else 0
 
     def on_grid(side: float) -> int:
-        return max(1, round((int(reduce * side) - offset) / STRIDE)) * STRIDE + offset
+        return max(1, round((int(reduce * side) - offset) / INPUT_STRIDE)) * INPUT_STRIDE + offset
 
     return on_grid(sides[0]), on_grid(sides[1])
 

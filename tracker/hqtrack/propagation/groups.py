@@ -34,9 +34,7 @@ class ObjectGroup:
         self._offset = offset
         self._rules = rules
         self._tiny = TinyObjects()
-        self._long_term_gap = memory.long_term_gap
-        self._since_long_term_write = 0
-        self._long_term = LongTermMemory(memory.long_term_slots)
+        self._long_term = LongTermMemory(memory.long_term_slots, memory.long_term_gap)
         self._short_term = ShortTermMemory(memory.short_term_distance)
 
     @property
@@ -62,7 +60,6 @@ class ObjectGroup:
         entry = self._network.reference(features, self._identity(masks, features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
-        self._since_long_term_write = 0
 
     def propagate(self, features: Features) -> Propagation:
         """Propagate the group's identities from memory to a frame."""
@@ -91,10 +88,7 @@ class ObjectGroup:
                 masks[0] &= ~left_open
         entry = self._network.memorize(propagation, self._identity(masks, features))
         self._short_term.write(entry)
-        self._since_long_term_write += 1
-        if self._since_long_term_write >= self._long_term_gap:
-            self._long_term.write(entry)
-            self._since_long_term_write = 0
+        self._long_term.write(entry)
 
     def _masks(self, labels: Tensor) -> Tensor:
         """Return the masks (count + 1, h, w) of the group, background first."""

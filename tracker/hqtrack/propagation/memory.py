@@ -17,18 +17,21 @@ GROWTH = 8
 
 
 class LongTermMemory:
-    """The reference and a fixed number of further frames (paper section 3.2).
+    """The reference and a fixed number of further frames, some frames apart (paper section 3.2).
 
     Storage for all of them is allocated with the first reference. Later frames are written in place; when the
     slots are full, the oldest of them is overwritten, never a reference. References come first; attention
     does not care for the order of the others, so they stay where they were written.
 
     Args:
-        slots: Frames kept besides the references; None keeps every frame, and storage then grows in chunks.
+        slots: Frames kept besides the references; None discards none, and storage then grows in chunks.
+        gap: From one kept frame to the next, or from a reference: 1 keeps every frame.
     """
 
-    def __init__(self, slots: int | None) -> None:
+    def __init__(self, slots: int | None, gap: int = 1) -> None:
         self._slots = slots
+        self._gap = gap
+        self._since_kept = 0
         self._storage: list[MemoryEntry] = []
         self._capacity = 0
         self._used = 0
@@ -62,9 +65,17 @@ class LongTermMemory:
             self._oldest_first[place] = self._used
         self._write(references, entry)
         self._used += 1
+        self._since_kept = 0
 
     def write(self, entry: Memory) -> None:
-        """Keep a propagated frame, in place of the oldest one when all slots are taken."""
+        """Keep a propagated frame if it is its turn, in place of the oldest one when all slots are taken.
+
+        Called for every frame.
+        """
+        self._since_kept += 1
+        if self._since_kept < self._gap:
+            return
+        self._since_kept = 0
         if self._slots is not None and len(self._oldest_first) == self._slots:
             if self._slots == 0:
                 return

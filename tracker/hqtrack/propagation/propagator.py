@@ -13,6 +13,7 @@ from hqtrack.images import Image
 from hqtrack.masks import LabelMap, label_map, masks_of
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.frame import (
+    EdgeLimits,
     Normalizer,
     input_size,
     resize_image,
@@ -29,8 +30,8 @@ class Found(NamedTuple):
 
     labels: Tensor
     """As the network sees them: to be remembered."""
-    outlined: Tensor
-    """To be shown: where outlines are guided, they follow the frame's edges; else the same."""
+    outlined: Tensor | None
+    """To be shown, with outlines that follow the frame's edges; None where outlines are not guided."""
 
 
 class Propagator:
@@ -41,8 +42,7 @@ class Propagator:
     Args:
         network: In evaluation mode, on `device`, with parameters of type `dtype`.
         memory: How much is remembered, and when.
-        max_long_edge: Limit of the longer side of the network's input.
-        min_short_edge: Smaller frames are enlarged to this shorter side, as far as the other limit allows.
+        limits: How large the network's input may be.
         rules: Makes the rules of one group of objects.
         guided_outlines: Whether outlines that are shown follow the frame's edges; what is remembered stays
             as networks learned to see it.
@@ -57,8 +57,7 @@ class Propagator:
         network: PropagationNetwork,
         *,
         memory: Memory,
-        max_long_edge: int,
-        min_short_edge: int,
+        limits: EdgeLimits,
         rules: Rules,
         guided_outlines: bool,
         paradigm: Paradigm,
@@ -67,8 +66,7 @@ class Propagator:
     ) -> None:
         self._network = network
         self._memory = memory
-        self._max_long_edge = max_long_edge
-        self._min_short_edge = min_short_edge
+        self._limits = limits
         self._rules = rules
         self._guided_outlines = guided_outlines
         self._group_size = 1 if paradigm == "separate" else network.max_objects
@@ -109,8 +107,7 @@ class Propagator:
         )
         size, aligned = (image.shape[0], image.shape[1]), self._network.align_corners
         if not self._guided_outlines:
-            labels = merge(group_logits, size, align_corners=aligned)
-            return Found(labels, labels)
+            return Found(merge(group_logits, size, align_corners=aligned), None)
         every = list(group_logits)
         guide = Guide(image, self._input_size, self._device)
         outlined = aggregate(
@@ -193,14 +190,8 @@ class Propagator:
 
     def _at_input_size(self, image: Image) -> Image:
         height, width = image.shape[:2]
-        size = input_size(
-            height,
-            width,
-            max_long_edge=self._max_long_edge,
-            min_short_edge=self._min_short_edge,
-            align_corners=self._network.align_corners,
-        )
-        return resize_image(image, size)
+        aligned = self._network.align_corners
+        return resize_image(image, input_size(height, width, self._limits, align_corners=aligned))
 
     def _new_group(self, offset: int) -> ObjectGroup:
         return ObjectGroup(self._network, offset=offset, memory=self._memory, rules=self._rules())

@@ -15,7 +15,7 @@ from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.refinement.prompts import Clues, Prompted, Prompts
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
-from hqtrack.refinement.selection import boxes_of, by_quality, select, without_overlap
+from hqtrack.refinement.selection import boxes_of, select, without_overlap
 from hqtrack.zoo import checked_weights
 
 
@@ -31,8 +31,7 @@ class MaskRefiner:
         network: Predicts masks from boxes and points.
         iou_threshold: Threshold tau: a refined mask is kept only where its IoU with the given one exceeds it.
         overlap: Who owns a pixel that two masks claim after selection. "lower-index": the lower object, as
-            published. "higher-quality": the kept mask with the higher predicted IoU; masks that were not
-            refined come after all that were. "as-propagated": the object that had it before, if it claims it
+            published. "as-propagated": the object that had it before, if it claims it
             still, else the lower one: what lies upon a larger object is not swallowed by it.
         mask_prompt: Whether the network is shown the propagated masks, besides their boxes.
     """
@@ -80,11 +79,8 @@ class MaskRefiner:
         refined, quality = self._network.decode(self._network.encode(image), prompts)
         selected, ious, kept = select(given, refined.to(masks.device), self._iou_threshold)
         qualities: list[float] = quality.tolist()
-        owners = by_quality(qualities, kept) if self._overlap == "higher-quality" else range(len(visible))
         result = masks.clone()
-        result[visible] = without_overlap(
-            selected, owners, given if self._overlap == "as-propagated" else None
-        )
+        result[visible] = without_overlap(selected, given if self._overlap == "as-propagated" else None)
         for entry in zip(visible, ious, qualities, kept, strict=True):
             objects[entry[0]] = ObjectRefinement(entry[0] + 1, *entry[1:])
         return result, RefinementReport(self._iou_threshold, tuple(objects))

@@ -67,24 +67,23 @@ def select(propagated: Tensor, refined: Tensor, iou_threshold: float) -> Selecti
     return Selection(torch.where(keep[:, None, None], refined, propagated), ious, kept)
 
 
-def without_overlap(masks: Tensor, owners: Sequence[int], before: Tensor | None = None) -> Tensor:
-    """Return each contested pixel to the first mask in `owners` that claims it.
+def without_overlap(masks: Tensor, before: Tensor | None = None) -> Tensor:
+    """Return masks of which the first that claims a contested pixel has it.
 
     Args:
         masks: (N, H, W) bool.
-        owners: All indices of masks, those that win first.
         before: (N, H, W) bool, disjoint masks: who owned a pixel there and still claims it wins over all.
 
     Returns:
         (N, H, W) bool, disjoint masks whose union is that of `masks`.
 
     Example:
-        >>> without_overlap(torch.tensor([[[1, 1, 0]], [[0, 1, 1]]]).bool(), [1, 0]).int().tolist()
-        [[[1, 0, 0]], [[0, 1, 1]]]
+        >>> without_overlap(torch.tensor([[[1, 1, 0]], [[0, 1, 1]]]).bool()).int().tolist()
+        [[[1, 1, 0]], [[0, 0, 1]]]
     """
     disjoint = torch.zeros_like(masks) if before is None else masks & before
     taken = disjoint.any(0)
-    for index in owners:
+    for index in range(len(masks)):
         disjoint[index] |= masks[index] & ~taken
         taken |= masks[index]
     return disjoint
@@ -112,17 +111,3 @@ def outlined_unless_kept(refined: Tensor, kept: Sequence[bool], outlined: Tensor
     keep = torch.tensor(kept, dtype=torch.bool, device=refined.device) & outlined.flatten(1).any(1)
     keep = keep[:, None, None]
     return torch.where(keep, refined, outlined & ~(refined & keep).any(0))
-
-
-def by_quality(qualities: Sequence[float], kept: Sequence[bool]) -> list[int]:
-    """Order masks by predicted quality, best first; the lower index goes first among equals.
-
-    Propagated masks that were not replaced have no predicted quality: they come last.
-
-    Example:
-        >>> by_quality([0.9, 0.8, 0.95], [False, True, True])
-        [2, 1, 0]
-    """
-    return sorted(
-        range(len(kept)), key=lambda index: (not kept[index], -qualities[index] if kept[index] else 0.0)
-    )

@@ -20,6 +20,7 @@ from typing import IO, Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from hqtrack.cards import DEFAULT_CARD
 from hqtrack.errors import DataError, InputError, naming
 from hqtrack.video.corrections import Correction
 from hqtrack.video.lines import Line, line_of, parsed
@@ -52,7 +53,7 @@ class Job:
     end: int | None = None
     stride: int = 1
     fps: float | None = None
-    card: str = "hqtrack-light"
+    card: str = DEFAULT_CARD
     """Name or path of a card."""
     weights: str | None = None
     """File instead of the card's weights."""

@@ -30,7 +30,7 @@ def find_refiner() -> cards.Refiner:
     refiners = [refiner for name in card_names() if (refiner := load_card(name).refiner) is not None]
     here = [each for each in refiners if locate(each.weights) is not None]
     large = [each for each in here if each.kind.startswith("hq-sam")]
-    light = load_card("hqtrack-light").refiner
+    light = load_card(cards.LIGHT_REFINER_CARD).refiner
     assert light is not None
     return next(iter(large), light)
 

@@ -2,11 +2,11 @@
 
 Settings come from the environment, which `trackers.ini` fills with `env_NAME = value` lines:
 
-- HQTRACK_CARD: name or path of a model card (default hqtrack-light)
+- HQTRACK_CARD: name or path of a model card; `hqtrack.cards.DEFAULT_CARD` without
 - HQTRACK_WEIGHTS: file with the network's weights, instead of the card's own
 - HQTRACK_DEVICE, HQTRACK_PRECISION: as in `hqtrack.HQTrack.from_card`
-- HQTRACK_LONG_TERM_SLOTS, HQTRACK_LONG_TERM_GAP, HQTRACK_SHORT_TERM_DISTANCE, HQTRACK_IOU_THRESHOLD,
-  HQTRACK_MAX_LONG_EDGE, HQTRACK_PARADIGM: settings in place of the card's
+- HQTRACK_ and the name of a setting in `hqtrack.cards.OVERRIDES`, such as HQTRACK_LONG_TERM_GAP = 25 or
+  HQTRACK_RULES = off: a value in place of the card's (`hqtrack cards --settings` lists them)
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         CardError: A variable that starts with HQTRACK_ is unknown.
     """
-    from hqtrack.cards import OVERRIDES
+    from hqtrack.cards import DEFAULT_CARD, OVERRIDES
     from hqtrack.errors import CardError
     from hqtrack.zoo.weights import CACHE_VARIABLE  # not a setting of the tracker
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
-    settings: dict[str, Any] = {"card": "hqtrack-light"}
+    settings: dict[str, Any] = {"card": DEFAULT_CARD}
     for name, value in environment.items():
         if not name.startswith(PREFIX) or name == CACHE_VARIABLE:
             continue

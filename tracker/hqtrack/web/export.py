@@ -12,6 +12,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 from PIL import Image as Pillow
 
+from hqtrack.cards import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.outputs import Outputs, facts_of
 from hqtrack.video.sources import open_frames
@@ -25,7 +26,7 @@ EXPORT, MASKS, COMMAND = "export", "given", "command.txt"
 class Settings:
     """With what the page tracks, as the options of `hqtrack track` have it."""
 
-    card: str = "hqtrack-light"
+    card: str = DEFAULT_CARD
     weights: str | None = None
     device: str = "auto"
     precision: str = "auto"

@@ -1,6 +1,7 @@
 """Model cards and weights: from a name to a ready network."""
 
-from hqtrack.zoo.catalogue import card_names, known_weights, load_card, models_folder, weights_of
+from hqtrack.cards import models_folder
+from hqtrack.zoo.catalogue import card_names, known_weights, load_card, weights_of
 from hqtrack.zoo.checkpoints import (
     check_family,
     describe,

@@ -7,15 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hqtrack.cards import Card, Weights, read_card
+from hqtrack.cards import Card, Weights, models_folder, read_card
 from hqtrack.errors import CardError
-
-
-def models_folder() -> Path:
-    """Return the folder of cards and embedded weights: a wheel's data, or the checkout's `models/`."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "models"
-    return installed if installed.is_dir() else package.parents[1] / "models"
 
 
 def card_names() -> list[str]:
@@ -29,7 +22,8 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     Args:
         name_or_path: `"hqtrack"` is one of ours, `"./mine.toml"` a file of one's own. A weight file that lies
             beside a card of one's own is found there.
-        **overrides: New values of the settings in `hqtrack.cards.OVERRIDES`; None changes nothing.
+        **overrides: New values of the settings in `hqtrack.cards.OVERRIDES`; None changes nothing, "off"
+            switches a setting off.
 
     Raises:
         CardError: No such card, or a key or a value is not allowed.

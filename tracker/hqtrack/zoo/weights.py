@@ -13,9 +13,9 @@ from tempfile import NamedTemporaryFile
 
 import platformdirs
 
-from hqtrack.cards import Weights
+from hqtrack.cards import Weights, models_folder
 from hqtrack.errors import InputError, WeightsError
-from hqtrack.zoo.catalogue import known_weights, models_folder
+from hqtrack.zoo.catalogue import known_weights
 
 CACHE_VARIABLE = "HQTRACK_CACHE"
 """Environment variable that names another folder for downloaded weights."""

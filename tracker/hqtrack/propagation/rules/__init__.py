@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from hqtrack.cards import Card
-from hqtrack.propagation.rules.motion import Expected, Hideouts, Motion
+from hqtrack.cards import RuleSettings
+from hqtrack.propagation.rules.motion_prior import MotionPrior
 from hqtrack.propagation.rules.one_piece import OnePiece
 from hqtrack.propagation.rules.rule import Rule, Rules, no_rules
 from hqtrack.propagation.rules.search_region import SearchRegion
-from hqtrack.propagation.rules.tiny import TinyKeptAlive
 
-__all__ = ["Rule", "Rules", "build_rules", "no_rules"]
+__all__ = ["RULES", "Rule", "Rules", "build_rules", "no_rules"]
+
+RULES: Mapping[str, Callable[[Any], Rule]] = {
+    "search_margin": SearchRegion,
+    "motion_prior": lambda on: MotionPrior(),
+    "largest_gap": OnePiece,
+}
+"""Makes the rule of each setting that a card's `[rules]` may have, out of its value."""
 
 
-def build_rules(card: Card) -> Sequence[Rule]:
-    """Make the rules of a card for one group of objects, in the order in which they judge."""
-    rules: list[Rule] = []
-    if card.search_margin is not None:
-        rules.append(SearchRegion(card.search_margin))
-    if card.motion_prior:
-        motion = Motion()
-        rules += [motion, Expected(motion), TinyKeptAlive(motion), Hideouts(motion)]
-    if card.largest_gap is not None:
-        rules.append(OnePiece(card.largest_gap))
-    return rules
+def build_rules(settings: RuleSettings) -> Sequence[Rule]:
+    """Make a card's rules for one group of objects, in the order in which the card has them."""
+    return [RULES[name](value) for name, value in settings.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
 
+import torch
 from torch import Tensor
 
 STILL_SEEN = 0.3
@@ -55,3 +56,8 @@ def no_rules() -> Sequence[Rule]:
 def going_on(known: Sized, masks: Tensor) -> int:
     """Return how many objects go on as they were: all where others join, none where masks are given anew."""
     return len(known) if len(known) < len(masks) else 0
+
+
+def joined(earlier: Tensor, new: Tensor) -> Tensor:
+    """Return what is known of earlier objects and of new ones (N, ...) as one, where the new ones are."""
+    return torch.cat([earlier.to(new.device), new])

@@ -19,7 +19,7 @@ class TinyKeptAlive(Rule):
     """Keeps most of a tiny object's area where the network all but finds it, near where it is expected.
 
     Args:
-        motion: Of the same objects; it stands before this rule.
+        motion: Of the same objects.
     """
 
     def __init__(self, motion: Motion) -> None:
