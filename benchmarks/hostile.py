@@ -257,7 +257,7 @@ def files(tally: Tally, seed: int, scale: float) -> None:
     from hostile import media
     from hostile.corruptions import corrupted
     from hqtrack.images import read_image
-    from hqtrack.video.prompts import read_masks
+    from hqtrack.video.prompts import read_label_image
     from hqtrack.video.sources import open_frames
     from hqtrack.zoo import read_checkpoint
 
@@ -269,7 +269,7 @@ def files(tally: Tally, seed: int, scale: float) -> None:
         kinds: list[tuple[str, bytes, Callable[[Path], object], int]] = []
         kinds += [(suffix, media.picture(suffix), read_image, 10) for suffix in media.PICTURES]
         kinds += [
-            (suffix, media.mask(suffix), lambda path: read_masks(path, media.SIZE), 10)
+            (suffix, media.mask(suffix), lambda path: read_label_image(path, media.SIZE), 10)
             for suffix in (".png", ".tif", ".bmp")
         ]
         kinds += [

@@ -71,7 +71,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_clip(path, clip, options.frames)
-        job = Job(str(path), outputs=tuple(options.outputs), prompts=(Prompt(0, masks=masks),))
+        prompts = tuple(Prompt(0, mask=mask) for mask in masks)
+        job = Job(str(path), outputs=tuple(options.outputs), prompts=prompts)
         memory = []
 
         def note(tracked: Tracked) -> None:

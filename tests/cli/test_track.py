@@ -142,7 +142,7 @@ def test_a_corrected_frame_has_the_given_mask_and_tracking_goes_on_from_it(
     ("text", "message"),
     [
         ("frame=99,object=1,mask=none", "frame 99, which is not among"),
-        ("frame=2,object=2,mask=none", "there are only 1 objects"),
+        ("frame=2,object=2,mask=none", "the ids of the objects are 1"),
         ("frame=2,object=1,mask=no.png", "no.png"),
         ("object=1,mask=none", "write it as frame=30"),
     ],
@@ -349,7 +349,7 @@ def test_outputs_are_replaced_only_when_told(clip: Path, mask: Path, tmp_path: P
     [
         ([], "no object: say what to track"),
         (["--box", "1,2,3"], "write x,y,w,h"),
-        (["--box", "80,10,30,10"], "beyond the frame of 96 x 64"),
+        (["--box", "90,10,30,10"], "beyond the frame of 96 x 64"),
         (["--object", "frame=8,box=1,1,9,9"], "an object begins in frame 8, but frames 0 to 7 are read"),
         (["--mask", "MASK", "--no-overlay"], "no output"),
         (["--mask", "MASK", "--stride", "0"], "stride = 0"),

@@ -12,7 +12,7 @@ from hostile.corruptions import corrupted
 from hostile.media import CHECKPOINTS, FRAMES, PICTURES, SIZE, VIDEOS, checkpoint, mask, picture, write_video
 from hqtrack.errors import HQTrackError
 from hqtrack.images import read_image
-from hqtrack.video.prompts import read_masks
+from hqtrack.video.prompts import read_label_image
 from hqtrack.video.sources import open_frames
 from hqtrack.zoo import read_checkpoint
 
@@ -41,11 +41,11 @@ def test_a_broken_mask_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"{seed}{suffix}"
         path.write_bytes(corrupted(mask(suffix), seed))
         try:
-            masks = read_masks(path, SIZE)
+            prompts = read_label_image(path, SIZE)
         except HQTrackError as error:
             assert path.name in str(error)
         else:
-            assert masks.any(axis=(1, 2)).all()
+            assert all(prompt.mask is not None and prompt.mask.any() for prompt in prompts)
 
 
 @pytest.mark.parametrize("suffix", VIDEOS)

@@ -47,15 +47,15 @@ def test_a_correction_is_a_mask_a_box_a_point_or_nothing(file: Path) -> None:
     said = read_correction(f"frame=30,object=2,mask={file}", SIZE)
     assert (said.frame, said.object) == (30, 2)
     assert said.prompt is not None
-    assert said.prompt.masks is not None
-    np.testing.assert_array_equal(said.prompt.masks, [filled(np.s_[0:9, 3:9])])
+    assert said.prompt.mask is not None
+    np.testing.assert_array_equal(said.prompt.mask, filled(np.s_[0:9, 3:9]))
     box = read_correction("object=1,frame=3,box=1,2,3,4", SIZE).prompt
     assert box is not None
     assert box.box == (1, 2, 3, 4)
     gone = read_correction("frame=30,object=2,mask=none", SIZE).prompt
     assert gone is not None
-    assert gone.masks is not None
-    assert not gone.masks.any()
+    assert gone.mask is not None
+    assert not gone.mask.any()
     assert read_correction("frame=7", SIZE).object is None
 
 
@@ -64,8 +64,8 @@ def test_a_correction_is_a_mask_a_box_a_point_or_nothing(file: Path) -> None:
     [
         ("", "write it as frame=30"),
         ("frame=3,object=1", "write it as frame"),
-        ("frame=3,object=0,mask=none", "count from 1"),
-        ("frame=3,object=one,box=1,2,3,4", "count from 1"),
+        ("frame=3,object=0,mask=none", "ids are numbers from 1"),
+        ("frame=3,object=one,box=1,2,3,4", "ids are numbers from 1"),
         ("object=1,box=1,2,3,4", "write it as frame=30"),
         ("frame=-3,object=1,box=1,2,3,4", "frames count from 0"),
         ("frame=3,object=1,box=1,2,300,4", "beyond the frame"),
@@ -80,7 +80,7 @@ def test_what_cannot_be_understood_is_refused_with_its_text(text: str, message: 
 @pytest.mark.parametrize(
     ("correction", "message"),
     [
-        (Correction(4, 3, Prompt(4, points=((1, 1),))), "there are only 2 objects"),
+        (Correction(4, 3, Prompt(4, points=((1, 1),))), "the ids of the objects are 1, 2"),
         (Correction(12, 1, Prompt(12, points=((1, 1),))), "frame 12, which is not among"),
         (Correction(5, 1, Prompt(5, points=((1, 1),))), "frame 5, which is not among"),
         (Correction(4, 2, Prompt(4, points=((1, 1),))), "object 2, which begins in frame 6"),
@@ -106,7 +106,7 @@ def tracker() -> HQTrack:
 
 
 GREEN = filled(np.s_[36:56, 70:90])
-PROMPTS = [Prompt(0, masks=filled(square(0))[None]), Prompt(3, masks=GREEN[None])]
+PROMPTS = [Prompt(0, mask=filled(square(0))), Prompt(3, mask=GREEN)]
 
 
 def run(tracker: HQTrack, corrections: list[Correction]) -> list[np.ndarray]:
@@ -117,7 +117,7 @@ def run(tracker: HQTrack, corrections: list[Correction]) -> list[np.ndarray]:
 @pytest.mark.slow
 def test_tracking_goes_on_with_the_corrected_mask_and_earlier_frames_stay(tracker: HQTrack) -> None:
     plain = run(tracker, [])
-    mended = run(tracker, [Correction(6, 1, Prompt(6, masks=filled(square(6))[None]))])
+    mended = run(tracker, [Correction(6, 1, Prompt(6, mask=filled(square(6))))])
     for index in range(6):
         np.testing.assert_array_equal(mended[index], plain[index])
     np.testing.assert_array_equal(mended[6][0], filled(square(6)))
@@ -127,8 +127,8 @@ def test_tracking_goes_on_with_the_corrected_mask_and_earlier_frames_stay(tracke
 
 
 def test_an_object_that_is_said_to_be_gone_is_gone(tracker: HQTrack) -> None:
-    nothing = np.zeros((1, *SIZE), bool)
-    masks = run(tracker, [Correction(6, 1, Prompt(6, masks=nothing))])
+    nothing = np.zeros(SIZE, bool)
+    masks = run(tracker, [Correction(6, 1, Prompt(6, mask=nothing))])
     assert masks[5][0].any()
     assert not masks[6][0].any()
 
@@ -137,9 +137,9 @@ def test_an_object_that_is_said_to_be_gone_is_gone(tracker: HQTrack) -> None:
 @pytest.mark.parametrize("stop", [4, 9])
 def test_going_on_from_known_frames_gives_the_masks_of_one_run(tracker: HQTrack, stop: int) -> None:
     corrections = [
-        Correction(5, 1, Prompt(5, masks=filled(square(5))[None])),
+        Correction(5, 1, Prompt(5, mask=filled(square(5)))),
         Correction(stop),
-        Correction(11, 2, Prompt(11, masks=GREEN[None])),
+        Correction(11, 2, Prompt(11, mask=GREEN)),
     ]
     expected = run(tracker, corrections)
     course = Course(tracker, PROMPTS, MaskMaker(None), corrections)

@@ -28,11 +28,11 @@ def job(tmp_path: Path) -> Job:
         image = np.random.default_rng(3).integers(0, 50, (*SIZE, 3)).astype(np.uint8)
         image[16:40, 10 + index : 34 + index] = (40, 180, 230)
         cv2.imwrite(str(folder / f"{index}.png"), image)
-    first = np.zeros((1, *SIZE), bool)
-    first[0, 16:40, 10:34] = True
-    later = np.zeros((1, *SIZE), bool)
-    later[0, 50:60, 5:20] = True
-    prompts = Prompt(0, masks=first), Prompt(3, masks=later)
+    first = np.zeros(SIZE, bool)
+    first[16:40, 10:34] = True
+    later = np.zeros(SIZE, bool)
+    later[50:60, 5:20] = True
+    prompts = Prompt(0, mask=first), Prompt(3, mask=later)
     return Job(str(folder), outputs=("csv", "labels"), prompts=prompts)
 
 

@@ -61,18 +61,18 @@ def test_boxes_and_points_become_masks_by_hq_sam(refiner: MaskRefiner, picture: 
         return refiner
 
     image = picture(72, 96)
-    given = np.zeros((2, 72, 96), bool)
-    given[:, 5:9, 5:9] = True
+    given = np.zeros((72, 96), bool)
+    given[5:9, 5:9] = True
     boxes = [Prompt(0, box=(10, 20, 40, 30)), Prompt(0, box=(2, 3, 50, 60))]
-    prompts = [boxes[0], Prompt(0, masks=given), Prompt(0, points=((60, 30),)), boxes[1]]
+    prompts = [boxes[0], Prompt(0, mask=given), Prompt(0, points=((60, 30),)), boxes[1]]
     maker = MaskMaker(build)
     maker.masks(image, [prompts[1]])
     assert not built  # before a box or point needs it
     masks = maker.masks(image, prompts)
     assert calls.encoded == 1
     assert len(built) == 1
-    assert masks.shape == (5, 72, 96)
-    assert masks[3].any()
-    np.testing.assert_array_equal(masks[1:3], given)
+    assert masks.shape == (4, 72, 96)
+    assert masks[2].any()
+    np.testing.assert_array_equal(masks[1], given)
     corners = [[10, 20, 49, 49], [2, 3, 51, 62]]
-    np.testing.assert_array_equal(masks[[0, 4]], refiner.masks_from_boxes(image, corners))
+    np.testing.assert_array_equal(masks[[0, 3]], refiner.masks_from_boxes(image, corners))

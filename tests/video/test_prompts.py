@@ -81,18 +81,16 @@ def test_mask_files_boxes_and_points_number_objects_in_this_order(tmp_path: Path
     assert [prompt.frame for prompt in prompts] == [4, 4, 4, 4, 4, 4, 8, 9]
     assert [prompt.box for prompt in prompts[3:6]] == [(1, 2, 30, 40), None, (0, 0, 64, 48)]
     assert prompts[4].points == ((5, 6.5),)
-    masks = [prompt.masks for prompt in prompts[:3]]
+    masks = [prompt.mask for prompt in prompts[:3]]
     np.testing.assert_array_equal(
-        np.concatenate([mask for mask in masks if mask is not None]),
+        np.stack([mask for mask in masks if mask is not None]),
         [label_image({1: place}) > 0 for place in ((30, 50), (2, 2), (10, 10))],
     )
 
 
 def test_a_mask_file_may_have_commas_in_its_name(tmp_path: Path) -> None:
     file = save(tmp_path / "a,b=c.png", label_image())
-    (prompt,) = read_object(f"frame=3,mask={file}", 0, SIZE)
-    assert prompt.masks is not None
-    assert len(prompt.masks) == 2
+    assert [prompt.id for prompt in read_object(f"frame=3,mask={file}", 0, SIZE)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +99,8 @@ def test_a_mask_file_may_have_commas_in_its_name(tmp_path: Path) -> None:
         ("boxes", "1,2,3", r"box 1,2,3: write x,y,w,h"),
         ("boxes", "a,b,c,d", "write x,y,w,h"),
         ("boxes", "1,2,nan,4", "write x,y,w,h"),
-        ("boxes", "60,2,5,4", r"beyond the frame of 64 x 48"),
-        ("boxes", "-1,2,5,4", r"beyond the frame of 64 x 48"),
+        ("boxes", "62,2,5,4", r"beyond the frame of 64 x 48"),
+        ("boxes", "-4,-4,5,5", r"beyond the frame of 64 x 48"),
         ("boxes", "1,2,0,4", "at least 1"),
         ("points", "64,0", "not within the frame of 64 x 48"),
         ("points", "3", "write x,y"),
@@ -115,7 +113,11 @@ def test_a_mask_file_may_have_commas_in_its_name(tmp_path: Path) -> None:
         ("objects", "box=1,2,3,4,box=1,2,3,4", "write it as"),
         ("objects", "point=1,2,not=64,3", "not within the frame"),
         ("objects", "frame=3,frame=4,point=1,2", "write it as"),
-        ("objects", "colour=3,point=1,2", "write it as"),
+        ("objects", "until=3,point=1,2", "until= is not known; known are frame, box"),
+        ("objects", "mask=a.png,until=5", "until= is not known"),
+        ("objects", "colour=3,point=1,2", "colour=3 is no colour"),
+        ("objects", "id=0,point=1,2", "id=0 is not a number from 1"),
+        ("objects", "id=99999999999999999999,point=1,2", "is not a number from 1"),
         ("objects", "frame=three,box=1,2,3,4", "frame=three is not a number"),
         ("objects", "frame=3,box=1,2,3,400", "beyond the frame"),
     ],
@@ -194,14 +196,17 @@ def test_an_object_must_begin_in_a_frame_that_is_read(frame: int, said: str) -> 
 
 def test_prompts_come_back_from_json() -> None:
     prompts = [
-        Prompt(3, masks=np.stack([label_image() == 1, label_image() == 2])),
+        Prompt(3, mask=label_image() == 2, id=7, name="Zoë", colour=(255, 128, 0)),
         Prompt(4, box=(1, 2, 3.5, 4)),
         Prompt(5, points=((0, 0), (2, 3)), beside=((4, 5),)),
         Prompt(6, box=(1, 2, 3, 4), points=((0, 0),)),
     ]
     back = [Prompt.from_json(json.loads(json.dumps(prompt.as_json()))) for prompt in prompts]
-    np.testing.assert_array_equal(back[0].masks, prompts[0].masks)
-    facts = [[(p.frame, p.box, p.points, p.beside) for p in each] for each in (back, prompts)]
+    np.testing.assert_array_equal(back[0].mask, prompts[0].mask)
+    facts = [
+        [(p.frame, p.box, p.points, p.beside, p.id, p.name, p.colour) for p in each]
+        for each in (back, prompts)
+    ]
     assert facts[0] == facts[1]
 
 

@@ -6,7 +6,9 @@ A mask is an array (H, W), bool. Masks of several objects are (N, H, W), bool. A
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, TypedDict
 
 import numpy as np
@@ -23,6 +25,9 @@ LabelMap = npt.NDArray[np.uint8]
 
 MAX_OBJECTS = 255
 """A label map is uint8, and 0 is background."""
+
+MAX_ID = (1 << 31) - 1
+"""Of an object: ids are stored as 32-bit numbers by data sets."""
 
 
 MAX_PIXELS = 1 << 28
@@ -109,6 +114,17 @@ def _give_back(labels: LabelMap, claim: Mask, index: int) -> None:
     rows, columns = np.nonzero(labels == richest)
     half = len(rows) // 2
     labels[rows[:half], columns[:half]] = index
+
+
+def free_ids(taken: Iterable[int], count: int) -> list[int]:
+    """Return the lowest ids from 1 on that are not taken.
+
+    Example:
+        >>> free_ids([2, 7], 3)
+        [1, 3, 4]
+    """
+    known = set(taken)
+    return list(islice((number for number in itertools.count(1) if number not in known), count))
 
 
 def masks_of(labels: npt.ArrayLike, count: int) -> Masks:

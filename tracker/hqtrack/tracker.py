@@ -15,7 +15,7 @@ from hqtrack import zoo
 from hqtrack.cards import Card
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
-from hqtrack.masks import MAX_OBJECTS, LabelMap, Masks, as_bool, label_map, masks_of
+from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
@@ -71,6 +71,7 @@ class HQTrack:
         self._refinement = RefinementPolicy(refiner, remembered=remembered)
         self._propagator: Propagator | None = None
         self._size = (0, 0)
+        self._ids: list[int] = []
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
         self._report: RefinementReport | None = None
 
@@ -114,6 +115,11 @@ class HQTrack:
         return self._propagator.count if self._propagator else 0
 
     @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """(N,) ids of the objects, in the order of their masks; an id never changes."""
+        return np.array(self._ids, np.int64)
+
+    @property
     def refiner(self) -> MaskRefiner | None:
         """The card's refiner, which also turns boxes and points into masks."""
         return self._refiner
@@ -123,12 +129,19 @@ class HQTrack:
         """What the refiner did to each object in the last frame; None where nothing was refined."""
         return self._report
 
-    def initialize(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
+    def initialize(
+        self,
+        image: Image,
+        masks: npt.ArrayLike | Sequence[npt.ArrayLike],
+        *,
+        ids: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    ) -> Masks:
         """Start a video with its first frame; what was tracked before is forgotten.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty.
+            ids: N different whole numbers from 1; by default 1 to N.
 
         Returns:
             (N, H, W) bool: the masks as they were taken; no pixel belongs to two objects.
@@ -138,6 +151,7 @@ class HQTrack:
         """
         image = _checked_image(image)
         labels, count = _checked_masks(masks, image, earlier=0)
+        numbers = _checked_ids(ids, count, earlier=[])
         self.reset()
         propagator = Propagator(
             self._network,
@@ -151,6 +165,7 @@ class HQTrack:
         )
         propagator.add(image, labels, count)
         self._propagator, self._size, self._shown = propagator, image.shape[:2], labels
+        self._ids = numbers
         return masks_of(labels, count)
 
     def track(self, image: Image) -> Masks:
@@ -175,7 +190,13 @@ class HQTrack:
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
         return masks_of(self._shown, propagator.count)
 
-    def add_objects(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> Masks:
+    def add_objects(
+        self,
+        image: Image,
+        masks: npt.ArrayLike | Sequence[npt.ArrayLike],
+        *,
+        ids: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    ) -> Masks:
         """Let new objects join in mid-video; they come after the earlier ones in all outputs.
 
         `image` is the frame that was tracked last. Any other image is taken as the next frame: the earlier
@@ -186,6 +207,7 @@ class HQTrack:
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first frame.
             masks: (M, H, W) bool, or M arrays (H, W), one for each new object; none of them empty.
+            ids: M whole numbers from 1 that no other object has; by default the lowest that are free.
 
         Returns:
             (N + M, H, W) bool: masks of all objects in this frame, earlier ones as `track` gives them.
@@ -197,10 +219,12 @@ class HQTrack:
         propagator = self._started("add_objects")
         image = self._checked_frame(image)
         labels, count = _checked_masks(masks, image, earlier=propagator.count)
+        numbers = _checked_ids(ids, count, earlier=self._ids)
         if not propagator.is_at(image):
             self.track(image)
         earlier = masks_of(self._shown, propagator.count)
         propagator.add(image, labels, count)
+        self._ids = [*self._ids, *numbers]
         self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
         return masks_of(self._shown, propagator.count)
 
@@ -232,6 +256,7 @@ class HQTrack:
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._propagator = None
+        self._ids = []
         self._report = None
         self._shown = np.zeros((0, 0), np.uint8)
 
@@ -328,6 +353,24 @@ def _checked_masks(
             "object at least one pixel, or add it with add_objects when it appears"
         )
     return label_map(stacked), len(stacked)
+
+
+def _checked_ids(
+    ids: Sequence[int] | npt.NDArray[np.integer[Any]] | None, count: int, *, earlier: Sequence[int]
+) -> list[int]:
+    """Check the ids of new objects; makes them where none are given."""
+    if ids is None:
+        return free_ids(earlier, count)
+    array = np.asarray(ids)
+    if array.shape != (count,) or array.dtype.kind not in "ui":
+        raise InputError(f"ids must be {count} whole numbers, one for each mask, not {str(ids)[:80]}")
+    numbers = [int(number) for number in array]
+    for number in numbers:
+        if not 1 <= number <= MAX_ID:
+            raise InputError(f"id {number} is out of range; ids are 1 to {MAX_ID}")
+        if number in earlier or numbers.count(number) > 1:
+            raise InputError(f"id {number} is used for two objects; give each its own id")
+    return numbers
 
 
 def _size_text(shape: tuple[int, ...]) -> str:

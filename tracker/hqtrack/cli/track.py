@@ -60,8 +60,16 @@ def track(
     mask: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Image of the first frame's size: every value but 0 is an object. Or a folder of such. "
-            "May be repeated.",
+            help="Label image of the first frame: 0 is background, every other value is the id of an object. "
+            "Or a folder of label images. Repeat for more files.",
+            rich_help_panel=OBJECTS,
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Value of label images that is no object, such as 255 for void. May be repeated.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -96,7 +104,7 @@ def track(
         typer.Option(
             metavar="TEXT",
             help="An object's mask in a later frame, from which tracking goes on: "
-            "frame=30,object=1,mask=FILE, or with mask=none, box=X,Y,W,H or point=X,Y. May be repeated.",
+            "frame=30,object=ID,mask=FILE, or with mask=none, box=X,Y,W,H or point=X,Y. May be repeated.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -161,7 +169,8 @@ def track(
 
     Boxes and points become masks by the card's refiner; for a card without one, by HQ-SAM where its weights
     are here, else by the light refiner.
-    Objects count from 1: masks, then boxes, then points, then those of --object, by the frame they begin in.
+    The values of a mask are the ids of its objects, in all outputs. Boxes, points and colours get the lowest
+    free ids, which are printed.
 
     Ctrl+C completes the files with the frames so far, and says how to go on. The exit code is 0 when the
     video is done, 1 if it failed, 2 for wrong use, and 130 after Ctrl+C.
@@ -184,7 +193,9 @@ def track(
     """
     from hqtrack.video.corrections import read_correction
     from hqtrack.video.job import Job, VideoRun, absolute, open_source, read_job
+    from hqtrack.video.prompts import made_ids, numbered
 
+    notice = ""
     flags = {"overlay": overlay, "labels": labels, "rle": rle, "trajectories": trajectories, "csv": table}
     if resume:
         _refuse_settings(context)
@@ -209,9 +220,10 @@ def track(
                 "no output: --no-overlay leaves none; add --labels, --rle, --trajectories or --csv"
             )
         frames = open_source(job)
-        prompts = _prompts(frames, mask or [], box or [], point or [], later or [], select)
+        prompts = _prompts(frames, mask or [], box or [], point or [], later or [], ignore or [], select)
         corrections = [read_correction(text, frames.size) for text in correct or []]
-        job = replace(job, prompts=tuple(prompts), corrections=tuple(corrections))
+        notice = made_ids(prompts)
+        job = replace(job, prompts=tuple(numbered(prompts)), corrections=tuple(corrections))
     run = VideoRun(
         job,
         out,
@@ -222,6 +234,8 @@ def track(
         force=force,
         inputs=[*(mask or []), *_mask_files([*(later or []), *(correct or [])])],
     )
+    if notice:
+        typer.echo(notice, err=True)
     again = ["hqtrack", "track", source, "-o", str(out), "--resume"]
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
@@ -259,13 +273,20 @@ def _prompts(
     boxes: list[str],
     points: list[str],
     later: list[str],
+    ignore: list[int],
     select: bool,
 ) -> list[Prompt]:
     """Read the objects."""
     from hqtrack.video.prompts import read_prompts, select_boxes
 
     prompts = read_prompts(
-        masks=masks, boxes=boxes, points=points, objects=later, start=frames.start, size=frames.size
+        masks=masks,
+        boxes=boxes,
+        points=points,
+        objects=later,
+        start=frames.start,
+        size=frames.size,
+        ignore=ignore,
     )
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)

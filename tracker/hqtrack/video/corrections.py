@@ -12,8 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import InputError
 from hqtrack.images import Size
-from hqtrack.masks import Mask, Masks
-from hqtrack.video.prompts import Prompt, read_object
+from hqtrack.masks import MAX_ID, Mask, Masks
+from hqtrack.video.prompts import Prompt, numbered, read_object
 
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -23,7 +23,7 @@ class Correction:
     frame: Annotated[int, Field(ge=0)]
     """Index in the whole source."""
     object: Annotated[int, Field(ge=1)] | None = None
-    """Its number, from 1; None if all masks are right as they were tracked."""
+    """Its id; None if all masks are right as they were tracked."""
     prompt: Prompt | None = None
     """The object's mask, box or point; a mask without pixels says that it is not seen."""
 
@@ -58,21 +58,22 @@ def read_correction(text: str, size: Size) -> Correction:
     number = re.search(r"(?:^|,)\s*object=\s*([^,]*)", text)
     if number is None or not re.search(r"(?:^|,)\s*frame=", text):
         raise InputError(form)
-    if not re.fullmatch(r"[1-9]\d{0,2}", number[1]):
+    if not re.fullmatch(r"[1-9]\d{0,9}", number[1]) or int(number[1]) > MAX_ID:
         raise InputError(
-            f"correction {text!r}: object={number[1]} is not an object's number; they count from 1"
+            f"correction {text!r}: object={number[1]} is not an object's id; ids are numbers from 1"
         )
     rest = (text[: number.start()] + text[number.end() :]).lstrip(",")
     absent = re.fullmatch(r"\s*frame=(\d{1,15}),\s*mask=none", rest)
     if absent is not None:
-        nothing = np.zeros((1, *size), bool)
-        return Correction(int(absent[1]), int(number[1]), Prompt(int(absent[1]), masks=nothing))
+        return Correction(int(absent[1]), int(number[1]), Prompt(int(absent[1]), mask=np.zeros(size, bool)))
     try:
         prompts = read_object(rest, 0, size)
     except InputError as error:
         raise InputError(str(error).replace(f"object {rest!r}", f"correction {text!r}")) from None
-    if len(prompts) != 1 or (prompts[0].masks is not None and len(prompts[0].masks) != 1):
-        raise InputError(f"correction {text!r}: its mask must show one object: one value besides 0")
+    if len(prompts) > 1:
+        prompts = [prompt for prompt in prompts if prompt.id == int(number[1])]
+    if len(prompts) != 1:
+        raise InputError(f"correction {text!r}: its mask must show one object, or have its id as a value")
     return Correction(prompts[0].frame, int(number[1]), prompts[0])
 
 
@@ -88,18 +89,17 @@ def check_corrections(
     Raises:
         InputError: They do not.
     """
-    begins = [
-        prompt.frame for prompt in prompts for _ in range(1 if prompt.masks is None else len(prompt.masks))
-    ]
+    begins = {prompt.id: prompt.frame for prompt in numbered(prompts)}
     for correction in corrections:
         frame, number = correction.frame, correction.object
         if frame < start or (end is not None and frame >= end) or (frame - start) % stride:
             raise InputError(
                 f"a correction is for frame {frame}, which is not among the frames that are read"
             )
-        if number is not None and number > len(begins):
-            raise InputError(f"a correction is for object {number}, but there are only {len(begins)} objects")
-        begin = begins[0 if number is None else number - 1]
+        if number is not None and number not in begins:
+            known = ", ".join(map(str, begins))
+            raise InputError(f"a correction is for object {number}, but the ids of the objects are {known}")
+        begin = min(begins.values()) if number is None else begins[number]
         if frame < begin or (number is not None and frame == begin):
             raise InputError(
                 f"a correction of frame {frame} is for object {number or 1}, which begins in frame {begin}: "
@@ -114,7 +114,7 @@ def corrected(masks: Masks, given: Sequence[tuple[int, Mask]]) -> Masks:
 
     Args:
         masks: (N, H, W) bool, disjoint; not changed.
-        given: Numbers of objects, from 1, with their masks (H, W) bool.
+        given: Places of objects among the masks, from 1, with their masks (H, W) bool.
 
     Returns:
         (N, H, W) bool, disjoint.

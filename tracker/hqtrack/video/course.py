@@ -13,7 +13,7 @@ from hqtrack.masks import Masks
 from hqtrack.video.corrections import Correction, corrected
 from hqtrack.video.journal import ChangedSourceError, Journal
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import Prompt
+from hqtrack.video.prompts import Prompt, numbered, objects_of
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked import Tracked
 
@@ -60,11 +60,12 @@ def track_frames(
                 f"first one {size[1]} x {size[0]}; make all frames the same size"
             )
         if journal is not None and journal.left:
-            tracked = journal.past(frame)
+            tracked = journal.past(frame, course.objects)
             if course.is_reference(frame.index) or journal.left == 0:
                 course.know(frame.index, frame.image, tracked.masks)
         else:
-            tracked = Tracked(frame, course.step(frame.index, frame.image))
+            masks = course.step(frame.index, frame.image)
+            tracked = Tracked(frame, masks, objects=course.objects[: len(masks)])
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(
@@ -95,7 +96,10 @@ class Course:
         maker: MaskMaker,
         corrections: Sequence[Correction] = (),
     ) -> None:
-        self._tracker, self._prompts, self._maker, self._corrections = tracker, prompts, maker, corrections
+        self._tracker, self._maker, self._corrections = tracker, maker, corrections
+        self._prompts = numbered(prompts)
+        self.objects = objects_of(prompts)
+        """All objects, in the order in which they join."""
         self._last_correction = max((each.frame for each in corrections), default=-1)
         self._references: list[tuple[Image, Masks]] = []
         tracker.reset()
@@ -115,7 +119,7 @@ class Course:
         """
         if len(masks):
             self._remember(index, image, masks)
-            _tell(self._tracker, image, masks)
+            self._tell(image, masks)
 
     def step(self, index: int, image: Image) -> Masks:
         """Track to a frame, let objects join there, and correct it.
@@ -135,7 +139,7 @@ class Course:
             self._remember(index, image, masks)
             self._tracker.reset()
             for reference in self._references:
-                _tell(self._tracker, *reference)
+                self._tell(*reference)
         elif joining:
             self._remember(index, image, masks)
         if index >= self._last_correction:
@@ -147,31 +151,37 @@ class Course:
             tracking = self._tracker.object_count > 0
             return self._tracker.track(image) if tracking else np.zeros((0, *image.shape[:2]), bool)
         given = self._maker.masks(image, joining)
-        if self._tracker.object_count:
-            return self._tracker.add_objects(image, given)
-        return self._tracker.initialize(image, given)
+        return self._join(image, given)
+
+    def _join(self, image: Image, masks: Masks) -> Masks:
+        """Start the tracker with the next objects, or let them join in."""
+        earlier = self._tracker.object_count
+        ids = [each.id for each in self.objects[earlier : earlier + len(masks)]]
+        if earlier:
+            return self._tracker.add_objects(image, masks, ids=ids)
+        return self._tracker.initialize(image, masks, ids=ids)
 
     def _correct(self, image: Image, masks: Masks, given: Sequence[Correction]) -> Masks:
         named = [
-            (each.object, self._maker.masks(image, [each.prompt])[0])
+            (self._place(each.object), self._maker.masks(image, [each.prompt])[0])
             for each in given
             if each.object is not None and each.prompt is not None
         ]
         return corrected(masks, named)
+
+    def _place(self, number: int) -> int:
+        """Return the place of the object of an id among the masks, from 1."""
+        return 1 + [each.id for each in self.objects].index(number)
 
     def _remember(self, index: int, image: Image, masks: Masks) -> None:
         """Keep a reference for the corrections to come."""
         if index <= self._last_correction:
             self._references.append((image, masks))
 
-
-def _tell(tracker: HQTrack, image: Image, masks: Masks) -> None:
-    """Tell the tracker the masks of a frame; those that it does not know yet join."""
-    earlier = tracker.object_count
-    if len(masks) == earlier:
-        tracker.add_reference(image, masks)
-    elif earlier == 0:
-        tracker.initialize(image, masks)
-    else:
-        tracker.add_reference(image, masks[:earlier])
-        tracker.add_objects(image, masks[earlier:])
+    def _tell(self, image: Image, masks: Masks) -> None:
+        """Tell the tracker the masks of a frame; those that it does not know yet join."""
+        earlier = self._tracker.object_count
+        if earlier:
+            self._tracker.add_reference(image, masks[:earlier])
+        if len(masks) > earlier:
+            self._join(image, masks[earlier:])

@@ -47,7 +47,8 @@ def colour_of(label: int) -> tuple[int, int, int]:
         >>> colour_of(1)
         (255, 0, 0)
     """
-    red, green, blue = (int(value) for value in palette()[label])
+    # Ids beyond the palette begin again at its first colour.
+    red, green, blue = (int(value) for value in palette()[(label - 1) % 255 + 1])
     brightest = max(red, green, blue, 1)
     return red * 255 // brightest, green * 255 // brightest, blue * 255 // brightest
 
@@ -57,15 +58,17 @@ def draw_masks(
     masks: npt.ArrayLike,
     *,
     labels: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
     colours: Sequence[tuple[int, int, int]] | None = None,
 ) -> Image:
-    """Draw masks over an image: each object tinted and outlined in its colour, with its number in white.
+    """Draw masks over an image: each object tinted and outlined in its colour, with its name in white.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         masks: (N, H, W) bool.
-        labels: Number of each object; 1 to N if not given.
-        colours: RGB colour of each object; those of the numbers if not given.
+        labels: Id of each object; 1 to N if not given.
+        names: What is written on each object; its id if not given.
+        colours: RGB colour of each object; those of the ids if not given.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -74,8 +77,9 @@ def draw_masks(
     if masks.ndim != 3 or masks.shape[1:] != image.shape[:2]:
         raise InputError(f"masks {masks.shape} do not fit an image {image.shape}; they must be (N, H, W)")
     drawn = image.copy()
-    names = range(1, len(masks) + 1) if labels is None else labels
-    paints = [colour_of(label) for label in names] if colours is None else colours
+    ids = range(1, len(masks) + 1) if labels is None else labels
+    texts = [str(number) for number in ids] if names is None else names
+    paints = [colour_of(label) for label in ids] if colours is None else colours
     thickness = max(1, round(min(image.shape[:2]) / 400))
     boxes = [box_of(mask) for mask in masks]
     for paint, mask, box in zip(paints, masks, boxes, strict=True):
@@ -87,9 +91,9 @@ def draw_masks(
         cv2.copyTo(cv2.LUT(part, _tint(paint)), crop, part)
         outline, _ = cv2.findContours(crop, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
         cv2.drawContours(drawn, outline, -1, paint, thickness)
-    for label, mask, box in zip(names, masks, boxes, strict=True):
-        if box is not None:  # numbers last, so that no mask covers them
-            write_text(drawn, str(label), _middle(mask, box))
+    for text, mask, box in zip(texts, masks, boxes, strict=True):
+        if box is not None:  # texts last, so that no mask covers them
+            write_text(drawn, text, _middle(mask, box))
     return drawn
 
 

@@ -24,7 +24,7 @@ from hqtrack.video.folder import OutputFolder
 from hqtrack.video.journal import ChangedSourceError, Job, Journal, has_unfinished, read_job
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.outputs import WRITERS, Outputs, earlier_files, facts_of
-from hqtrack.video.prompts import Prompt, check_frames
+from hqtrack.video.prompts import Prompt, check_frames, objects_of
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 from hqtrack.video.tracked import Tracked
 
@@ -33,6 +33,9 @@ __all__ = ["Job", "Outcome", "Prompt", "VideoRun", "open_source", "read_job"]
 
 WAITING = 4
 """Tracked frames that wait at most until they are written."""
+
+HIGHEST_LABEL = (1 << 16) - 1
+"""Of a label image of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class VideoRun:
         if not job.outputs or not set(job.outputs) <= set(WRITERS):
             raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
         self._check_prompts()
+        self._check_ids()
         self._resume, self._force = resume, force
         self._inputs = [*self.frames.files, *inputs]
         self._check_outputs()
@@ -119,6 +123,15 @@ class VideoRun:
         end = frames.end if frames.indices is None else frames.indices.stop
         check_frames(prompts, frames.start, end, frames.stride)
         check_corrections(self.job.corrections, prompts, frames.start, end, frames.stride)
+
+    def _check_ids(self) -> None:
+        """Check that label images can hold all ids."""
+        highest = max(each.id for each in objects_of(self.job.prompts))
+        if "labels" in self.job.outputs and highest > HIGHEST_LABEL:
+            raise InputError(
+                f"id {highest}: label images hold ids up to {HIGHEST_LABEL} (16 bits); leave out --labels or "
+                "give the object a smaller id"
+            )
 
     def _check_outputs(self) -> None:
         """Check that nothing is overwritten that should not be."""
@@ -193,7 +206,9 @@ class VideoRun:
             written, objects, last = written + 1, len(tracked.masks), tracked.frame.index
 
         try:
-            outputs = Outputs(self.job.outputs, self.out, facts_of(self.frames), folder.note)
+            outputs = Outputs(
+                self.job.outputs, self.out, facts_of(self.frames, objects_of(self.job.prompts)), folder.note
+            )
             # Frames are read ahead and written behind, while the tracker is at the ones between.
             with Backlog(write, WAITING) as backlog:
                 course = track_frames(

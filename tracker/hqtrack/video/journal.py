@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -24,13 +24,14 @@ from hqtrack.cards import DEFAULT_CARD
 from hqtrack.errors import DataError, InputError, naming
 from hqtrack.video.corrections import Correction
 from hqtrack.video.lines import Line, line_of, parsed
+from hqtrack.video.objects import TrackedObject
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked import Tracked
 
 SETTINGS = "unfinished.json"
 FRAMES = "unfinished.jsonl"
-VERSION = 1
+VERSION = 2
 
 
 KEPT_EVERY = 5.0
@@ -120,8 +121,8 @@ class Journal:
         journal._file = journal._path.open("ab")
         return journal
 
-    def past(self, frame: Frame) -> Tracked:
-        """Return the masks that the next frame of an earlier run has.
+    def past(self, frame: Frame, objects: Sequence[TrackedObject] | None = None) -> Tracked:
+        """Return the masks that the next frame of an earlier run has, of the first ones of `objects`.
 
         Raises:
             ChangedSourceError: The frame is not the one that was tracked then.
@@ -133,7 +134,8 @@ class Journal:
                 f"frame {frame.name} is not the one that was tracked before: the source has changed; "
                 "start anew with --force"
             )
-        return Tracked(frame, line.decoded(), line.run_lengths)
+        known = None if objects is None else objects[: len(line.masks)]
+        return Tracked(frame, line.decoded(), line.run_lengths, objects=known)
 
     def append(self, tracked: Tracked) -> None:
         """Record a frame."""

@@ -57,15 +57,15 @@ class MaskMaker:
         return cls(partial(build_refiner, find_refiner(), device=tracker.device, dtype=tracker.dtype))
 
     def masks(self, image: Image, prompts: Sequence[Prompt]) -> Masks:
-        """Return the masks (N, H, W) of all objects that prompts name in a frame (H, W, 3); they may overlap.
+        """Return the masks (N, H, W) of N prompts in a frame (H, W, 3); they may overlap.
 
         Raises:
             InputError: Nothing is found at a point.
             WeightsError: The refiner's weights are missing or damaged.
         """
-        described = [prompt for prompt in prompts if prompt.masks is None]
+        described = [prompt for prompt in prompts if prompt.mask is None]
         made = iter(self._made(image, described) if described else ())
-        return np.concatenate([next(made)[None] if p.masks is None else p.masks for p in prompts])
+        return np.stack([next(made) if prompt.mask is None else prompt.mask for prompt in prompts])
 
     def _made(self, image: Image, prompts: Sequence[Prompt]) -> list[Mask]:
         """Return the mask (H, W) of each prompt that is a box, points, or both."""

@@ -27,7 +27,8 @@ from PIL import Image as Pillow
 
 from hqtrack.errors import DataError, HQTrackError, naming
 from hqtrack.images import Image
-from hqtrack.video.drawing import draw_masks, palette
+from hqtrack.video.drawing import colour_of, draw_masks, palette
+from hqtrack.video.objects import TrackedObject
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.timecode import move_timecode
 from hqtrack.video.tracked import Tracked
@@ -61,14 +62,21 @@ class VideoFacts:
     """Of the first frame that is written."""
     lost_timecode: str | None = None
     """Timecode of a source that cannot count the frames that are written."""
+    objects: Sequence[TrackedObject] = ()
+    """All objects that may join, where they are known before."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether a person named or coloured an object."""
+        return any(each.name or each.colour for each in self.objects)
 
 
-def facts_of(source: FrameSource) -> VideoFacts:
-    """Return what an overlay keeps of a source, counted from the first frame that is read of it."""
+def facts_of(source: FrameSource, objects: Sequence[TrackedObject] = ()) -> VideoFacts:
+    """Return what outputs keep of a source, counted from the first frame that is read of it."""
     given = source.timecode
     kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
     lost = given if kept is None else None
-    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost)
+    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost, objects)
 
 
 class Writer(ABC):
@@ -138,7 +146,15 @@ class OverlayVideo(Writer):
     def write(self, tracked: Tracked) -> None:
         """Draw and encode a frame."""
         frame = tracked.frame
-        image = _even(draw_masks(frame.image, tracked.masks))
+        objects = tracked.objects
+        drawn = draw_masks(
+            frame.image,
+            tracked.masks,
+            # OpenCV has no letters beyond ASCII.
+            names=[each.name if each.name.isascii() and each.name else str(each.id) for each in objects],
+            colours=[each.colour or colour_of(each.id) for each in objects],
+        )
+        image = _even(drawn)
         with self._errors():
             if self._container is None:
                 self._begin = frame.time
@@ -225,9 +241,10 @@ def _even(image: Image) -> Image:
 
 
 class LabelImages(Writer):
-    """A PNG for each frame, with its name: 0 background, i object i, in a palette's colours.
+    """A PNG for each frame, with its name: 0 background, else the object's id, in a palette's colours.
 
-    A finished image stays when the rest is discarded.
+    Where an id is above 255 the images are grey with 16 bits, and cannot hold ids above 65535. A finished
+    image stays when the rest is discarded.
     """
 
     name = "labels"
@@ -236,8 +253,12 @@ class LabelImages(Writer):
     def write(self, tracked: Tracked) -> None:
         """Write the frame's label image."""
         self.path.mkdir(parents=True, exist_ok=True)
-        labels = Pillow.fromarray(tracked.labels, "P")
-        labels.putpalette(palette().tobytes())
+        highest = max((each.id for each in [*self._facts.objects, *tracked.objects]), default=0)
+        if highest > 255:
+            labels = Pillow.fromarray(tracked.labels.astype(np.uint16))
+        else:
+            labels = Pillow.fromarray(tracked.labels, "P")
+            labels.putpalette(palette().tobytes())
         labels.save(self._part_of_image(), format="PNG")
         self._name(self._part_of_image(), self.path / f"{Path(tracked.frame.name).stem}.png")
 
@@ -274,8 +295,8 @@ class _TextFile(Writer):
 class CocoMasks(_TextFile):
     """A COCO data set of all masks: images, annotations of the visible objects, a category for each object.
 
-    An image's id is the frame's index in the source, a category's id is the object's number. The file has one
-    image or annotation a line.
+    An image's id is the frame's index in the source, a category's id and name are the object's. The file
+    has one image or annotation a line.
     """
 
     name = "masks.json"
@@ -286,7 +307,7 @@ class CocoMasks(_TextFile):
             folder / "masks.annotations.part"
         )  # the second of two lists that grow side by side
         self._second: IO[str] = self._annotations.open("w", encoding="utf-8", newline="\n")
-        self._objects = 0
+        self._objects: Sequence[TrackedObject] = ()
         self._images_written = self._annotations_written = 0
         self._file.write('{\n"images": [')
 
@@ -302,15 +323,14 @@ class CocoMasks(_TextFile):
             "time": round(float(frame.time), 6),
         }
         self._images_written = _item(self._file, self._images_written, entry)
-        self._objects = len(tracked.masks)
-        forms = zip(tracked.boxes, tracked.run_lengths, strict=True)
-        for number, (box, run_lengths) in enumerate(forms, start=1):
+        self._objects = tracked.objects
+        for each, box, run_lengths in zip(tracked.objects, tracked.boxes, tracked.run_lengths, strict=True):
             if box is None:
                 continue
             entry = {
                 "id": self._annotations_written + 1,
                 "image_id": frame.index,
-                "category_id": number,
+                "category_id": each.id,
                 "segmentation": run_lengths,
                 "bbox": box[:4],
                 "area": box[4],
@@ -321,7 +341,10 @@ class CocoMasks(_TextFile):
     def finish(self) -> None:
         """Put the lists together."""
         self._second.close()
-        categories = [{"id": number, "name": f"object {number}"} for number in range(1, self._objects + 1)]
+        categories = [
+            {"id": each.id, "name": each.title} | ({"color": each.colour} if each.colour else {})
+            for each in self._objects
+        ]
         self._file.write(f'\n],\n"categories": {json.dumps(categories)},\n"annotations": [')
         with self._annotations.open(encoding="utf-8") as file:
             shutil.copyfileobj(file, self._file)
@@ -369,8 +392,8 @@ class Trajectories(Writer):
         joined = len(self._files)
         for (_, file), mask in zip(self._files, tracked.masks[:joined], strict=True):
             self._write_region(file, [self._mask(mask.astype(np.uint8), optimize=True)])
-        for number in range(joined + 1, len(tracked.masks) + 1):
-            part = self.path / f"{number:03d}.txt.part"
+        for each in tracked.objects[joined:]:
+            part = self.path / f"{each.id:03d}.txt.part"
             file = part.open("w", encoding="ascii", newline="\n")
             self._files.append((part, file))
             self._write_region(file, [self._special(0)] * self._frames + [self._special(1)])
@@ -393,7 +416,8 @@ class Trajectories(Writer):
 class BoxTable(_TextFile):
     """A CSV table of boxes and areas in pixels: a row for each object in each frame since it began.
 
-    The box of an object that is not seen is left blank, and its area is 0.
+    The box of an object that is not seen is left blank, and its area is 0. Where a person named or coloured
+    objects, two further columns have it.
     """
 
     name = "boxes.csv"
@@ -402,14 +426,16 @@ class BoxTable(_TextFile):
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
         super().__init__(folder, facts)
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(self.columns)
+        self._rows.writerow(self.columns + (("name", "colour") if facts.marked else ()))
 
     def write(self, tracked: Tracked) -> None:
         """Write a row for each object."""
         frame = tracked.frame
-        for number, box in enumerate(tracked.boxes, start=1):
+        for each, box in zip(tracked.objects, tracked.boxes, strict=True):
             row = box or ("", "", "", "", 0)
-            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", number, *row))
+            colour = "#{:02x}{:02x}{:02x}".format(*each.colour) if each.colour else ""
+            marks = (each.name, colour) if self._facts.marked else ()
+            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", each.id, *row, *marks))
 
 
 def _remove(path: Path) -> None:

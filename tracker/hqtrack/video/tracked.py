@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hqtrack.masks import LabelMap, Mask, Masks, Rle, box_of, label_map, rle_encode
+from hqtrack.masks import Mask, Masks, Rle, box_of, label_map, rle_encode
+from hqtrack.video.objects import TrackedObject, unnamed
 from hqtrack.video.sources import Frame
 
 Box = tuple[int, int, int, int, int]
@@ -20,17 +23,28 @@ class Tracked:
         frame: The frame.
         masks: (N, H, W) bool, disjoint; that of an object that is not seen is empty.
         run_lengths: The masks in this form, where it is known already.
+        objects: Id, name and colour of each mask's object; by default objects 1 to N.
     """
 
-    def __init__(self, frame: Frame, masks: Masks, run_lengths: Sequence[Rle] | None = None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        masks: Masks,
+        run_lengths: Sequence[Rle] | None = None,
+        *,
+        objects: Sequence[TrackedObject] | None = None,
+    ) -> None:
         self.frame = frame
         self.masks = masks
+        self.objects = unnamed(len(masks)) if objects is None else objects
         self._known_run_lengths = run_lengths
 
     @cached_property
-    def labels(self) -> LabelMap:
-        """(H, W) uint8: 0 background, i object i."""
-        return label_map(self.masks)
+    def labels(self) -> npt.NDArray[np.integer[Any]]:
+        """(H, W): 0 background, else the object's id; the smallest unsigned type that holds all ids."""
+        values = np.array([0, *(each.id for each in self.objects)])
+        table: npt.NDArray[np.integer[Any]] = values.astype(np.min_scalar_type(int(values.max())))
+        return table[label_map(self.masks)]
 
     @cached_property
     def run_lengths(self) -> Sequence[Rle]:

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 
 from hqtrack.cards import DEFAULT_CARD
 from hqtrack.errors import InputError
+from hqtrack.video.objects import TrackedObject
 from hqtrack.video.outputs import Outputs, facts_of
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked import Tracked
@@ -101,25 +102,35 @@ def _write_outputs(
     session: Session, kinds: Sequence[str], folder: Path, count: int, progress: Callable[[float], None]
 ) -> None:
     source = open_frames(session.source, end=count)
-    outputs = Outputs(kinds, folder, facts_of(source))
+    objects = _objects(session)
+    outputs = Outputs(kinds, folder, facts_of(source, objects))
     try:
         for frame in source:
-            outputs.write(Tracked(frame, session.record.masks(frame.index)))
+            masks = session.record.masks(frame.index)
+            outputs.write(Tracked(frame, masks, objects=objects[: len(masks)]))
             progress((frame.index + 1) / count)
         outputs.finish()
     finally:
         outputs.discard()
 
 
+def _objects(session: Session) -> list[TrackedObject]:
+    """Return the tracked objects with their names and colours of now."""
+    now = {thing.key: thing for thing in session.things}
+    things = [now.get(thing.key, thing) for thing in session.tracked.things]
+    return [TrackedObject(number, each.name, each.colour) for number, each in enumerate(things, start=1)]
+
+
 def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
     """Write the masks that a person gave; gives the options that name them where they will be."""
     folder.mkdir()
     words = []
+    objects = _objects(session)
     for number, thing in enumerate(session.tracked.things, start=1):
         if thing.first.frame >= len(session.record):
             continue
         name = _write_mask(session, folder, number, thing.first)
-        words += ["--object", f"frame={thing.first.frame},mask={final / name}"]
+        words += ["--object", f"frame={thing.first.frame},mask={final / name}{_marks(objects[number - 1])}"]
         for region in thing.corrections:
             if region.frame < len(session.record):
                 name = _write_mask(session, folder, number, region)
@@ -128,6 +139,14 @@ def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
     for frame in session.tracked.gone_on:
         words += ["--correct", f"frame={frame}"]
     return words
+
+
+def _marks(each: TrackedObject) -> str:
+    """Return the parts of an option that keep an object's id, name and colour."""
+    colour = ",colour=#{:02x}{:02x}{:02x}".format(*each.colour) if each.colour else ""
+    # A comma would end the name.
+    name = f",name={each.name.replace(',', ' ')}" if each.name else ""
+    return f",id={each.id}{name}{colour}"
 
 
 def _write_mask(session: Session, folder: Path, number: int, region: Region) -> str:

@@ -142,22 +142,31 @@ class Tracking:
             return None
         last = plan.start - 1
         given = [
-            (each.object, each.prompt.masks[0])
+            (each.object, each.prompt.mask)
             for each in corrections
-            if each.frame == last and each.object and each.prompt and each.prompt.masks is not None
+            if each.frame == last and each.object and each.prompt and each.prompt.mask is not None
         ]
         return corrected(self._opened.session.record.masks(last), given)
 
 
 def prompts_of(session: Session, things: Things) -> list[Prompt]:
     """Return what `hqtrack track` is told of where objects begin."""
-    return [Prompt(each.first.frame, masks=each.first.mask(session.size)[None]) for each in things]
+    return [
+        Prompt(
+            each.first.frame,
+            mask=each.first.mask(session.size),
+            id=number,
+            name=each.name,
+            colour=each.colour,
+        )
+        for number, each in enumerate(things, start=1)
+    ]
 
 
 def corrections_of(session: Session, plan: Plan) -> list[Correction]:
     """Return what `hqtrack track` is told of corrected frames."""
     said = [
-        Correction(region.frame, number, Prompt(region.frame, masks=region.mask(session.size)[None]))
+        Correction(region.frame, number, Prompt(region.frame, mask=region.mask(session.size)))
         for number, thing in enumerate(plan.tracked.things, start=1)
         for region in thing.corrections
     ]

@@ -1,0 +1,22 @@
+"""What a user says of objects, from label images, boxes and points to one prompt for each object."""
+
+from hqtrack.video.prompts.label_images import read_label_image, read_masks
+from hqtrack.video.prompts.prompt import Prompt, made_ids, numbered, objects_of
+from hqtrack.video.prompts.reading import check_frames, read_prompts
+from hqtrack.video.prompts.texts import read_box, read_object, read_point
+from hqtrack.video.prompts.window import select_boxes
+
+__all__ = [
+    "Prompt",
+    "check_frames",
+    "made_ids",
+    "numbered",
+    "objects_of",
+    "read_box",
+    "read_label_image",
+    "read_masks",
+    "read_object",
+    "read_point",
+    "read_prompts",
+    "select_boxes",
+]

@@ -1,0 +1,100 @@
+"""From what a user says about objects (mask files, boxes, points) to prompts.
+
+All of it is read and checked before tracking starts. Boxes and points become masks when their frame comes
+(`hqtrack.video.mask_maker`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hqtrack.errors import InputError
+from hqtrack.images import Size, images_in
+from hqtrack.masks import MAX_OBJECTS
+from hqtrack.video.prompts.label_images import read_label_image
+from hqtrack.video.prompts.prompt import Prompt
+from hqtrack.video.prompts.texts import read_box, read_object, read_point
+
+logger = logging.getLogger(__name__)
+
+
+def read_prompts(
+    *,
+    masks: Sequence[str | Path] = (),
+    boxes: Sequence[str] = (),
+    points: Sequence[str] = (),
+    objects: Sequence[str] = (),
+    start: int,
+    size: Size,
+    ignore: Sequence[int] = (),
+) -> list[Prompt]:
+    """Read what a user wrote.
+
+    Args:
+        masks: Images or folders of them; every value but 0 in one of them is an object.
+        boxes: "x,y,width,height" each.
+        points: "x,y" each.
+        objects: See `read_object`.
+        start: The first frame.
+        size: Height and width of the frames.
+        ignore: Values of label images that are background.
+
+    Returns:
+        In the order in which objects join: by frame, then as given, masks before boxes before points. Those
+        of boxes, points and colours have no ids yet (see `numbered`).
+
+    Raises:
+        InputError: A text cannot be understood, or what it says does not fit into the frame.
+        DataError: A mask file cannot be read.
+    """
+
+    def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
+        return [prompt for file in _files(path) for prompt in read_label_image(file, size, frame, ignore)]
+
+    prompts = [prompt for name in masks for prompt in read_file(Path(name), size, start)]
+    prompts += [Prompt(start, box=read_box(text, size), origin=f"box {text}") for text in boxes]
+    prompts += [Prompt(start, points=(read_point(text, size),), origin=f"point {text}") for text in points]
+    prompts += [prompt for text in objects for prompt in read_object(text, start, size, read_file)]
+    if len(prompts) > MAX_OBJECTS:
+        raise InputError(f"{len(prompts)} objects are too many; track at most {MAX_OBJECTS} in one video")
+    return sorted(_apart(prompts), key=lambda prompt: prompt.frame)
+
+
+def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Take the ids away from objects of several files that have the same."""
+    uses = Counter(prompt.id for prompt in prompts if prompt.id is not None and prompt.mask is not None)
+    several = [number for number, count in uses.items() if count > 1]
+    if several:
+        values = ", ".join(map(str, sorted(several)[:8]))
+        logger.warning("several mask files have the value %s: their objects get new ids", values)
+    return [replace(each, id=None) if each.id in several else each for each in prompts]
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a mask file, or the images of a folder."""
+    return images_in(path) if path.is_dir() else [path]
+
+
+def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride: int) -> None:
+    """Check that there are objects, and that the frames in which they begin are among those that are read.
+
+    Raises:
+        InputError: They are not.
+    """
+    if not prompts:
+        raise InputError("no object: say what to track with --mask, --box, --point, --object or --select")
+    for prompt in prompts:
+        frame = prompt.frame
+        if frame < start or (end is not None and frame >= end):
+            last = "the end" if end is None else f"{start + (end - 1 - start) // stride * stride}"
+            raise InputError(f"an object begins in frame {frame}, but frames {start} to {last} are read")
+        if (frame - start) % stride:
+            before = frame - (frame - start) % stride
+            raise InputError(
+                f"an object begins in frame {frame}, which is left out: with start {start} and "
+                f"stride {stride} the nearest are {before} and {before + stride}"
+            )
