@@ -22,6 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "nets cards",
         "zoo",
         "propagation refinement",
+        "engines",
         "tracker",
         "hqtrack",
         "vot video scenes",

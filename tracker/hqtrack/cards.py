@@ -191,7 +191,7 @@ class Card:
     title: Text
     """One line for tables: what the system is, in the paper's words."""
     network: Text
-    """A name that `hqtrack.nets.build` knows."""
+    """A network that the engine knows; for "vmos" a name that `hqtrack.nets.build` knows."""
     weights: Weights
     base: Text = ""
     """The card that this one builds on; `read_card` has filled in what is taken from there."""
@@ -209,6 +209,8 @@ class Card:
     published systems resize logits."""
     paradigm: Paradigm = "joint"
     refiner: Annotated[Refiner | None, BeforeValidator(_none_if_off)] = None
+    engine: Text = "vmos"
+    """What propagates: a name of `hqtrack.engines.engine_names`."""
 
     @property
     def all_weights(self) -> tuple[Weights, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +12,11 @@ import torch
 
 from hqtrack import zoo
 from hqtrack.cards import Card
+from hqtrack.engines import Engine, Start, load_engine, vmos
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
-from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
-from hqtrack.propagation import Propagator
-from hqtrack.propagation.frame import EdgeLimits
-from hqtrack.propagation.rules import build_rules
 from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -38,7 +34,7 @@ class HQTrack:
 
     Args:
         card: The system: memory, input size, paradigm.
-        network: The card's propagation network with its weights.
+        network: The card's propagation network with its weights, or what starts another engine for a video.
         refiner: Refines the masks, for output and, where the card says so, for memory; None leaves them as
             they were propagated.
         device: "auto" takes CUDA, then MPS, then the CPU; or a device's name, such as "cuda:1".
@@ -54,7 +50,7 @@ class HQTrack:
     def __init__(
         self,
         card: Card,
-        network: PropagationNetwork,
+        network: PropagationNetwork | Start,
         *,
         refiner: MaskRefiner | None = None,
         device: str | torch.device = "auto",
@@ -63,13 +59,13 @@ class HQTrack:
         self.card = card
         self.device = find_device(device)
         self.dtype = find_dtype(precision, self.device)
-        network = folded(network.eval())
-        network = network.to(self.device, self.dtype).to(memory_format=network.memory_format)
-        self._network = network
+        if isinstance(network, PropagationNetwork):
+            network = vmos.starter(card, network, device=self.device, dtype=self.dtype)
+        self._start: Start = network
         self._refiner = refiner
         remembered = card.refiner is not None and card.refiner.remembered
         self._refinement = RefinementPolicy(refiner, remembered=remembered)
-        self._propagator: Propagator | None = None
+        self._engine: Engine | None = None
         self._size = (0, 0)
         self._ids: list[int] = []
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
@@ -103,16 +99,17 @@ class HQTrack:
         settings = zoo.load_card(card, **overrides)
         found = find_device(device)
         dtype = find_dtype(precision, found)
-        network = zoo.load_network(settings, None if weights is None else Path(weights))
+        file = None if weights is None else Path(weights)
+        start = load_engine(settings, file, device=found, dtype=dtype)
         refiner = None
         if settings.refiner is not None:
             refiner = build_refiner(settings.refiner, device=found, dtype=dtype)
-        return cls(settings, network, refiner=refiner, device=found, precision=precision)
+        return cls(settings, start, refiner=refiner, device=found, precision=precision)
 
     @property
     def object_count(self) -> int:
         """Number of objects tracked now."""
-        return self._propagator.count if self._propagator else 0
+        return self._engine.count if self._engine else 0
 
     @property
     def ids(self) -> npt.NDArray[np.int64]:
@@ -153,18 +150,9 @@ class HQTrack:
         labels, count = _checked_masks(masks, image, earlier=0)
         numbers = _checked_ids(ids, count, earlier=[])
         self.reset()
-        propagator = Propagator(
-            self._network,
-            memory=self.card.memory,
-            limits=EdgeLimits(self.card.max_long_edge, self.card.min_short_edge),
-            rules=partial(build_rules, self.card.rules),
-            guided_outlines=self.card.guided_outlines,
-            paradigm=self.card.paradigm,
-            device=self.device,
-            dtype=self.dtype,
-        )
-        propagator.add(image, labels, count)
-        self._propagator, self._size, self._shown = propagator, image.shape[:2], labels
+        engine = self._start()
+        engine.add(image, labels, count)
+        self._engine, self._size, self._shown = engine, image.shape[:2], labels
         self._ids = numbers
         return masks_of(labels, count)
 
@@ -182,13 +170,13 @@ class HQTrack:
             StateError: There is nothing to track yet.
             InputError: The image cannot be used, or has another size than the first.
         """
-        propagator = self._started("track")
+        engine = self._started("track")
         image = self._checked_frame(image)
-        found = propagator.find(image)
-        answer = self._refinement.answer(image, found.labels, found.outlined, propagator.count)
-        propagator.remember(answer.remembered)
+        found = engine.find(image)
+        answer = self._refinement.answer(image, found.labels, found.outlined, engine.count)
+        engine.remember(answer.remembered)
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
-        return masks_of(self._shown, propagator.count)
+        return masks_of(self._shown, engine.count)
 
     def add_objects(
         self,
@@ -216,17 +204,17 @@ class HQTrack:
             StateError: There is no video yet.
             InputError: The image or masks cannot be used; the tracker is as it was.
         """
-        propagator = self._started("add_objects")
+        engine = self._started("add_objects")
         image = self._checked_frame(image)
-        labels, count = _checked_masks(masks, image, earlier=propagator.count)
+        labels, count = _checked_masks(masks, image, earlier=engine.count)
         numbers = _checked_ids(ids, count, earlier=self._ids)
-        if not propagator.is_at(image):
+        if not engine.is_at(image):
             self.track(image)
-        earlier = masks_of(self._shown, propagator.count)
-        propagator.add(image, labels, count)
+        earlier = masks_of(self._shown, engine.count)
+        engine.add(image, labels, count)
         self._ids = [*self._ids, *numbers]
         self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
-        return masks_of(self._shown, propagator.count)
+        return masks_of(self._shown, engine.count)
 
     def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
         """Tell the masks of all objects in a frame, for example to take up a video that was interrupted.
@@ -241,29 +229,29 @@ class HQTrack:
             StateError: There is no video yet.
             InputError: The image or masks cannot be used; the tracker is as it was.
         """
-        propagator = self._started("add_reference")
+        engine = self._started("add_reference")
         image = self._checked_frame(image)
         known = as_bool(masks)
-        if known.shape != (propagator.count, *self._size):
+        if known.shape != (engine.count, *self._size):
             raise InputError(
-                f"masks must have the shape {(propagator.count, *self._size)}, one for each object, "
+                f"masks must have the shape {(engine.count, *self._size)}, one for each object, "
                 f"not {known.shape}"
             )
         self._report = None
         self._shown = label_map(known)
-        propagator.add_reference(image, self._shown)
+        engine.add_reference(image, self._shown)
 
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
-        self._propagator = None
+        self._engine = None
         self._ids = []
         self._report = None
         self._shown = np.zeros((0, 0), np.uint8)
 
-    def _started(self, call: str) -> Propagator:
-        if self._propagator is None:
+    def _started(self, call: str) -> Engine:
+        if self._engine is None:
             raise StateError(f"{call} needs a video: call initialize with the first frame and its masks")
-        return self._propagator
+        return self._engine
 
     def _checked_frame(self, image: Image) -> Image:
         image = _checked_image(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -53,8 +54,10 @@ def tracker_identifier(card: str) -> str:
     Example:
         >>> tracker_identifier("ms-aot-joint")
         'MS_AOT_JOINT'
+        >>> tracker_identifier("sam2.1-large")
+        'SAM2_1_LARGE'
     """
-    return FIRST_CARDS.get(card, card.replace("-", "_").upper())
+    return FIRST_CARDS.get(card, re.sub(r"\W", "_", card).upper())
 
 
 def needs_quotes(python: str) -> bool:

@@ -31,7 +31,8 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     path = Path(name_or_path)
     if path.suffix == ".toml":
         card = read_card(path, **overrides)
-        _check_network(card, path)
+        if card.engine == "vmos":
+            _check_network(card, path)
         return _beside(card, path.resolve().parent)
     names = card_names()
     name = str(name_or_path)

@@ -1,0 +1,200 @@
+"""SAM 2.1 as an engine finds what the library's own predictor finds, on random weights of a small network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
+
+from hqtrack.engines import sam2  # noqa: E402
+from hqtrack.engines.sam2 import SAM2, Hiera, configuration, starter  # noqa: E402
+from hqtrack.masks import label_map  # noqa: E402
+
+SIDE = 128
+SIZE = (60, 100)
+SMALL = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    torch.manual_seed(3)
+    config = configuration(SMALL, image_size=SIDE, memory_attention_num_layers=2)
+    model = transformers.Sam2VideoModel(config).eval()
+    with torch.no_grad():
+        # random weights call every object absent, and then no mask depends on memory
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(2.0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    rng = np.random.default_rng(5)
+    return rng.integers(0, 256, (40, *SIZE, 3), dtype=np.uint8)
+
+
+def square(top: int, left: int) -> np.ndarray:
+    mask = np.zeros(SIZE, bool)
+    mask[top : top + 20, left : left + 25] = True
+    return mask
+
+
+FIRST = np.stack([square(5, 10), square(30, 60)])
+LATER = square(35, 5)
+
+
+def engine_of(model: Any) -> SAM2:
+    start = starter(model, device=torch.device("cpu"), dtype=torch.float32)
+    engine = start()
+    assert isinstance(engine, SAM2)
+    return engine
+
+
+class Library:
+    """The library's own predictor with a whole video, as its documentation uses it."""
+
+    def __init__(self, model: Any, frames: np.ndarray) -> None:
+        size = {"height": SIDE, "width": SIDE}
+        self.processor = transformers.Sam2VideoProcessor(
+            transformers.Sam2ImageProcessor(size=size, mask_size={"height": SIDE // 4, "width": SIDE // 4}),
+            transformers.Sam2VideoVideoProcessor(size=size),
+            target_size=SIDE,
+        )
+        self.model = model
+        self.session = self.processor.init_video_session(video=frames)
+
+    @torch.inference_mode()
+    def give(self, frame: int, masks: dict[int, np.ndarray]) -> None:
+        self.processor.add_inputs_to_inference_session(
+            self.session, frame, list(masks), input_masks=list(masks.values())
+        )
+        self.model(self.session, frame_idx=frame)
+
+    def track(self, first: int, count: int) -> list[np.ndarray]:
+        """Return labels of the frames after `first`."""
+        outputs = list(
+            self.model.propagate_in_video_iterator(
+                self.session, start_frame_idx=first, max_frame_num_to_track=count
+            )
+        )
+        return [labels(output.pred_masks) for output in outputs[1:]]
+
+
+def labels(logits: torch.Tensor) -> np.ndarray:
+    """Return the object of the highest positive logit of each pixel, 0 for none."""
+    large = functional.interpolate(logits, SIZE, mode="bilinear", align_corners=False)[:, 0].numpy()
+    return np.where(large.max(0) > 0, large.argmax(0) + 1, 0).astype(np.uint8)
+
+
+def track(engine: SAM2, frames: np.ndarray) -> list[np.ndarray]:
+    return [engine.find(frame).labels.numpy() for frame in frames]
+
+
+def test_masks_are_those_of_the_library(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    found = track(engine, frames[1:])
+
+    library = Library(model, frames)
+    library.give(0, {1: FIRST[0], 2: FIRST[1]})
+    expected = library.track(0, 39)
+    assert len(expected) == len(found) == 39
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True), start=1):
+        np.testing.assert_array_equal(ours, theirs, err_msg=f"frame {number}")
+    assert len({ours.tobytes() for ours in found}) > 20  # the comparison sees something move
+    assert {1, 2} <= {int(value) for ours in found for value in np.unique(ours)}
+
+
+def test_a_correction_is_a_conditioning_frame_of_the_library(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    found = track(engine, frames[1:20])
+    corrected = np.stack([square(20, 30), square(2, 70)])
+    engine.add_reference(frames[20], label_map(corrected))
+    found += track(engine, frames[21:])
+
+    library = Library(model, frames)
+    library.give(0, {1: FIRST[0], 2: FIRST[1]})
+    expected = library.track(0, 19)
+    library.give(20, {1: corrected[0], 2: corrected[1]})
+    expected += library.track(20, 19)
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        np.testing.assert_array_equal(ours, theirs, err_msg=f"output {number}")
+
+    plain = engine_of(model)
+    plain.add(frames[0], label_map(FIRST), 2)
+    assert any((a != b).any() for a, b in zip(track(plain, frames[1:])[20:], found[19:], strict=True))
+
+
+def test_an_object_joins_as_in_the_library(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    found = track(engine, frames[1:6])
+    engine.add(frames[5], label_map(LATER[None]), 1)
+    assert engine.count == 3
+    found += track(engine, frames[6:20])
+
+    library = Library(model, frames)
+    library.give(0, {1: FIRST[0], 2: FIRST[1]})
+    expected = library.track(0, 5)
+    library.give(5, {3: LATER})
+    expected += library.track(5, 14)
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True), start=1):
+        np.testing.assert_array_equal(ours, theirs, err_msg=f"frame {number}")
+    assert any((ours == 3).any() for ours in found[5:])
+
+
+def test_an_object_without_a_mask_in_a_correction_is_not_seen(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    engine.add_reference(frames[1], label_map(np.stack([FIRST[0], np.zeros(SIZE, bool)])))
+    assert engine.count == 2
+    engine.find(frames[2])
+
+
+def test_the_frame_that_objects_are_at_is_known(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    assert engine.is_at(frames[0].copy())
+    assert not engine.is_at(frames[1])
+
+
+def stored_bytes(engine: SAM2) -> int:
+    def size(value: object) -> int:
+        if isinstance(value, torch.Tensor):
+            return value.numel() * value.element_size()
+        if isinstance(value, dict):
+            return sum(map(size, value.values()))
+        return sum(map(size, value)) if isinstance(value, list | tuple) else 0
+
+    session = engine._session
+    return sum(
+        map(size, (session.processed_frames, session.output_dict_per_obj, session.mask_inputs_per_obj))
+    )
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_2000_frames(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    sizes = {}
+    for number in range(1, 2001):
+        engine.find(frames[number % 40])
+        if number in (30, 1000, 2000):
+            sizes[number] = stored_bytes(engine), len(engine._session.frames_tracked_per_obj[0])
+    assert sizes[30] == sizes[1000] == sizes[2000]
+
+
+@pytest.mark.parametrize("name", ["sam2.1-hiera-tiny", "sam2.1-hiera-large"])
+def test_published_sizes_have_the_published_number_of_parameters(name: str) -> None:
+    millions = {"sam2.1-hiera-tiny": 38.9, "sam2.1-hiera-large": 224.4}  # of their authors' table
+    with torch.device("meta"):
+        model = transformers.Sam2VideoModel(configuration(sam2.HIERAS[name]))
+    assert sum(value.numel() for value in model.parameters()) / 1e6 == pytest.approx(millions[name], abs=0.2)

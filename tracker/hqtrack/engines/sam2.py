@@ -1,0 +1,253 @@
+"""SAM 2.1 as an engine, by the networks of the library `transformers` (extra `sam2`).
+
+SAM 2 (arXiv 2408.00714) remembers a video by itself: the frames whose masks were given, the last six frames,
+and object pointers of the last 16. The library keeps every frame and output of a video. Here all that can no
+longer be read is dropped, so that memory does not grow with the video.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hqtrack.cards import Card
+from hqtrack.engines.engine import Start
+from hqtrack.errors import CardError, InputError, WeightsError
+from hqtrack.images import Image
+from hqtrack.masks import LabelMap, masks_of
+from hqtrack.propagation import Found
+from hqtrack.zoo import checked_weights, read_checkpoint
+
+if TYPE_CHECKING:
+    from transformers import Sam2ImageProcessor, Sam2VideoConfig, Sam2VideoModel
+
+SESSIONS = "transformers.models.sam2_video.modeling_sam2_video"
+"""Module of the library that has the state of a video."""
+
+
+@dataclass(frozen=True)
+class Hiera:
+    """A size of SAM 2.1's image encoder, as its authors' configurations have it."""
+
+    width: int
+    """Channels of the first stage; each later stage has twice as many."""
+    heads: int
+    """Attention heads of the first stage."""
+    blocks: tuple[int, int, int, int]
+    global_attention: tuple[int, int, int]
+    """Blocks that attend to the whole image."""
+    windows: tuple[int, int, int, int]
+    position_grid: int
+    """Side of the learned positions before they are enlarged."""
+
+
+HIERAS = {
+    "sam2.1-hiera-tiny": Hiera(96, 1, (1, 2, 7, 2), (5, 7, 9), (8, 4, 14, 7), 7),
+    "sam2.1-hiera-small": Hiera(96, 1, (1, 2, 11, 2), (7, 10, 13), (8, 4, 14, 7), 7),
+    "sam2.1-hiera-base-plus": Hiera(112, 2, (2, 3, 16, 3), (12, 16, 20), (8, 4, 14, 7), 14),
+    "sam2.1-hiera-large": Hiera(144, 2, (2, 6, 36, 4), (23, 33, 43), (8, 4, 16, 8), 7),
+}
+"""Networks by the name that a card's `network` gives."""
+
+
+def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
+    """Load SAM 2.1; see `hqtrack.engines.Load`."""
+    if card.network not in HIERAS:
+        raise CardError(
+            f"network = {card.network!r}: the engine sam2 has none; choose of {', '.join(HIERAS)}"
+        )
+    library = _library()
+    path = checked_weights(card.weights, weights)
+    model = library.Sam2VideoModel(configuration(HIERAS[card.network]))
+    state = read_checkpoint(path)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if missing or unexpected:
+        raise WeightsError(
+            f"{path} does not fit {card.network}: {len(missing)} tensors are missing "
+            f"({', '.join(missing[:3])}), {len(unexpected)} have no place ({', '.join(unexpected[:3])})"
+        )
+    return starter(model, device=device, dtype=dtype)
+
+
+def starter(model: Sam2VideoModel, *, device: torch.device, dtype: torch.dtype) -> Start:
+    """Return what starts a video with a model that has its weights."""
+    library = _library()
+    model = model.eval().to(device, dtype)
+    side = int(model.config.image_size)
+    size = {"height": side, "width": side}
+    processor = library.Sam2ImageProcessor(size=size, mask_size={"height": side // 4, "width": side // 4})
+    return lambda: SAM2(model, processor, device=device, dtype=dtype)
+
+
+def configuration(hiera: Hiera, *, image_size: int = 1024, **settings: Any) -> Sam2VideoConfig:
+    """Return the library's configuration of SAM 2.1 with an image encoder.
+
+    Args:
+        hiera: The image encoder.
+        image_size: Side of the square network input in pixels, a multiple of 16; published weights need 1024.
+        **settings: Further settings of `Sam2VideoConfig`, for smaller networks than the published.
+    """
+    widths = [hiera.width * 2**stage for stage in range(4)]
+    grid = image_size // 16
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": hiera.width,
+        "num_attention_heads": hiera.heads,
+        "image_size": [image_size, image_size],
+        "blocks_per_stage": list(hiera.blocks),
+        "embed_dim_per_stage": widths,
+        "num_attention_heads_per_stage": [hiera.heads * 2**stage for stage in range(4)],
+        "window_size_per_stage": list(hiera.windows),
+        "global_attention_blocks": list(hiera.global_attention),
+        "window_positional_embedding_background_size": [hiera.position_grid, hiera.position_grid],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": backbone,
+        "backbone_channel_list": widths[::-1],
+        "backbone_feature_sizes": [[4 * grid] * 2, [2 * grid] * 2, [grid] * 2],
+    }
+    config: Sam2VideoConfig = _library().Sam2VideoConfig(
+        image_size=image_size,
+        memory_attention_rope_feat_sizes=[grid, grid],
+        vision_config=vision,
+        prompt_encoder_config={"image_size": image_size},
+        **settings,
+    )
+    return config
+
+
+class SAM2:
+    """One video's propagation by SAM 2.1; see `hqtrack.engines.Engine`.
+
+    Args:
+        model: In evaluation mode, on `device`, with parameters of type `dtype`.
+        processor: Resizes and normalises frames as the library does.
+        device: Where the model is.
+        dtype: Type of the model's input.
+    """
+
+    def __init__(
+        self,
+        model: Sam2VideoModel,
+        processor: Sam2ImageProcessor,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._model = model
+        self._processor = processor
+        self._device = device
+        self._side = int(model.config.image_size)
+        self._read_back = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
+        self._session = _library(SESSIONS).Sam2VideoInferenceSession(
+            inference_device=device,
+            inference_state_device=device,
+            video_storage_device=device,
+            dtype=dtype,
+        )
+        self._number = -1
+        self._frame: Image = np.empty((0, 0, 3), np.uint8)
+
+    @property
+    def count(self) -> int:
+        """Number of objects."""
+        return int(self._session.get_obj_num())
+
+    def is_at(self, image: Image) -> bool:
+        """Return whether an image (H, W, 3), uint8 RGB, is the frame that the objects are at."""
+        return bool(np.array_equal(image, self._frame))
+
+    @torch.inference_mode()
+    def add(self, image: Image, labels: LabelMap, count: int) -> None:
+        """Add objects; see `hqtrack.engines.Engine`."""
+        if self._number < 0:
+            self._look_at(image)
+        earlier = self.count
+        self._condition(range(earlier + 1, earlier + count + 1), labels, count)
+        if earlier:
+            self._forward()  # beside given masks the library encodes found ones as if they were given, too
+
+    @torch.inference_mode()
+    def add_reference(self, image: Image, labels: LabelMap) -> None:
+        """Take a frame as the current one and as a conditioning frame; see `hqtrack.engines.Engine`."""
+        if self.is_at(image):
+            for tracked in self._session.frames_tracked_per_obj.values():
+                tracked.pop(self._number, None)  # else the library takes the masks for a mere correction
+            for outputs in self._session.output_dict_per_obj.values():
+                outputs["non_cond_frame_outputs"].pop(self._number, None)
+        else:
+            self._look_at(image)
+        self._condition(range(1, self.count + 1), labels, self.count)
+
+    @torch.inference_mode()
+    def find(self, image: Image) -> Found:
+        """Find all objects in the next frame; SAM 2 remembers its own masks of it at once."""
+        self._look_at(image)
+        logits = self._forward()
+        height, width = image.shape[:2]
+        logits = functional.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
+        highest, index = logits[:, 0].max(dim=0)
+        labels = torch.where(highest > 0, index + 1, 0).to(torch.uint8)
+        return Found(labels, labels)
+
+    def remember(self, labels: Tensor) -> None:
+        """Do nothing: `find` remembered the frame with SAM 2's own masks, as published."""
+
+    def _look_at(self, image: Image) -> None:
+        """Make a frame the current one, and drop what can no longer be read."""
+        self._number += 1
+        self._frame = image
+        session = self._session
+        session.processed_frames = None
+        session.add_new_frame(self._processor(images=image, return_tensors="pt").pixel_values, self._number)
+        first = self._number - self._read_back
+        for outputs, tracked in zip(
+            session.output_dict_per_obj.values(), session.frames_tracked_per_obj.values(), strict=True
+        ):
+            outputs["non_cond_frame_outputs"].pop(first - 1, None)
+            tracked.pop(first - 1, None)
+
+    def _condition(self, ids: range, labels: LabelMap, count: int) -> None:
+        """Give the masks of objects (labels (H, W), 1 to `count`) in the current frame."""
+        session = self._session
+        size = (self._side, self._side)
+        for identity, mask in zip(ids, masks_of(labels, count), strict=True):
+            given = torch.from_numpy(mask).to(self._device, torch.float32)[None, None]
+            resized = functional.interpolate(
+                given, size, mode="bilinear", align_corners=False, antialias=True
+            )
+            session.add_mask_inputs(session.obj_id_to_idx(identity), self._number, (resized >= 0.5).float())
+        session.obj_with_new_inputs = list(ids)
+        self._forward()
+        for given_masks in session.mask_inputs_per_obj.values():
+            given_masks.clear()  # read once
+
+    def _forward(self) -> Tensor:
+        """Run the model on the current frame; returns logits (N, 1, h, w)."""
+        frame = self._session.processed_frames[self._number]
+        found = self._model(self._session, frame=frame, frame_idx=self._number)
+        for outputs in self._session.output_dict_per_obj.values():
+            for kept in outputs.values():
+                if self._number in kept:
+                    kept[self._number].pop("high_res_masks", None)  # encoded by now, and 4 MB an object
+        return torch.as_tensor(found.pred_masks)
+
+
+def _library(name: str = "transformers") -> Any:
+    """Import the library, or a module of it.
+
+    Raises:
+        InputError: It is not installed, or too old.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError("the engine sam2 needs transformers: pip install 'hqtrack[sam2]'") from error
