@@ -1,7 +1,7 @@
 """An engine of one's own: masks that move with OpenCV's optical flow. It needs no weights and learns nothing.
 
-Name `load` as an entry point, `[project.entry-points."hqtrack.engines"]` with `optical-flow = "optical_flow:load"`,
-and a card with `engine = "optical-flow"` tracks with it.
+Name `load` as an entry point of the group `hqtrack.engines`: `optical-flow = "optical_flow:load"`. Then a card
+with `engine = "optical-flow"` tracks with it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+
 from hqtrack.cards import Card
 from hqtrack.engines import Start
 from hqtrack.images import Image

@@ -222,7 +222,7 @@ def test_a_card_builds_on_a_file_beside_it_and_on_what_that_builds_on(tmp_path: 
     [
         (
             "colour = 1\n" + MINIMAL,
-            r"unknown key colour = 1; allowed are base, guided_outlines, max_long_edge, ",
+            r"unknown key colour = 1; allowed are base, engine, guided_outlines, max_long_edge, ",
         ),
         (
             MINIMAL + "[rules]\nmargin = 3",

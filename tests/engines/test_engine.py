@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from hqtrack import CardError, HQTrack, InputError
-from hqtrack.engines import engine_names, load_engine, sam2
+from hqtrack.engines import engine_names, load_engine
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).parents[2]
@@ -70,10 +71,13 @@ def test_an_unknown_network_of_sam_2_names_those_that_there_are(tmp_path: Path) 
         HQTrack.from_card(card_of(tmp_path, "sam2"))
 
 
-def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ImportError(name)
+def test_settings_of_another_engine_are_refused() -> None:
+    for setting in ({"long_term_gap": 25}, {"max_long_edge": 640}, {"paradigm": "separate"}):
+        with pytest.raises(CardError, match=f"{next(iter(setting))}.*sam2"):
+            HQTrack.from_card("sam2.1-tiny", **setting)
 
-    monkeypatch.setattr(sam2.importlib, "import_module", missing)
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r"hqtrack\[sam2\]"):
         load_engine(load_card("sam2.1-tiny"), device=torch.device("cpu"), dtype=torch.float32)

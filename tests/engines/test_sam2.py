@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional
 
 transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 
+from hqtrack import WeightsError  # noqa: E402
 from hqtrack.engines import sam2  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, Hiera, configuration, starter  # noqa: E402
 from hqtrack.masks import label_map  # noqa: E402
@@ -164,6 +167,23 @@ def test_the_frame_that_objects_are_at_is_known(model: Any, frames: np.ndarray) 
     engine.add(frames[0], label_map(FIRST), 2)
     assert engine.is_at(frames[0].copy())
     assert not engine.is_at(frames[1])
+
+
+def test_weights_are_read_from_a_file(model: Any, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(model.state_dict(), file)
+    read = sam2.model_with(model.config, file, "small")
+    for name, value in model.state_dict().items():
+        assert torch.equal(read.state_dict()[name], value), name
+
+
+def test_weights_of_another_network_are_refused(model: Any, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    state = dict(model.state_dict())
+    del state["no_memory_embedding"]
+    save_file({**state, "foreign": torch.zeros(1)}, file)
+    with pytest.raises(WeightsError, match=r"does not fit small: 1 missing .no_memory_embedding.*foreign"):
+        sam2.model_with(model.config, file, "small")
 
 
 def stored_bytes(engine: SAM2) -> int:

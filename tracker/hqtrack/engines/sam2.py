@@ -8,6 +8,8 @@ longer be read is dropped, so that memory does not grow with the video.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hqtrack.cards import Card
+from hqtrack.cards import OVERRIDES, Card
 from hqtrack.engines.engine import Start
 from hqtrack.errors import CardError, InputError, WeightsError
 from hqtrack.images import Image
@@ -63,17 +65,52 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
         raise CardError(
             f"network = {card.network!r}: the engine sam2 has none; choose of {', '.join(HIERAS)}"
         )
-    library = _library()
-    path = checked_weights(card.weights, weights)
-    model = library.Sam2VideoModel(configuration(HIERAS[card.network]))
-    state = read_checkpoint(path)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        raise WeightsError(
-            f"{path} does not fit {card.network}: {len(missing)} tensors are missing "
-            f"({', '.join(missing[:3])}), {len(unexpected)} have no place ({', '.join(unexpected[:3])})"
-        )
+    _check_settings(card)
+    config = configuration(HIERAS[card.network])
+    model = model_with(config, checked_weights(card.weights, weights), card.network)
     return starter(model, device=device, dtype=dtype)
+
+
+def _check_settings(card: Card) -> None:
+    """Refuse settings that only VMOS has."""
+    plain = Card(name=card.name, title=card.title, network=card.network, weights=card.weights)
+    for name, setting in OVERRIDES.items():
+        section, *keys = setting.keys
+        values = [getattr(each, section) for each in (card, plain)]
+        if keys and section == "memory":
+            values = [getattr(value, keys[0]) for value in values]
+        if section != "refiner" and values[0] != values[1]:
+            raise CardError(
+                f"{name}: the engine sam2 of the card {card.name} has no such setting; leave it out"
+            )
+
+
+def model_with(config: Sam2VideoConfig, path: Path, name: str) -> Sam2VideoModel:
+    """Return a model with the weights of a file.
+
+    Args:
+        config: See `configuration`.
+        path: Weights as the library stores them.
+        name: Of the network, for messages.
+
+    Raises:
+        WeightsError: The file is unreadable, or of another network.
+    """
+    with _silent():
+        model, found = _library().Sam2VideoModel.from_pretrained(
+            None, config=config, state_dict=dict(read_checkpoint(path)), output_loading_info=True
+        )
+    problems = {kind: sorted(map(str, found[kind])) for kind in ("missing_keys", "unexpected_keys")}
+    problems["mismatched_keys"] = sorted(str(key) for key in found["mismatched_keys"])
+    if any(problems.values()):
+        told = "; ".join(
+            f"{len(keys)} {kind.replace('_keys', '')} ({', '.join(keys[:3])})"
+            for kind, keys in problems.items()
+            if keys
+        )
+        raise WeightsError(f"{path} does not fit {name}: {told}; get the file that the card names")
+    loaded: Sam2VideoModel = model
+    return loaded
 
 
 def starter(model: Sam2VideoModel, *, device: torch.device, dtype: torch.dtype) -> Start:
@@ -239,6 +276,21 @@ class SAM2:
                 if self._number in kept:
                     kept[self._number].pop("high_res_masks", None)  # encoded by now, and 4 MB an object
         return torch.as_tensor(found.pred_masks)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the library's progress bar and report off a terminal: errors are ours to report."""
+    messages = _library("transformers.utils.logging")
+    verbosity, bar = messages.get_verbosity(), messages.is_progress_bar_enabled()
+    messages.set_verbosity_error()
+    messages.disable_progress_bar()
+    try:
+        yield
+    finally:
+        messages.set_verbosity(verbosity)
+        if bar:
+            messages.enable_progress_bar()
 
 
 def _library(name: str = "transformers") -> Any:
