@@ -1,7 +1,7 @@
 """An engine of one's own: masks that move with OpenCV's optical flow. It needs no weights and learns nothing.
 
-Name `load` as an entry point of the group `hqtrack.engines`: `optical-flow = "optical_flow:load"`. Then a card
-with `engine = "optical-flow"` tracks with it.
+Name `load` as an entry point of the group `hqtrack.engines`: `optical-flow = "optical_flow:load"`. Then a
+card with `engine = "optical-flow"` tracks with it.
 """
 
 from __future__ import annotations
