@@ -77,6 +77,12 @@ def test_every_card_is_listed_with_its_weights() -> None:
     ]
 
 
+def test_the_list_shows_memory_settings_only_of_engines_that_have_them() -> None:
+    memory = {row[0]: row[3] for row in rows(run("cards"))}
+    assert memory["vmos"] == "8 slots, gap 50, short 4"
+    assert memory["sam2.1-tiny"] == "of sam2"
+
+
 def test_a_card_is_shown_with_every_setting(card: Path, cache: Path) -> None:
     shown = dict(rows(run("cards", card)))
     assert shown["memory.long_term_slots"] == "8"

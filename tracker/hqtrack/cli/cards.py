@@ -45,12 +45,13 @@ def cards(
 def _summary(card: Card) -> tuple[str, ...]:
     """One row of the list."""
     memory = card.memory
+    slots = _text(memory.long_term_slots)
+    settings = f"{slots} slots, gap {memory.long_term_gap}, short {memory.short_term_distance}"
     return (
         card.name,
         card.title,
         card.paradigm,
-        f"{_text(memory.long_term_slots)} slots, "
-        f"gap {memory.long_term_gap}, short {memory.short_term_distance}",
+        settings if card.engine == "vmos" else f"of {card.engine}",
         card.refiner.kind if card.refiner else "none",
         _readiness(card),
     )
