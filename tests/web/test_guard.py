@@ -25,7 +25,9 @@ def ask(
         "type": kind,
         "path": path,
         "method": method,
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [
+            (name.encode(), each.encode()) for name, value in headers.items() for each in value.split("\n")
+        ],
     }
     sent: list[dict[str, Any]] = []
     chunks = [body[place : place + 65536] for place in range(0, len(body), 65536)] or [b""]
@@ -76,7 +78,7 @@ def test_the_page_is_reached_under_its_own_names(guard: Guard, host: str) -> Non
     assert ask(guard, host=host)[0] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "192.0.2.7:8090"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.0.2.7:8090"])
 def test_another_name_that_points_here_is_refused(guard: Guard, behind: Behind, host: str) -> None:
     assert ask(guard, host=host)[0] == 403
     assert ask(guard, kind="websocket", host=host)[0] == 0
@@ -87,6 +89,44 @@ def test_another_name_that_points_here_is_refused(guard: Guard, behind: Behind, 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:9999", "null"])
 def test_another_sites_page_is_refused(guard: Guard, behind: Behind, origin: str, kind: str) -> None:
     assert ask(guard, kind=kind, host="127.0.0.1:8090", origin=origin)[0] in (0, 403)
+    assert behind.owners == []
+
+
+@pytest.mark.parametrize("password", [None, "correct horse"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(
+            {"host": host}
+            for host in (
+                "",
+                "evil.example@127.0.0.1",
+                "127.0.0.1/evil",
+                "127.0.0.1?x",
+                "127.0.0.1#x",
+                "127.0.0.1:80:80",
+                "127.0.0.1\n127.0.0.1",
+                "127.0.0.1\nevil.example",
+                "[",
+                "]",
+                "[abc]",
+                "http://[",
+            )
+        ),
+        *(
+            {"host": "127.0.0.1", "origin": origin}
+            for origin in ("ftp://127.0.0.1", "http://[", "[", "]", "http://127.0.0.1/x", "//127.0.0.1", "")
+        ),
+        {"host": "127.0.0.1", "origin": "http://127.0.0.1\nhttp://evil.example"},
+    ],
+)
+def test_headers_that_are_no_host_and_no_origin_are_bad_requests(
+    behind: Behind, headers: dict[str, str], password: str | None
+) -> None:
+    hosts = HOSTS if password is None else None
+    guard = Guard(behind, hosts=hosts, password=password, upload_path="-")
+    assert ask(guard, **headers)[0] == 400
+    assert ask(guard, kind="websocket", **headers)[0] == 0
     assert behind.owners == []
 
 

@@ -140,6 +140,13 @@ async def chunks(content: bytes) -> AsyncIterator[bytes]:
         yield content[place : place + 1000]
 
 
+async def slowly(size: int) -> AsyncIterator[bytes]:
+    """Send as several senders do: each a piece, then it is another one's turn."""
+    for _ in range(10):
+        yield bytes(size // 10)
+        await asyncio.sleep(0)
+
+
 def upload(store: Store, name: str, file_name: str, content: bytes, owner: str = "me") -> None:
     asyncio.run(store.upload(owner, name, file_name, chunks(content)))
 
@@ -183,6 +190,48 @@ def test_uploads_are_bounded_and_no_half_file_stays(store: Store, root: Path) ->
 def test_only_videos_and_images_are_uploaded(store: Store, file_name: str) -> None:
     with pytest.raises(InputError, match="neither a video nor an image"):
         upload(store, store.expect_upload("me"), file_name, b"x")
+
+
+def test_several_files_at_once_are_bounded_together(store: Store) -> None:
+    name = store.expect_upload("me")
+
+    async def all_at_once() -> list[BaseException | None]:
+        sending = [store.upload("me", name, f"{index}.png", slowly(200_000)) for index in range(4)]
+        return await asyncio.gather(*sending, return_exceptions=True)
+
+    refused = [each for each in asyncio.run(all_at_once()) if each is not None]
+    files = list((store.folder / name / "upload").iterdir())
+    assert len(refused) + len(files) == 4
+    assert all(isinstance(each, InputError) for each in refused)
+    assert sum(file.stat().st_size for file in files) <= store.upload_limit
+    assert not list(store.folder.glob("*/*.part"))
+    upload(store, name, "fits.png", bytes(store.upload_limit - 200_000 * len(files)))
+
+
+def test_names_that_become_equal_keep_all_files(store: Store) -> None:
+    name = store.expect_upload("me")
+    names = [
+        "shot (1).png",
+        "shot [1].png",
+        "a.JPG",
+        "a.jpg",
+        "A.png",
+        "a b.png",
+        "a+b.png",
+        "z" * 90 + ".png",
+    ]
+    names += [
+        "z" * 95 + ".png",
+        "\N{GRINNING FACE}.png",
+        "\N{CJK UNIFIED IDEOGRAPH-20000}" * 80 + ".png",
+        ".png.png",
+    ]
+    for index, each in enumerate(names):
+        upload(store, name, each, bytes([index]))
+    files = list((store.folder / name / "upload").iterdir())
+    assert sorted(file.read_bytes()[0] for file in files) == list(range(len(names)))
+    assert len({file.stem.casefold() for file in files}) == len(names)
+    assert max(len(file.name.encode()) for file in files) < 100
 
 
 def test_an_upload_is_its_owners_and_goes_when_it_is_not_opened(store: Store, root: Path) -> None:

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,6 +28,14 @@ POLICY = (
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request that is no upload."""
+
+_AUTHORITY = r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::[0-9]{1,5})?"
+AUTHORITY = re.compile(_AUTHORITY)
+"""A Host header, whole: nothing before the name, and nothing but a port behind it."""
+ORIGIN = re.compile(rf"https?://(?P<authority>{_AUTHORITY})")
+
+ONCE = ("host", "origin")
+"""Headers of which two would be read as one by one program and as the other by the next."""
 
 YEAR = 365 * 24 * 3600
 
@@ -60,10 +68,13 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        if not self._is_from_here(headers):
+        try:
+            headers = _headers(scope["headers"])
+            from_here = self._is_from_here(headers)
+        except ValueError as error:
+            await _answer(scope, send, 400, str(error))
+            return
+        if not from_here:
             await _answer(scope, send, 403, "This address is not the page's own.")
             return
         cookies = _cookies(headers.get("cookie", ""))
@@ -90,11 +101,17 @@ class Guard:
         await self._app(scope, bounded, send_with_headers)
 
     def _is_from_here(self, headers: dict[str, str]) -> bool:
-        host = headers.get("host", "")
-        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+        host = AUTHORITY.fullmatch(headers.get("host", ""))
+        if host is None:
+            raise ValueError("The Host header is not a host name with an optional port.")
+        if self._hosts is not None and host["name"].strip("[]").lower() not in self._hosts:
             return False
-        origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc == host
+        if "origin" not in headers or headers["origin"] == "null":
+            return "origin" not in headers
+        origin = ORIGIN.fullmatch(headers["origin"])
+        if origin is None:
+            raise ValueError("The Origin header is not http:// or https:// and a host name.")
+        return origin["authority"].lower() == host[0].lower()
 
     def _is_let_in(self, cookies: dict[str, str]) -> bool:
         return hmac.compare_digest(cookies.get(PASS, "").encode(), self._ticket())
@@ -131,6 +148,21 @@ input,button{{font:inherit;padding:8px}}</style>
 <form method="post" action="/"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
 <input id="p" name="password" type="password" autofocus required autocomplete="current-password">
 <button>Open</button><p role="alert">{note}</p></form></html>"""
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by their names in small letters.
+
+    Raises:
+        ValueError: One that decides who asks is there twice.
+    """
+    headers: dict[str, str] = {}
+    for name_bytes, value in raw:
+        name = name_bytes.decode("latin-1").lower()
+        if name in ONCE and name in headers:
+            raise ValueError(f"There is more than one {name.title()} header.")
+        headers[name] = value.decode("latin-1")
+    return headers
 
 
 def _cookies(header: str) -> dict[str, str]:

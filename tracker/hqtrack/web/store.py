@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 
 import av
@@ -32,6 +33,9 @@ FORMATS = "asf,avi,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,
 
 NEW, UPLOAD = ".new-", "upload"
 """Beginning of the names of uploads that were not opened yet; the folder with the files of an upload."""
+
+LONGEST_STEM = 80
+"""Bytes of the name of an uploaded file, of the 255 that file systems allow."""
 
 MOST_FOUND = 300
 DEEPEST = 3
@@ -61,6 +65,8 @@ class Store:
         self._open: dict[str, Open] = {}
         self._expected: dict[str, str] = {}
         """Owners of uploads that were not opened yet."""
+        self._received: dict[str, int] = {}
+        """Bytes of each of them, those of files that are still arriving included."""
         for left in self.folder.glob(f"{NEW}*"):
             shutil.rmtree(left, ignore_errors=True)
         self._lock = threading.Lock()
@@ -214,9 +220,11 @@ class Store:
         """Remove what was uploaded so far, for another try."""
         self._check_expected(owner, name)
         shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._received.pop(name, None)
 
     def forget_upload(self, name: str) -> None:
         """Remove what was uploaded and not opened."""
+        self._received.pop(name, None)
         if self._expected.pop(name, None) is not None:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
@@ -225,16 +233,17 @@ class Store:
             raise InputError("there is no such upload; load the page anew")
 
     async def upload(self, owner: str, name: str, file_name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write an uploaded file.
+        """Write an uploaded file; several of one upload may arrive at once, in one event loop.
 
         Args:
             owner: Who uploads.
             name: See `expect_upload`.
             file_name: What the file is called there; nothing of it but letters and its suffix is used.
+                Where that makes two names equal, the later one gets a number.
             chunks: The content.
 
         Raises:
-            InputError: It is neither video nor image, or too large.
+            InputError: It is neither video nor image, or too large together with the others.
             OSError: The disk is full.
         """
         self._check_expected(owner, name)
@@ -244,22 +253,36 @@ class Store:
             raise InputError(f"{file_name}: is neither a video nor an image by its name")
         target = self.folder / name / UPLOAD
         target.mkdir(parents=True, exist_ok=True)
-        used = sum(file.stat().st_size for file in target.iterdir())
-        stem = re.sub(r"[^\w.-]+", "_", Path(file_name).stem).lstrip(".")[:80] or "upload"
         part = target.with_name(f"{secrets.token_hex(8)}.part")
+        size, kept = 0, False
         try:
-            with part.open("wb") as file:
+            with part.open("xb") as file:
                 async for chunk in chunks:
-                    used += len(chunk)
-                    if used > self.upload_limit:
+                    size += len(chunk)
+                    self._received[name] = self._received.get(name, 0) + len(chunk)
+                    if self._received[name] > self.upload_limit:
                         raise InputError(
                             f"{file_name}: uploads may have {self.upload_limit >> 20} MB together "
                             "(--max-upload); open it by its path instead"
                         )
                     file.write(chunk)
-            part.replace(target / f"{stem}{suffix}")
+            self._check_expected(owner, name)  # its page may be gone meanwhile
+            # Nothing else runs between the choice of a name and its use.
+            part.replace(target / f"{_free_stem(target, file_name)}{suffix}")
+            kept = True
         finally:
             part.unlink(missing_ok=True)
+            if not kept and name in self._received:
+                self._received[name] = max(0, self._received[name] - size)
+
+
+def _free_stem(folder: Path, file_name: str) -> str:
+    """Return a short, plain name without suffix that no file of a folder has, in letters of either case."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(file_name).stem).lstrip(".")
+    stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore") or "upload"
+    taken = {file.stem.casefold() for file in folder.iterdir()}
+    numbered = (f"{stem}-{number}" for number in count(2))
+    return next(each for each in chain([stem], numbered) if each.casefold() not in taken)
 
 
 def check_container(path: Path) -> None:
