@@ -69,7 +69,7 @@ def test_colours_of_the_davis_palette_are_its_ids_and_others_get_ids_that_are_sa
     colours[squares(1, 0) > 0], colours[squares(0, 1) > 0] = (128, 0, 0), (0, 128, 0)
     Pillow.fromarray(colours).save(tmp_path / "davis.png")
     assert [prompt.id for prompt in read_label_image(tmp_path / "davis.png", SIZE)] == [2, 1]
-    assert "palette of DAVIS" in caplog.text
+    assert "DAVIS palette" in caplog.text
     Pillow.fromarray(colours // 3).save(tmp_path / "other.png")
     prompts = read_label_image(tmp_path / "other.png", SIZE)
     assert made_ids(prompts) == "ids: 1 is #002a00 in other.png; 2 is #2a0000 in other.png"

@@ -196,6 +196,7 @@ def track(
     from hqtrack.video.prompts import made_ids, numbered
 
     notice = ""
+    given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
     flags = {"overlay": overlay, "labels": labels, "rle": rle, "trajectories": trajectories, "csv": table}
     if resume:
         _refuse_settings(context)
@@ -206,6 +207,7 @@ def track(
     else:
         job = Job(
             source=source,
+            left_out=tuple(map(os.path.abspath, given)),
             start=start,
             end=end,
             stride=stride,
@@ -232,7 +234,7 @@ def track(
         precision=cast("Precision", precision),  # which it checks
         resume=resume,
         force=force,
-        inputs=[*(mask or []), *_mask_files([*(later or []), *(correct or [])])],
+        inputs=given,
     )
     if notice:
         typer.echo(notice, err=True)
@@ -277,7 +279,7 @@ def _prompts(
     select: bool,
 ) -> list[Prompt]:
     """Read the objects."""
-    from hqtrack.video.prompts import read_prompts, select_boxes
+    from hqtrack.video.prompts import FrameNames, read_prompts, select_boxes
 
     prompts = read_prompts(
         masks=masks,
@@ -287,6 +289,7 @@ def _prompts(
         start=frames.start,
         size=frames.size,
         ignore=ignore,
+        frames=FrameNames(frames.stems, frames.indices),
     )
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)

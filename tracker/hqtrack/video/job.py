@@ -291,7 +291,9 @@ def open_source(job: Job) -> FrameSource:
         InputError: A setting is out of range, or does not fit the source.
         DataError: There is no such source.
     """
-    frames = open_frames(job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps)
+    frames = open_frames(
+        job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps, left_out=job.left_out
+    )
     if job.fps is not None and not isinstance(frames, ImageFrames):
         raise InputError(f"fps = {job.fps:g}: is for images; {frames} has a frame rate of its own")
     return frames

@@ -65,6 +65,8 @@ class Job:
     prompts: tuple[Prompt, ...] = ()
     """The objects, in the order of the frames in which they begin."""
     corrections: tuple[Correction, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files that are no frames, wherever they are."""
 
 
 class Journal:
@@ -197,7 +199,8 @@ def read_job(folder: Path) -> Job:
         prompts = tuple(Prompt.from_json(prompt) for prompt in entry.pop("prompts"))
         corrections = tuple(Correction.from_json(each) for each in entry.pop("corrections", ()))
         outputs = tuple(entry.pop("outputs"))
-        job = Job(**entry, outputs=outputs, prompts=prompts, corrections=corrections)
+        left_out = tuple(entry.pop("left_out", ()))
+        job = Job(**entry, left_out=left_out, outputs=outputs, prompts=prompts, corrections=corrections)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
     except DataError:

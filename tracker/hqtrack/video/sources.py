@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class FrameSource(ABC):
     """Width of a pixel relative to its height."""
     files: Sequence[Path] = ()
     """Where the frames are read from."""
+    stems: Sequence[str] = ()
+    """File names of images without their suffixes, one for each frame."""
     live: bool = False
     """A live source cannot be read a second time."""
 
@@ -137,6 +140,7 @@ def open_frames(
     end: int | None = None,
     stride: int = 1,
     fps: Fraction | float | None = None,
+    left_out: Sequence[str | Path] = (),
 ) -> FrameSource:
     """Open a source of frames.
 
@@ -147,6 +151,7 @@ def open_frames(
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
         fps: Frame rate of images, 25 if None; a video file has its own.
+        left_out: Files, such as masks, that are no frames; images that are named alike are none either.
 
     Raises:
         DataError: There is no such source, or it holds no frames.
@@ -169,7 +174,7 @@ def open_frames(
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{str(source)[:80]}: cannot be read: {reason}") from error
     if path.is_dir():
-        return ImageFrames(images_in(path), str(path), rate, window)
+        return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window)
     if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
         return ImageFrames([path], str(path), rate, window)
     if path.is_file():
@@ -182,11 +187,43 @@ def open_frames(
         files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
         if not files:
             raise DataError(f"{source}: no file fits this pattern")
-        return ImageFrames(natural_order(files), str(source), rate, window)
+        return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window)
     raise DataError(
         f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
         "or the number of a camera"
     )
+
+
+def frames_among(files: Sequence[Path], left_out: Sequence[str | Path]) -> list[Path]:
+    """Leave masks out of the images of a folder: those that are named, and those that are named alike.
+
+    For 00000_mask.png these are 00001_mask.png and so on, where there is a frame 00001; for 00000.png, where
+    there is 00000.jpg, all PNG files that have such a twin.
+
+    Raises:
+        DataError: No frame is left.
+    """
+    masks = {os.path.realpath(file) for file in left_out}
+    named = [file for file in files if os.path.realpath(file) in masks]
+    others = [file for file in files if file not in named]
+    stems = {file.stem for file in others}
+    alike = set(named)
+    for mask in named:
+        if mask.stem in stems:
+            twins = Counter(file.stem for file in files)
+            alike |= {file for file in files if file.suffix == mask.suffix and twins[file.stem] > 1}
+        frame = max((stem for stem in stems if mask.stem.startswith(stem)), key=len, default=mask.stem)
+        tail = mask.stem.removeprefix(frame)
+        if tail:
+            alike |= {file for file in others if file.stem.removesuffix(tail) in stems - {file.stem}}
+    kept = [file for file in files if file not in alike]
+    if not kept:
+        raise DataError(f"{files[0].parent}: holds masks only, and no frames")
+    if alike:
+        first = min(alike).name
+        more = f" and {len(alike) - 1} more like it" if len(alike) > 1 else ""
+        logger.warning("%s%s: left out of the frames, since the masks are named so", first, more)
+    return kept
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
@@ -214,7 +251,8 @@ class ImageFrames(FrameSource):
     def __init__(self, files: Sequence[Path], title: str, fps: Fraction, window: _Window) -> None:
         self.files, self._title, self.fps = files, title, fps
         # A pattern may match files of one name in several folders.
-        self._distinct = len({file.stem for file in files}) == len(files)
+        self.stems = [file.stem for file in files]
+        self._distinct = len({*self.stems}) == len(files)
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=len(files))
 
     def __str__(self) -> str:

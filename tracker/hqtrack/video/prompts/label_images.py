@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import Size
-from hqtrack.masks import MAX_ID, MAX_OBJECTS, Masks
+from hqtrack.masks import MAX_ID, MAX_OBJECTS, Mask, Masks
 from hqtrack.video.drawing import palette
 from hqtrack.video.prompts.prompt import Prompt
+from hqtrack.video.prompts.seams import areas_of, soft_edged
 
 WHITE = ([255], [65535])
 """The values of masks in black and white."""
@@ -27,15 +30,45 @@ MAX_GREY_VALUES = 32
 """More values in an image without a palette are soft edges or a photograph rather than objects."""
 
 
+VOID = 255
+"""Value that data sets give to pixels of which nobody knows what they are."""
+
+LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
+"""Formats of which the values are not exact."""
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What a label image holds, as it is meant."""
+
+    values: npt.NDArray[np.int64]
+    """(H, W): 0 is background."""
+    ids: dict[int, int | None] = field(default_factory=dict)
+    """Ids of values whose id is not the value itself; None where they have none."""
+    names: dict[int, str] = field(default_factory=dict)
+    """What to call values that are no ids, for messages."""
+    notice: str = ""
+    """What was guessed about the file."""
+
+
+Say = Callable[[Path, str], None]
+"""Is told the file and what was guessed about it."""
+
+
+def say(path: Path, what: str) -> None:
+    """Log what was guessed about a mask file."""
+    logger.warning("mask %s: %s", path, what)
+
+
 def read_label_image(
     path: str | Path, size: Size, frame: int = 0, ignore: Sequence[int] = ()
 ) -> list[Prompt]:
-    """Read the objects of a label image with a palette, grey, or in colours.
+    """Read the objects of a label image with a palette, grey, in colours, or cut out.
 
     Args:
         path: The image. Value 0 (black in colours, or transparent) is background; every other value is an
             object, and its id. Of colours that are those of the DAVIS palette the ids are known; other
-            colours, and white alone, have none yet.
+            colours, and white alone, have none yet. What is guessed about the file is logged in a line.
         size: Height and width that it must have.
         frame: The frame in which the objects begin.
         ignore: Values that are background, too.
@@ -47,45 +80,39 @@ def read_label_image(
         DataError: It is not a readable image.
         InputError: It has another size, no object, or too many values to be objects.
     """
-    mode, pixels = _pixels(Path(path))
-    in_colours = pixels.ndim == 3
-    if in_colours:
-        pixels = _numbers_of_colours(pixels)
-    if pixels.shape != size:
-        raise InputError(
-            f"mask {path}: has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
-            f"but the frame {size[1]} x {size[0]}"
-        )
-    values = [int(value) for value in np.unique(pixels) if value != 0 and value not in ignore]
-    if not values:
+    found = objects_in(Path(path), size, frame, ignore)
+    if not found:
         raise InputError(f"mask {path}: is empty; give an object at least one pixel with a value above 0")
-    if len(values) > MAX_OBJECTS:
-        raise InputError(
-            f"mask {path}: has {len(values)} different values, and every one would be an object; "
-            f"track at most {MAX_OBJECTS} in one video"
-        )
-    if mode != "P" and len(values) > MAX_GREY_VALUES:
-        raise InputError(
-            f"mask {path}: has {len(values)} different values, and every one would be an object; make its "
-            "edges hard, or save so many objects as an image with a palette"
-        )
-    if in_colours:
-        ids = _ids_of_colours(values)
-    elif values in WHITE:  # a mask of black and white has no ids
-        ids = {values[0]: None}
-    else:
-        ids = dict(zip(values, values, strict=True))
-    if in_colours and None not in ids.values():
-        logger.warning(
-            "mask %s: its colours are read as the ids that they have in the palette of DAVIS", path
-        )
-    beyond = [number for number in ids.values() if number is not None and not 0 < number <= MAX_ID]
-    if beyond:
-        raise InputError(f"mask {path}: has the value {beyond[0]}; ids are 1 to {MAX_ID}")
-    return [
-        Prompt(frame, mask=pixels == value, id=ids[value], origin=_origin(path, value, in_colours))
-        for value in values
-    ]
+    return list(found.values())
+
+
+def objects_in(
+    path: Path, size: Size, frame: int = 0, ignore: Sequence[int] = (), say: Say = say
+) -> dict[str, Prompt]:
+    """Read a label image that may be empty; returns its objects by what distinguishes them."""
+    labels = read_labels(path, size)
+    if labels.notice:
+        say(path, labels.notice)
+    values = [int(value) for value in np.unique(labels.values) if value != 0 and value not in ignore]
+    values = _without_void(path, labels.values, values, say)
+    prompts = {}
+    for value in values:
+        number = labels.ids.get(value, value)
+        if values in WHITE:  # a mask of black and white has no ids
+            number = None
+        if number is not None and not 0 < number <= MAX_ID:
+            raise InputError(f"mask {path}: has the value {number}; ids are 1 to {MAX_ID}")
+        title = labels.names.get(value, str(value))
+        mask = labels.values == value
+        background = background_share(mask)
+        if background:
+            say(
+                path,
+                f"object {title} touches all borders and covers {background:.0%} of the frame; if it is the "
+                "background, invert the mask",
+            )
+        prompts[title] = Prompt(frame, mask=mask, id=number, origin=f"{title} in {path.name}")
+    return prompts
 
 
 def read_masks(path: str | Path, size: Size) -> Masks:
@@ -93,50 +120,176 @@ def read_masks(path: str | Path, size: Size) -> Masks:
     return np.stack([prompt.mask for prompt in read_label_image(path, size) if prompt.mask is not None])
 
 
-def _origin(path: str | Path, value: int, in_colours: bool) -> str:
-    return f"{'#' if in_colours else ''}{f'{value:06x}' if in_colours else value} in {Path(path).name}"
+def background_share(mask: Mask) -> float:
+    """Return the share of the frame that a mask (H, W) covers if it is probably the background, or else 0."""
+    share = float(mask.mean())
+    borders = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    return share if share > 0.5 and all(border.mean() > 0.5 for border in borders) else 0.0
 
 
-def _pixels(path: Path) -> tuple[str, npt.NDArray[Any]]:
-    """Read an image's mode and its values: (H, W) whole numbers, or (H, W, 4) where it is in colours."""
+def _without_void(path: Path, pixels: npt.NDArray[np.int64], values: list[int], say: Say) -> list[int]:
+    """Leave out 255 where it is but a thin ring around other objects."""
+    if VOID not in values or len(values) < 2:
+        return values
+    void = (pixels == VOID).astype(np.uint8)
+    objects = ((pixels != 0) & (pixels != VOID)).astype(np.uint8)
+    thin = not cv2.erode(void, np.ones((7, 7), np.uint8)).any()
+    beside = cv2.dilate(objects, np.ones((13, 13), np.uint8))
+    if not thin or np.count_nonzero(void & beside) < 0.8 * np.count_nonzero(void):
+        return values
+    logger.warning(
+        "mask %s: 255 is a thin ring around the objects and is read as void, not as an object", path
+    )
+    return [value for value in values if value != VOID]
+
+
+def read_labels(path: Path, size: Size) -> _Labels:
+    """Read a label image as it is meant; see `read_label_image`."""
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"mask {path}: is not a file")
         with warnings.catch_warnings(), Pillow.open(path) as image:
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, or does not matter
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            mode, pixels = image.mode, _values(image)
+            lossy = image.format in LOSSY
+            upright = ImageOps.exif_transpose(image)
+            upright.load()
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
         reason = getattr(error, "strerror", None) or "not a readable image"
         raise DataError(f"mask {path}: {reason}") from error
-    if pixels.dtype.kind == "f":
-        if not bool((pixels == np.round(pixels)).all() and (abs(pixels) < 1 << 62).all()):
-            raise InputError(
-                f"mask {path}: has values that are not whole numbers; save 0 for background and a whole "
-                "number for each object"
-            )
-        pixels = pixels.astype(np.int64)
-    return mode, pixels
+    if upright.size != size[::-1]:
+        raise InputError(
+            f"mask {path}: has {upright.size[0]} x {upright.size[1]} pixels, "
+            f"but the frame {size[1]} x {size[0]}"
+        )
+    if upright.mode == "P":
+        return _of_palette(path, upright)
+    if len(upright.getbands()) == 1:
+        return _of_grey(path, upright, lossy)
+    return _of_colours(path, upright, lossy)
 
 
-def _values(image: Pillow.Image) -> npt.NDArray[Any]:
-    """Return grey or palette values (H, W), or red, green, blue and alpha (H, W, 4)."""
-    if image.mode == "P" or len(image.getbands()) == 1:
-        values = np.asarray(image)
-        return values if values.dtype.kind == "f" else values.astype(np.int64)
+def _of_grey(path: Path, image: Pillow.Image, lossy: bool) -> _Labels:
+    values = np.asarray(image)
+    if values.dtype.kind == "f" and not bool(
+        (values == np.round(values)).all() and (abs(values) < 1 << 62).all()
+    ):
+        raise InputError(
+            f"mask {path}: has values that are not whole numbers; save 0 for background and a whole "
+            "number for each object"
+        )
+    exact = values.astype(np.int64)
+    return _of_values(path, exact, lossy)
+
+
+def _of_values(path: Path, values: npt.NDArray[np.int64], lossy: bool) -> _Labels:
+    """Return what grey values mean."""
+    count = int(np.count_nonzero(np.unique(values)))
+    if (lossy or count > MAX_GREY_VALUES) and values.max() <= 255 and values.min() >= 0:
+        return _of_areas(path, values.astype(np.uint8)[..., None], count)
+    if count <= MAX_GREY_VALUES:
+        return _hardened(_Labels(values))
+    if count > MAX_OBJECTS:
+        raise InputError(
+            f"mask {path}: has {count} different values, and every one would be an object; "
+            f"track at most {MAX_OBJECTS} in one video"
+        )
+    return _Labels(values)
+
+
+def _hardened(labels: _Labels) -> _Labels:
+    """Join seams of an image whose values are exact."""
+    hard = soft_edged(labels.values)
+    if hard is None:
+        return labels
+    return replace(
+        labels, values=hard, notice="its edges are soft; each pixel there joins the nearest object"
+    )
+
+
+def _of_areas(path: Path, colours: npt.NDArray[np.uint8], count: int) -> _Labels:
+    """Return what the areas of an image with soft edges or noise mean."""
+    found = areas_of(colours)
+    if found is None or not 1 < len(found[1]) <= MAX_GREY_VALUES + 1:
+        raise InputError(
+            f"mask {path}: has {count} different values or colours, as a photograph has; make its edges "
+            "hard, or save an image with a palette, with one value for each object"
+        )
+    numbers, areas = found
+    dark = [number for number, area in enumerate(areas) if max(area) <= 40]
+    values = numbers + 1
+    values[np.isin(numbers, dark)] = 0
+    grey = len(areas[0]) == 1
+    names = {
+        k + 1: str(area[0]) if grey else "#{:02x}{:02x}{:02x}".format(*area) for k, area in enumerate(areas)
+    }
+    return _Labels(
+        values,
+        dict.fromkeys(names),
+        names,
+        f"its edges are soft or compressed; pixels join the nearest of {len(areas) - len(dark)} objects",
+    )
+
+
+def _of_palette(path: Path, image: Pillow.Image) -> _Labels:
+    """Return what indices mean, judged by the colours that a viewer shows."""
+    indices = np.asarray(image).astype(np.int64)
+    table = np.asarray(image.convert("RGBA")).reshape(-1, 4)
+    used, first = np.unique(indices, return_index=True)
+    shown = {int(index): table[place] for index, place in zip(used, first, strict=True)}
+    clear = [index for index, colour in shown.items() if colour[3] == 0]
+    black = [index for index, colour in shown.items() if colour[3] > 0 and not colour[:3].any()]
+    if len(used) > 6 and not _is_davis(shown):
+        solid = [
+            cv2.erode((indices == index).astype(np.uint8), np.ones((3, 3), np.uint8)).any() for index in used
+        ]
+        if np.mean(solid) < 0.5:  # shades of a picture, not ids
+            blurred = cv2.blur(np.asarray(image.convert("RGB")), (5, 5))
+            return _of_areas(path, np.asarray(blurred, np.uint8), len(shown))
+    if 0 in black or 0 in clear or not (black or clear):
+        return _hardened(_Labels(np.where(np.isin(indices, clear), 0, indices)))
+    # Index 0 is an object, or is not there: what a viewer shows as nothing is background.
+    background = clear or black
+    values = np.where(np.isin(indices, background), 0, np.where(indices == 0, 256, indices))
+    kind = "transparent" if clear else "black"
+    notice = f"its background is the {kind} index {', '.join(map(str, background))}, not 0"
+    return _Labels(values, {256: None}, {256: "index 0"}, notice)
+
+
+def _is_davis(shown: dict[int, npt.NDArray[np.uint8]]) -> bool:
+    return all(bool((colour[:3] == palette()[index]).all()) for index, colour in shown.items())
+
+
+def _of_colours(path: Path, image: Pillow.Image, lossy: bool) -> _Labels:
+    """Return what colours mean, and alpha where there is any."""
     colours = np.asarray(image.convert("RGBA"))
-    red, green, blue, alpha = np.moveaxis(colours, -1, 0)
+    alpha = colours[..., 3]
+    inside = colours[alpha >= 128][:, :3]
+    if (alpha < 255).any():
+        count = len(np.unique(inside, axis=0))
+        if count > MAX_GREY_VALUES or not inside.any():
+            return _Labels(
+                (alpha >= 128).astype(np.int64),
+                {1: None},
+                {1: "what is opaque"},
+                "its object is what is opaque (alpha 128 or more), whatever its colours",
+            )
+        colours = np.where(alpha[..., None] >= 128, colours, 0).astype(np.uint8)
+    red, green, blue = np.moveaxis(colours[..., :3].astype(np.int64), -1, 0)
     if np.array_equal(red, green) and np.array_equal(red, blue):
-        return np.where(alpha > 0, red, 0).astype(np.int64)
-    return colours
-
-
-def _numbers_of_colours(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return 24-bit numbers of colours (H, W, 4); 0 where they are transparent."""
-    red, green, blue, alpha = np.moveaxis(colours.astype(np.int64), -1, 0)
-    return np.where(alpha > 0, red << 16 | green << 8 | blue, 0)
+        return _of_values(path, red, lossy)
+    numbers = red << 16 | green << 8 | blue
+    values = [int(value) for value in np.unique(numbers) if value]
+    if lossy or len(values) > MAX_GREY_VALUES:
+        return _of_areas(path, np.ascontiguousarray(colours[..., :3]), len(values))
+    names = {value: f"#{value:06x}" for value in values}
+    ids = _ids_of_colours(values)
+    known = None not in ids.values()
+    return _Labels(
+        numbers, ids, names, "its colours are read as the ids of the DAVIS palette" if known else ""
+    )
 
 
 def _ids_of_colours(values: Sequence[int]) -> dict[int, int | None]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hqtrack.errors import InputError
-from hqtrack.images import Size, images_in
+from hqtrack.images import Size
 from hqtrack.masks import MAX_OBJECTS
+from hqtrack.video.prompts.annotations import FrameNames, read_folder
 from hqtrack.video.prompts.label_images import read_label_image
 from hqtrack.video.prompts.prompt import Prompt
 from hqtrack.video.prompts.texts import read_box, read_object, read_point
@@ -31,17 +32,19 @@ def read_prompts(
     start: int,
     size: Size,
     ignore: Sequence[int] = (),
+    frames: FrameNames | None = None,
 ) -> list[Prompt]:
     """Read what a user wrote.
 
     Args:
-        masks: Images or folders of them; every value but 0 in one of them is an object.
+        masks: Label images or folders of them.
         boxes: "x,y,width,height" each.
         points: "x,y" each.
         objects: See `read_object`.
         start: The first frame.
         size: Height and width of the frames.
         ignore: Values of label images that are background.
+        frames: Names of the frames, to which the names of masks in a folder belong.
 
     Returns:
         In the order in which objects join: by frame, then as given, masks before boxes before points. Those
@@ -53,7 +56,9 @@ def read_prompts(
     """
 
     def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
-        return [prompt for file in _files(path) for prompt in read_label_image(file, size, frame, ignore)]
+        if path.is_dir():
+            return read_folder(path, size, frame, ignore, frames or FrameNames())
+        return read_label_image(path, size, frame, ignore)
 
     prompts = [prompt for name in masks for prompt in read_file(Path(name), size, start)]
     prompts += [Prompt(start, box=read_box(text, size), origin=f"box {text}") for text in boxes]
@@ -72,11 +77,6 @@ def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
         values = ", ".join(map(str, sorted(several)[:8]))
         logger.warning("several mask files have the value %s: their objects get new ids", values)
     return [replace(each, id=None) if each.id in several else each for each in prompts]
-
-
-def _files(path: Path) -> list[Path]:
-    """Return a mask file, or the images of a folder."""
-    return images_in(path) if path.is_dir() else [path]
 
 
 def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride: int) -> None:

@@ -1,0 +1,111 @@
+"""Folders of masks: annotations of frames, as data sets have them, or a file for each object.
+
+Where names of masks are names of frames, an object begins in the first frame that shows it, and later masks
+of it are no new objects.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hqtrack.errors import InputError
+from hqtrack.images import Size, images_in
+from hqtrack.video.prompts.label_images import objects_in
+from hqtrack.video.prompts.prompt import Prompt
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FrameNames:
+    """How the frames of a source are named, and which are read."""
+
+    stems: Sequence[str] = ()
+    """File names without suffix; none for a video."""
+    indices: range | None = None
+    """Frames that are read; None where the length of the source is unknown."""
+
+    def reads(self, index: int) -> bool:
+        """Return whether a frame is read."""
+        return self.indices is None or index in self.indices
+
+
+def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> list[int] | None:
+    """Return the frame that each mask of a folder belongs to; None if their names are not of frames.
+
+    Raises:
+        InputError: Some of the names are of frames, others are not.
+    """
+    stems = [file.stem for file in files]
+    if not frames.stems:
+        numbers = [int(stem) for stem in stems if re.fullmatch(r"\d{4,9}", stem)]
+        if len(numbers) < len(stems):
+            return None
+        logger.warning("masks %s: their names are read as numbers of frames, which count from 0", folder)
+        return numbers
+    places = {stem: index for index, stem in enumerate(frames.stems)}
+    tail = _common_tail(stems, places)
+    matched = [places.get(stem.removesuffix(tail)) for stem in stems]
+    found = [place for place in matched if place is not None]
+    if not found:
+        return None
+    if len(found) < len(stems):
+        odd = files[matched.index(None)]
+        raise InputError(
+            f"mask {odd}: no frame has this name; frames are named {frames.stems[0]} to {frames.stems[-1]}. "
+            "Give masks the names of their frames, or name single files with --mask"
+        )
+    if tail:
+        logger.warning("masks %s: belong to the frames of their names without %s", folder, tail)
+    return found
+
+
+def _common_tail(stems: Sequence[str], places: dict[str, int]) -> str:
+    """Return what is added to names of frames, such as "_mask"; empty if nothing, or not the same to all."""
+    if any(stem in places for stem in stems):
+        return ""
+    starts = (frame for frame in sorted(places, key=len, reverse=True) if stems[0].startswith(frame))
+    tail = stems[0].removeprefix(next(starts, stems[0]))
+    return tail if all(stem.endswith(tail) for stem in stems) else ""
+
+
+def read_folder(
+    folder: Path, size: Size, start: int, ignore: Sequence[int], frames: FrameNames
+) -> list[Prompt]:
+    """Read the masks of a folder.
+
+    Args:
+        folder: Holds images.
+        size: Height and width that they must have.
+        start: The first frame, in which objects of files begin that are not named after frames.
+        ignore: Values that are background.
+        frames: The frames.
+
+    Raises:
+        InputError: A mask cannot be used, or there is no object.
+        DataError: The folder or a mask cannot be read.
+    """
+    files = images_in(folder)
+    said: set[str] = set()
+
+    def say_once(path: Path, what: str) -> None:
+        if what not in said:
+            said.add(what)
+            logger.warning("mask %s: %s", path, what)
+
+    belongs = frames_of_masks(folder, files, frames)
+    if belongs is None:
+        found = [each for file in files for each in objects_in(file, size, start, ignore, say_once).values()]
+    else:
+        first: dict[str, Prompt] = {}
+        for index, file in sorted(zip(belongs, files, strict=True)):
+            if frames.reads(index):
+                first = objects_in(file, size, index, ignore, say_once) | first
+        found = list(first.values())
+    if not found:
+        raise InputError(f"masks {folder}: are all empty, there is no object in them")
+    return found
