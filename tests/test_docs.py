@@ -44,7 +44,7 @@ def commands(markdown: str) -> list[list[str]]:
 
 
 def unknown(words: list[str]) -> list[str]:
-    """Return what a command line holds that the real command lacks."""
+    """Return options of a command line that the real command lacks, and required ones that the line lacks."""
     command = typer.main.get_command(app)
     rest = words[1:]
     while (names := getattr(command, "commands", None)) and rest and re.match(r"[a-z]", rest[0]):
@@ -53,7 +53,10 @@ def unknown(words: list[str]) -> list[str]:
         command, rest = names[rest[0]], rest[1:]
     options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
     given = [word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
-    return [option for option in given if option not in options]
+    wanted = [p.opts for p in command.params if p.required and p.param_type_name == "option"]
+    is_whole = given and not {"…", "--help"} & {*rest}
+    lacking = [opts[0] for opts in wanted if is_whole and not {*opts} & {*given}]
+    return [option for option in given if option not in options] + lacking
 
 
 def anchors(page: Path) -> set[str]:
@@ -87,7 +90,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 def test_what_is_wrong_in_a_page_is_found() -> None:
     page = "One two. Three (see [four](five.md)).\n\n    hqtrack trak a.mp4\n    hqtrack track a.mp4 --bx 1\n"
     assert sentences(page) == ["One two", "Three (see four)"]
-    assert [unknown(words) for words in commands(page)] == [["trak"], ["--bx"]]
+    assert [unknown(words) for words in commands(page)] == [["trak"], ["--bx", "--out"]]
 
 
 def test_pages_hold_commands() -> None:
