@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "errors",
-        "masks images",
+        "masks images processor",
         "nets cards",
         "zoo",
         "propagation refinement",

@@ -9,7 +9,7 @@ import torch
 
 import hqtrack
 from formula_weights import formula_state_dict
-from hqtrack import HQTrack, nets
+from hqtrack import HQTrack, nets, processor
 from hqtrack.cards import Card, Memory, Paradigm, Refiner, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
@@ -36,7 +36,7 @@ def new_tracker(network: PropagationNetwork, *, paradigm: Paradigm = "joint", ed
         max_long_edge=edge,
         paradigm=paradigm,
     )
-    return HQTrack(card, network, device="cpu")
+    return HQTrack(card, network, device="cpu", precision="float32")
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ class TestBadInput:
             find_dtype("float16", cpu)
         with pytest.raises(InputError, match="unknown precision 'half'"):
             find_dtype("half", cpu)  # type: ignore[arg-type]
-        assert find_dtype("auto", cpu) == torch.float32
+        assert find_dtype("auto", cpu) == processor.fastest_dtype()
         assert find_dtype("bfloat16", cpu) == torch.bfloat16
 
     def test_unknown_cards_and_settings_are_refused(self) -> None:
@@ -380,6 +380,7 @@ def test_a_card_gives_a_tracker_with_its_settings_overridden(tmp_path: Path) -> 
         "hqtrack-light",
         weights=weights,
         device="cpu",
+        precision="float32",
         long_term_slots=2,
         long_term_gap=3,
         short_term_distance=5,

@@ -40,7 +40,7 @@ def agreement(
 ) -> list[float]:
     """Track a clip and give the share of equal pixels in each frame."""
     card = replace(load_card("vmos"), memory=memory, max_long_edge=max_long_edge)
-    tracker = HQTrack(card, network, device="cpu")
+    tracker = HQTrack(card, network, device="cpu", precision="float32")
     count = int(first_mask.max())
     tracker.initialize(frames[0], masks_of(first_mask, count))
     shares = []

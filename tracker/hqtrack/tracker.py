@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hqtrack import zoo
+from hqtrack import processor, zoo
 from hqtrack.cards import Card
 from hqtrack.engines import Engine, Start, load_engine, vmos
 from hqtrack.errors import InputError, StateError
@@ -18,6 +20,8 @@ from hqtrack.images import Image
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
+
+logger = logging.getLogger(__name__)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -38,7 +42,8 @@ class HQTrack:
         refiner: Refines the masks, for output and, where the card says so, for memory; None leaves them as
             they were propagated.
         device: "auto" takes CUDA, then MPS, then the CPU; or a device's name, such as "cuda:1".
-        precision: "auto" is float32 on CPU and MPS, and on CUDA bfloat16, or float16 where that is missing.
+        precision: "auto" is the fastest that is right: on CUDA bfloat16, or float16 where that is missing; on
+            a CPU bfloat16 where it computes that natively, else float32; on MPS float32.
 
     Example:
         >>> tracker = HQTrack.from_card("hqtrack-light")  # doctest: +SKIP
@@ -59,6 +64,7 @@ class HQTrack:
         self.card = card
         self.device = find_device(device)
         self.dtype = find_dtype(precision, self.device)
+        _report_slow_precision(self.dtype, self.device)
         if isinstance(network, PropagationNetwork):
             network = vmos.starter(card, network, device=self.device, dtype=self.dtype)
         self._start: Start = network
@@ -293,6 +299,8 @@ def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         InputError: The precision is unknown, or the device cannot run it.
     """
     if precision == "auto":
+        if device.type == "cpu":
+            return processor.fastest_dtype()
         if device.type != "cuda":
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
@@ -302,6 +310,17 @@ def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "float16" and device.type == "cpu":
         raise InputError("precision 'float16' needs a GPU; on a CPU use 'bfloat16' or 'float32'")
     return types[precision]
+
+
+@lru_cache
+def _report_slow_precision(dtype: torch.dtype, device: torch.device) -> None:
+    """Log once that bfloat16 was asked for on a processor that has no products of it."""
+    if device.type == "cpu" and dtype == torch.bfloat16 and not processor.has_bfloat16_products():
+        logger.warning(
+            "precision bfloat16: this processor (%s) does not compute it natively, so it is slower here than "
+            "float32; results are the same as elsewhere up to rounding",
+            processor.capability(),
+        )
 
 
 def _checked_image(image: Image) -> Image:

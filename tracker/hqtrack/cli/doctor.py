@@ -127,6 +127,27 @@ def check_devices() -> Iterator[Finding]:
         )
 
 
+def check_precision() -> Iterator[Finding]:
+    """Report in which precision networks run on the processor by default, and why."""
+    import torch
+
+    from hqtrack import processor
+
+    name = str(processor.fastest_dtype()).removeprefix("torch.")
+    if not processor.fuses_convolutions(torch.float32):
+        yield Finding(
+            "precision",
+            "note",
+            f"{name}; PyTorch has no oneDNN here ({processor.capability()}), so networks are slow",
+            "install a PyTorch build with oneDNN",
+        )
+        return
+    products = "computes" if processor.has_bfloat16_products() else "does not compute"
+    yield Finding(
+        "precision", "good", f"{name} on the CPU: {processor.capability()} {products} bfloat16 natively"
+    )
+
+
 def check_weights() -> Iterator[Finding]:
     """Load the embedded weights, and say which of the others are here."""
     from hqtrack.refinement import build_refiner
@@ -329,6 +350,7 @@ def check_display() -> Iterator[Finding]:
 CHECKS = (
     check_versions,
     check_devices,
+    check_precision,
     check_weights,
     check_cache,
     check_toolkit,

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from hqtrack import processor
 from hqtrack.nets.layers import DepthwiseConv2d
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -46,12 +47,21 @@ class FusedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H', W')."""
         fused = _FUSED.get(type(self.activation))
-        if fused is None or x.device.type != "cpu" or torch.is_grad_enabled() or not _has_onednn():
+        if fused is None or x.device.type != "cpu" or torch.is_grad_enabled():
             return self.activation(super().forward(x))
+        if not processor.fuses_convolutions(x.dtype):
+            return self.activation(self._widened(x))
         # Encoders' maps are large and their channels few: one more pass costs as much as the convolution.
         return torch.ops.mkldnn._convolution_pointwise(
             x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups, *fused, ""
         )
+
+    def _widened(self, x: Tensor) -> Tensor:
+        """Convolve in float32 where the processor has nothing but a loop for a narrower type."""
+        if x.dtype == torch.float32 or not processor.fuses_convolutions(torch.float32):
+            return super().forward(x)
+        bias = None if self.bias is None else self.bias.float()
+        return self._conv_forward(x.float(), self.weight.float(), bias).to(x.dtype)
 
 
 def folded(network: Network) -> Network:
@@ -118,7 +128,3 @@ def _tensor(module: nn.Module, name: str) -> Tensor:
     value = getattr(module, name)
     assert isinstance(value, Tensor)
     return value
-
-
-def _has_onednn() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from hqtrack.images import MEAN, STD, Image
 from hqtrack.masks import LabelMap
+from hqtrack.propagation.resizing import resize_bicubic
 
 INPUT_STRIDE = 16
 """Sides of the network's input are on this grid, the networks' coarsest."""
@@ -52,10 +52,10 @@ def input_size(height: int, width: int, limits: EdgeLimits, *, align_corners: bo
 
 
 def resize_image(image: Image, size: tuple[int, int]) -> Image:
-    """Resize an RGB image (H, W, 3) uint8 bicubically to (height, width); always a new array."""
+    """Resize an RGB image (H, W, 3) uint8 bicubically to (height, width), always into a new array."""
     if image.shape[:2] == size:
         return image.copy()
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    return resize_bicubic(image, size)
 
 
 class Normalizer:
