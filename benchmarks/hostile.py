@@ -423,8 +423,9 @@ def stop_after(frames: int, clip: str, mask: str, out: str) -> None:
     """Track so many frames of a clip, and leave the rest for another run."""
     from itertools import count
 
-    from hqtrack.video.job import Job, VideoRun
+    from hqtrack.video.job import Job
     from hqtrack.video.prompts import read_prompts
+    from hqtrack.video.run import VideoRun
 
     prompts = tuple(read_prompts(masks=[mask], start=0, size=(64, 96)))
     kinds = ("labels", "csv", "rle", "trajectories")

@@ -20,8 +20,10 @@ import numpy as np
 import torch
 
 from hqtrack import HQTrack
-from hqtrack.video.job import Job, Prompt, VideoRun
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.job import Job
+from hqtrack.video.prompts import Prompt
+from hqtrack.video.run import VideoRun
+from hqtrack.video.tracked_frame import TrackedFrame
 from propagation import video
 from soak import resident_mb
 
@@ -75,7 +77,7 @@ def main() -> None:
         job = Job(str(path), outputs=tuple(options.outputs), prompts=prompts)
         memory = []
 
-        def note(tracked: Tracked) -> None:
+        def note(tracked: TrackedFrame) -> None:
             if tracked.frame.index in (options.frames // 4, options.frames - 1):
                 memory.append(resident_mb())
 

@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "errors",
-        "masks images processor",
+        "masks images processor files",
         "nets cards",
         "zoo",
         "propagation refinement",
@@ -118,7 +118,7 @@ def test_there_is_no_circle() -> None:
     [
         ("masks.py", "from hqtrack.tracker import HQTrack", "hqtrack.masks imports hqtrack.tracker"),
         ("nets/vmos.py", "from hqtrack import masks, zoo", "hqtrack.nets.vmos imports hqtrack.zoo"),
-        ("video/job.py", "def f():\n    import hqtrack.cli", "hqtrack.video.job imports hqtrack.cli"),
+        ("video/run.py", "def f():\n    import hqtrack.cli", "hqtrack.video.run imports hqtrack.cli"),
         (
             "propagation/memory.py",
             "if TYPE_CHECKING:\n    from hqtrack.refinement import MaskRefiner",
@@ -141,9 +141,9 @@ def test_an_import_that_goes_up_is_found(tmp_path: Path, file: str, line: str, f
 def test_a_circle_within_a_room_is_found(tmp_path: Path) -> None:
     package = copy_of_the_package(tmp_path)
     with (package / "video" / "sources.py").open("a") as source:
-        source.write("\nfrom hqtrack.video import tracked\n")
+        source.write("\nfrom hqtrack.video import tracked_frame\n")
     assert upward(imports_of(package)) == []
-    assert set(circle(imports_of(package))) == {"hqtrack.video.sources", "hqtrack.video.tracked"}
+    assert set(circle(imports_of(package))) == {"hqtrack.video.sources", "hqtrack.video.tracked_frame"}
 
 
 def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:

@@ -51,9 +51,10 @@ def unknown(words: list[str]) -> list[str]:
         if rest[0] not in names:
             return [rest[0]]
         command, rest = names[rest[0]], rest[1:]
-    options = {option for p in command.params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
+    params = command.get_params(typer.Context(command))
+    options = {option for p in params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
     given = [word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
-    wanted = [p.opts for p in command.params if p.required and p.param_type_name == "option"]
+    wanted = [p.opts for p in params if p.required and p.param_type_name == "option"]
     is_whole = given and not {"…", "--help"} & {*rest}
     lacking = [opts[0] for opts in wanted if is_whole and not {*opts} & {*given}]
     return [option for option in given if option not in options] + lacking

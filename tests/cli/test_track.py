@@ -10,6 +10,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import cv2
@@ -20,12 +21,13 @@ from typer.testing import CliRunner, Result
 from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
+from hqtrack.files import create
 from hqtrack.masks import iou, masks_of, rle_decode
 from hqtrack.video.backlog import Backlog
 from hqtrack.video.folder import STATE
-from hqtrack.video.outputs import BoxTable
 from hqtrack.video.sources import open_frames
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers.table import BoxTable
 
 pytestmark = pytest.mark.slow
 
@@ -412,10 +414,13 @@ def test_frames_of_another_size_end_the_run_with_its_files_complete(
 def test_a_full_disk_is_one_line_and_leaves_no_half_file(
     clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def on_a_full_disk(path: Path) -> IO[bytes]:
+        return Path("/dev/full").open("wb") if path.name == "boxes.csv.part" else create(path)
+
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "boxes.csv.part").symlink_to("/dev/full")
-    result = run(clip, "-o", out, "--mask", mask, "--csv")
+    with monkeypatch.context() as patches:
+        patches.setattr("hqtrack.files.create", on_a_full_disk)
+        result = run(clip, "-o", out, "--mask", mask, "--csv")
     assert result.exit_code == 1
     assert f"hqtrack: {out / 'boxes.csv'}: No space left on device" in result.stderr
     assert "Traceback" not in result.output
@@ -462,12 +467,12 @@ def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
     """Let SIGINT come when this frame is written, before the next one is tracked."""
     write, hand_over, written = BoxTable.write, Backlog.hand_over, threading.Event()
 
-    def noted(self: BoxTable, tracked: Tracked) -> None:
+    def noted(self: BoxTable, tracked: TrackedFrame) -> None:
         write(self, tracked)
         if tracked.frame.index == frame:
             written.set()
 
-    def signalled(self: Backlog[Tracked], tracked: Tracked) -> None:
+    def signalled(self: Backlog[TrackedFrame], tracked: TrackedFrame) -> None:
         hand_over(self, tracked)
         if tracked.frame.index == frame:
             assert written.wait(60)

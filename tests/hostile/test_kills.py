@@ -34,7 +34,7 @@ def half(state, file):
     saved += 1
     save(state, file)
     if saved == 2:  # the second checkpoint is written, but does not have its name yet
-        file.truncate(file.tell() // 2)
+        os.truncate(file, file.stat().st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 
 torch.set_num_threads(int(sys.argv[2]))

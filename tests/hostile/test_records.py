@@ -15,11 +15,12 @@ from hostile.corruptions import corrupted
 from hostile.test_parsers import quick
 from hqtrack.errors import HQTrackError
 from hqtrack.masks import label_map, masks_of
-from hqtrack.video.journal import FRAMES, SETTINGS, Job, Journal, read_job
-from hqtrack.video.outputs import VideoFacts, open_writer
+from hqtrack.video.job import Job
+from hqtrack.video.journal import FRAMES, SETTINGS, Journal, read_job
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import VideoFacts, open_writer
 
 SIZE = (7, 9)
 IMAGE = np.zeros((*SIZE, 3), np.uint8)
@@ -27,7 +28,7 @@ IMAGE = np.zeros((*SIZE, 3), np.uint8)
 clips = st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=6).map(sorted), st.integers(0, 2**32 - 1))
 
 
-def tracked(clip: tuple[list[int], int]) -> list[Tracked]:
+def tracked(clip: tuple[list[int], int]) -> list[TrackedFrame]:
     """Return frames with so many objects each, whose masks are random and disjoint, some of them empty."""
     counts, seed = clip
     rng = np.random.default_rng(seed)
@@ -35,11 +36,11 @@ def tracked(clip: tuple[list[int], int]) -> list[Tracked]:
     for index, count in enumerate(counts):
         masks = rng.random((count, *SIZE)) < rng.choice([0.0, 0.1, 0.5])
         frame = Frame(IMAGE, index, Fraction(index, 25), f"{index:08d}")
-        frames.append(Tracked(frame, masks_of(label_map(masks), count)))
+        frames.append(TrackedFrame(frame, masks_of(label_map(masks), count)))
     return frames
 
 
-def recorded(folder: Path, frames: list[Tracked]) -> None:
+def recorded(folder: Path, frames: list[TrackedFrame]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     journal = Journal.begin(folder, Job("clip.mp4", prompts=(Prompt(0, box=(1, 1, 3, 3)),)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from hostile.media import write_video
 from hqtrack import HQTrack
 from hqtrack.cli import app
 from hqtrack.video.folder import STATE, OutputFolder
-from hqtrack.video.job import Job, VideoRun
+from hqtrack.video.job import Job
 from hqtrack.video.prompts import read_prompts
+from hqtrack.video.run import VideoRun
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +128,7 @@ def test_a_damaged_record_goes_on_before_the_damage(clip: Path, stopped: Path, s
         (b'"card": "', b'"card": 3, "x": "'),
         (b'"box": null', b'"box": [NaN, 1, 2, 3]'),
         (b'"frame": 0', b'"frame": -1'),
-        (b'"version": 1', b'"version": []'),
+        (b'"version": 2', b'"version": []'),
         (b"{", b"[" * 100_000),
         (b'"csv"', b'"\xff"'),
     ],
@@ -226,3 +229,56 @@ def test_half_a_video_is_tracked_and_the_rest_is_missed(mask: Path, tmp_path: Pa
     video.write_bytes(whole)
     assert hqtrack("track", video, "-o", out, "--resume").exit_code == 0
     assert len((out / "boxes.csv").read_text().splitlines()) == 31
+
+
+KINDS = ("labels", "rle", "trajectories", "csv")
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_no_foreign_file_is_written_through_a_link(
+    clip: Path, mask: Path, tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    out, precious = tmp_path / "out", tmp_path / "precious"
+    (out / "labels").mkdir(parents=True)
+    (out / "trajectories").mkdir()
+    precious.write_text("precious")
+    names = ("overlay.mp4", "masks.json", "masks.annotations", "boxes.csv", "unfinished.json")
+    names += ("labels/image.png", "trajectories/001.txt", f"{STATE}/written")
+    (out / STATE).mkdir()
+    for name in names:
+        make(out / f"{name}.part", precious)
+    make(out / "unfinished.jsonl", precious)
+    options = [f"--{kind}" for kind in KINDS]
+    result = hqtrack("track", clip, "-o", out, "--mask", mask, *options, "--max-long-edge", 64)
+    assert result.exit_code == 0, result.output
+    assert precious.read_text() == "precious"
+    assert not list(out.rglob("*.part"))
+    make(tmp_path / "list", precious)
+    (out / STATE / "written").unlink()
+    (tmp_path / "list").rename(out / STATE / "written")
+    result = hqtrack("track", clip, "-o", out, "--mask", mask, "--force", *QUICK, "--csv")
+    assert result.exit_code == 2
+    assert f"{STATE}/written: is a link or no plain file" in result.stderr
+    assert precious.read_text() == "precious"
+
+
+def test_a_folder_of_outputs_that_is_a_link_is_refused(clip: Path, mask: Path, tmp_path: Path) -> None:
+    out, foreign = tmp_path / "out", tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "000.png").write_text("precious")
+    out.mkdir()
+    (out / "labels").symlink_to(foreign)
+    for force in ([], ["--force"]):
+        result = hqtrack("track", clip, "-o", out, "--mask", mask, "--labels", *QUICK, *force)
+        assert result.exit_code == 2
+    assert "labels: is a link to another folder" in result.stderr
+    assert [path.read_text() for path in foreign.iterdir()] == ["precious"]
+
+
+def test_a_pipe_in_the_place_of_a_part_hangs_nothing(clip: Path, mask: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    os.mkfifo(out / "boxes.csv.part")
+    result = hqtrack("track", clip, "-o", out, "--mask", mask, "--csv", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert set(outputs(out)) == {"boxes.csv"}

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from hqtrack import HQTrack, InputError
 from hqtrack.masks import iou
 from hqtrack.video.corrections import Correction, check_corrections, corrected, read_correction
-from hqtrack.video.course import Course
+from hqtrack.video.frame_tracker import FrameTracker
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 
@@ -110,7 +110,7 @@ PROMPTS = [Prompt(0, mask=filled(square(0))), Prompt(3, mask=GREEN)]
 
 
 def run(tracker: HQTrack, corrections: list[Correction]) -> list[np.ndarray]:
-    course = Course(tracker, PROMPTS, MaskMaker(None), corrections)
+    course = FrameTracker(tracker, PROMPTS, MaskMaker(None), corrections)
     return [course.step(index, picture(index)) for index in range(COUNT)]
 
 
@@ -142,7 +142,7 @@ def test_going_on_from_known_frames_gives_the_masks_of_one_run(tracker: HQTrack,
         Correction(11, 2, Prompt(11, mask=GREEN)),
     ]
     expected = run(tracker, corrections)
-    course = Course(tracker, PROMPTS, MaskMaker(None), corrections)
+    course = FrameTracker(tracker, PROMPTS, MaskMaker(None), corrections)
     for index in range(stop + 1):
         if course.is_reference(index):
             course.know(index, picture(index), expected[index])

@@ -11,12 +11,14 @@ from PIL import Image as Pillow
 
 from hqtrack import HQTrack, InputError
 from hqtrack.video.drawing import colour_of, palette
-from hqtrack.video.job import Job, VideoRun, read_job
+from hqtrack.video.job import Job
+from hqtrack.video.journal import read_job
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.outputs import Outputs, VideoFacts
 from hqtrack.video.prompts import Prompt, made_ids, numbered, read_label_image, read_prompts
+from hqtrack.video.run import VideoRun
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import Outputs, VideoFacts
 
 SIZE = (48, 64)
 NAMED = TrackedObject(7, "left, hand", (255, 128, 0))
@@ -36,7 +38,7 @@ def written(folder: Path, objects: list[TrackedObject]) -> Path:
     masks = np.stack([squares(1, 0) > 0, squares(0, 1) > 0])
     kinds = ("overlay", "labels", "rle", "trajectories", "csv")
     outputs = Outputs(kinds, folder, VideoFacts(Fraction(25), objects=objects))
-    outputs.write(Tracked(frame, masks, objects=objects))
+    outputs.write(TrackedFrame(frame, masks, objects=objects))
     outputs.finish()
     return folder
 
@@ -189,7 +191,7 @@ def test_a_resumed_run_keeps_ids_and_names(tracker: HQTrack, tmp_path: Path) -> 
         Prompt(2, mask=squares(0, 1) > 0, id=3),
     )
     job = Job(str(tmp_path / "clip"), outputs=("csv", "labels"), prompts=prompts)
-    seen: list[Tracked] = []
+    seen: list[TrackedFrame] = []
     out = tmp_path / "out"
     VideoRun(job, out, tracker=tracker).track(on_frame=seen.append, stop=lambda: len(seen) == 3)
     VideoRun(read_job(out), out, tracker=tracker, resume=True).track()

@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 
 from hqtrack import DataError
-from hqtrack.video.journal import FRAMES, Job, Journal, has_unfinished, read_job
+from hqtrack.video.job import Job
+from hqtrack.video.journal import FRAMES, Journal, has_unfinished, read_job
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
 
 SIZE = 6, 8
 JOB = Job("clip.mp4", end=9, outputs=("csv",), prompts=(Prompt(0, box=(1, 1, 4, 4)),))
 
 
-def tracked(index: int, objects: int = 2) -> Tracked:
+def tracked(index: int, objects: int = 2) -> TrackedFrame:
     masks = np.zeros((objects, *SIZE), bool)
     masks[0, 1:3, index : index + 2] = True
-    return Tracked(Frame(np.zeros((*SIZE, 3), np.uint8), index, Fraction(index, 25), f"{index:08d}"), masks)
+    return TrackedFrame(
+        Frame(np.zeros((*SIZE, 3), np.uint8), index, Fraction(index, 25), f"{index:08d}"), masks
+    )
 
 
 @pytest.fixture

@@ -195,7 +195,7 @@ def test_a_full_disk_loses_nothing_that_was_said(
     def refuse(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("hqtrack.files.create", refuse)
     with pytest.raises(OSError, match="No space"):
         session.add(0, RIGHT)
     with pytest.raises(OSError, match="No space"):

@@ -8,7 +8,7 @@ import pytest
 
 from hqtrack import HQTrack, InputError
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.record import Record
+from hqtrack.video.mask_record import MaskRecord
 from hqtrack.web.desk import Desk
 from hqtrack.web.export import COMMAND, Settings, export
 from hqtrack.web.store import Open, Store
@@ -57,14 +57,14 @@ def test_a_full_disk_stops_and_what_was_tracked_stays(
 ) -> None:
     session = opened.session
     session.add(0, filled(orange(0)))
-    append = Record.append
+    append = MaskRecord.append
 
-    def until_full(record: Record, name: str, masks: np.ndarray) -> None:
+    def until_full(record: MaskRecord, name: str, masks: np.ndarray) -> None:
         if len(record) == 4:
             raise OSError(28, "No space left on device")
         append(record, name, masks)
 
-    monkeypatch.setattr(Record, "append", until_full)
+    monkeypatch.setattr(MaskRecord, "append", until_full)
     assert track() == "failed No space left on device"
     assert len(session.record) == 4
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands
 from hqtrack.cli.experiments import experiments
-from hqtrack.cli.track import track
+from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(track)
+app.command(cls=TrackCommand)(track)
 app.command()(web)
 app.command()(cards)
 app.command()(doctor)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hqtrack.cards import OVERRIDES, Card
+from hqtrack.cards import Card
 from hqtrack.cli.tables import print_table
 
 
@@ -31,6 +31,8 @@ def cards(
     from hqtrack.zoo import card_names, load_card
 
     if settings:
+        from hqtrack.cards import OVERRIDES
+
         print_table(("setting", "meaning"), [(key, one.meaning) for key, one in OVERRIDES.items()])
         return
     if name:

@@ -20,8 +20,8 @@ def demo(
 
     The sequences are generated. What exists already is used again, so that a second run is short.
     """
+    from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
-    from hqtrack.cli.watching import watch
     from hqtrack.evaluation.demo import CARD, run_demo, table
     from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace

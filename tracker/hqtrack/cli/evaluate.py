@@ -44,7 +44,7 @@ def evaluate(
 
       hqtrack evaluate hqtrack-light:long_term_gap=10 hqtrack-light:long_term_gap=70 --workspace vots
     """
-    from hqtrack.cli.watching import watch
+    from hqtrack.cli.evaluation_progress import watch
     from hqtrack.evaluation.evaluate import evaluate as run
 
     with watch() as watcher:

@@ -39,8 +39,8 @@ def experiments(
 
       hqtrack experiments table5 --workspace vots2023 --scores answers.csv
     """
+    from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
-    from hqtrack.cli.watching import watch
     from hqtrack.errors import InputError
     from hqtrack.evaluation.experiments import cells, columns, run_study
     from hqtrack.evaluation.pages import FIRST_FRAME, write_page, write_result

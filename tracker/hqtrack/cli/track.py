@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -13,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand
 
 from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.exits import STOPPED, one_line_errors
-from hqtrack.cli.system import (
+from hqtrack.cli.tracker_options import (
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -31,8 +33,8 @@ from hqtrack.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from hqtrack.tracker import Precision
-    from hqtrack.video.job import VideoRun
     from hqtrack.video.prompts import Prompt
+    from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
 
 OBJECTS, OUTPUTS, FRAMES, RUN = "Objects", "Outputs", "Frames", "Run"
@@ -111,28 +113,6 @@ def track(
     select: Annotated[
         bool, typer.Option("--select", help="Draw boxes in a window.", rich_help_panel=OBJECTS)
     ] = False,
-    overlay: Annotated[
-        bool,
-        typer.Option(help="overlay.mp4: the video with the masks drawn over it.", rich_help_panel=OUTPUTS),
-    ] = True,
-    labels: Annotated[
-        bool,
-        typer.Option("--labels", help="labels/: an indexed PNG for each frame.", rich_help_panel=OUTPUTS),
-    ] = False,
-    rle: Annotated[
-        bool, typer.Option("--rle", help="masks.json: COCO with run lengths.", rich_help_panel=OUTPUTS)
-    ] = False,
-    trajectories: Annotated[
-        bool,
-        typer.Option(
-            "--trajectories",
-            help="trajectories/: a file for each object, as the VOT toolkit has it.",
-            rich_help_panel=OUTPUTS,
-        ),
-    ] = False,
-    table: Annotated[
-        bool, typer.Option("--csv", help="boxes.csv: boxes and areas.", rich_help_panel=OUTPUTS)
-    ] = False,
     start: Annotated[int, typer.Option(help="First frame; they count from 0.", rich_help_panel=FRAMES)] = 0,
     end: Annotated[
         int | None,
@@ -192,12 +172,13 @@ def track(
       hqtrack track clip.mp4 -o out --resume
     """
     from hqtrack.video.corrections import read_correction
-    from hqtrack.video.job import Job, VideoRun, absolute, open_source, read_job
+    from hqtrack.video.job import Job, absolute, open_source
+    from hqtrack.video.journal import read_job
     from hqtrack.video.prompts import made_ids, numbered
+    from hqtrack.video.run import VideoRun
 
     notice = ""
     given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
-    flags = {"overlay": overlay, "labels": labels, "rle": rle, "trajectories": trajectories, "csv": table}
     if resume:
         _refuse_settings(context)
         job = read_job(out)
@@ -215,12 +196,8 @@ def track(
             card=card_from_anywhere(card),
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
-            outputs=tuple(kind for kind, wanted in flags.items() if wanted),
+            outputs=_outputs(context),
         )
-        if not job.outputs:
-            raise InputError(
-                "no output: --no-overlay leaves none; add --labels, --rle, --trajectories or --csv"
-            )
         frames = open_source(job)
         prompts = _prompts(frames, mask or [], box or [], point or [], later or [], ignore or [], select)
         corrections = [read_correction(text, frames.size) for text in correct or []]
@@ -244,6 +221,65 @@ def track(
     _track(run, shlex.join(again))
 
 
+class TrackCommand(TyperCommand):
+    """The command with an option for each writer; these are read only where this command is parsed."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, those of the writers after those of the objects."""
+        params = super().get_params(ctx)
+        place = 1 + next(i for i, each in enumerate(params) if each.name == "select")
+        return [*params[:place], *_writer_options(), *params[place:]]
+
+
+def _writer_options() -> list[Any]:
+    """Return an option for each writer: `--NAME`, or `--NAME/--no-NAME` where it is written by default."""
+    from hqtrack.video.writers import WRITERS
+
+    def takes_outputs() -> None:
+        pass
+
+    takes_outputs.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                kind.replace("-", "_"),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=writer.wanted,
+                annotation=Annotated[
+                    bool,
+                    typer.Option(
+                        f"--{kind}/--no-{kind}" if writer.wanted else f"--{kind}",
+                        help=f"{writer.name}{'/' if writer.is_folder else ''}: {writer.help}",
+                        expose_value=False,
+                        callback=_note_output,
+                        rich_help_panel=OUTPUTS,
+                    ),
+                ],
+            )
+            for kind, writer in WRITERS.items()
+        ]
+    )
+    # Typer makes options of a function's signature alone: so it is given one.
+    app = typer.Typer(add_completion=False)
+    app.command()(takes_outputs)
+    return typer.main.get_command(app).params
+
+
+def _note_output(context: typer.Context, option: typer.CallbackParam, wanted: bool) -> None:
+    """Keep whether an output is wanted, for `_outputs`."""
+    context.meta.setdefault(OUTPUTS, {})[option.opts[0].removeprefix("--")] = wanted
+
+
+def _outputs(context: typer.Context) -> tuple[str, ...]:
+    """Return the kinds of output that are wanted, in the order of the writers."""
+    from hqtrack.video.writers import WRITERS
+
+    kinds = tuple(kind for kind in WRITERS if context.meta[OUTPUTS][kind])
+    if not kinds:
+        others = ", ".join(f"--{kind}" for kind, writer in WRITERS.items() if not writer.wanted)
+        raise InputError(f"no output is left; add one of {others}")
+    return kinds
+
+
 def _mask_files(texts: list[str]) -> list[Path]:
     """Return the mask files that objects and corrections name."""
     found = (re.search(r"(?:^|,)\s*mask=(.*?)(?:,\s*\w+=|$)", text) for text in texts)
@@ -254,7 +290,7 @@ def _refuse_settings(context: typer.Context) -> None:
     """Check that a resumed run is given no settings of its own."""
     given = [
         parameter.opts[0]
-        for parameter in context.command.params
+        for parameter in context.command.get_params(context)
         if parameter.name not in ALWAYS and _is_given(context, parameter.name)
     ]
     if given:

@@ -12,6 +12,7 @@ import typer
 
 from hqtrack.cards import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
+from hqtrack.files import whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -351,7 +352,6 @@ def export(
     """
     from hqtrack import nets
     from hqtrack.cards import card_naming, read_card
-    from hqtrack.errors import CardError
     from hqtrack.nets.light_segmenter import LightSegmenter
     from hqtrack.training.checkpoints import code_version, starts_of, with_entry
     from hqtrack.training.checkpoints import export as write
@@ -388,14 +388,9 @@ def export(
     others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != holder)
     for each in (holder, *(each for each in others if weights.file in _files_of(each, section))):
         text = with_entry(each.read_text(encoding="utf-8"), digest, provenance, str(each), section)
-        partial = each.with_name(each.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        try:
-            read_card(partial)
-        except CardError:
-            partial.unlink()
-            raise
-        partial.replace(each)
+        with whole(each) as part:
+            part.write_text(text, encoding="utf-8")
+            read_card(part)
         typer.echo(f"{each}: updated")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from hqtrack.cards import DEFAULT_CARD
-from hqtrack.cli.system import (
+from hqtrack.cli.tracker_options import (
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,

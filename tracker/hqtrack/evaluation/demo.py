@@ -23,9 +23,10 @@ from hqtrack.evaluation.pictures import frame_of, masks_of, sheet, write_picture
 from hqtrack.evaluation.toolkit import analyse, expected, pack, run_toolkit
 from hqtrack.evaluation.workspaces import open_workspace, resolve
 from hqtrack.scenes.dataset import FRAMES_PER_SECOND
-from hqtrack.video.outputs import OverlayVideo, VideoFacts
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import VideoFacts
+from hqtrack.video.writers.overlay import OverlayVideo
 
 CARD = LIGHT_REFINER_CARD
 TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
@@ -105,7 +106,7 @@ def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> N
         for index in range(len(sequence)):
             wide = np.concatenate([frame_of(sequence, index)] * len(trackers), axis=1)
             masks = np.concatenate([masks_of(sequence, each, index) for each in results], axis=2)
-            writer.write(Tracked(Frame(wide, count, count / rate, f"{count:08d}"), masks))
+            writer.write(TrackedFrame(Frame(wide, count, count / rate, f"{count:08d}"), masks))
             count += 1
     writer.finish()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from vot.workspace import Workspace
 
 from hqtrack.cards import Card
 from hqtrack.errors import CardError, DataError
+from hqtrack.files import write_whole
 from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
 from vot import ToolkitException
@@ -242,15 +241,7 @@ def write_atomically(file: Path, content: str | bytes) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
-            Path(partial).chmod(0o644)
-            Path(partial).replace(file)
-        except OSError:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        write_whole(file, content, shared=True)
     except OSError as error:
         raise DataError(f"cannot write {file}: {error}; free space or choose another folder") from error
 

@@ -14,7 +14,8 @@ from vot.region import Mask
 from vot.region.io import write_trajectory
 from vot.utilities import write_properties
 
-from hqtrack.errors import DataError, naming
+from hqtrack.errors import DataError
+from hqtrack.files import write_whole
 from hqtrack.scenes.camera import HEIGHT, WIDTH, draw_frame
 from hqtrack.scenes.scripts import SCENES
 from hqtrack.scenes.stage import Scene
@@ -120,6 +121,5 @@ def write_dataset(folder: Path, seeds: tuple[int, ...] = (SAMPLE_SEED,)) -> list
             if not (folder / name).exists():
                 logger.info("drawing %s: %d frames", name, scene.length)
                 write_sequence(folder / name, scene, rng)
-    with naming(folder / "list.txt"):
-        (folder / "list.txt").write_text("".join(f"{name}\n" for name in names))
+    write_whole(folder / "list.txt", "".join(f"{name}\n" for name in names))
     return names

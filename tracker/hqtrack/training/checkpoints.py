@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 import hqtrack
 from hqtrack.errors import HQTrackError, WeightsError
+from hqtrack.files import whole, write_whole
 from hqtrack.nets.encoders import Encoder
 from hqtrack.zoo.checkpoints import check_family, load_into, read_checkpoint, read_content
 from hqtrack.zoo.weights import sha256_of
@@ -37,15 +37,10 @@ def save_atomically(state: Mapping[str, Any], path: Path) -> None:
     Raises:
         TrainingError: It cannot be written; the previous one is as it was.
     """
-    temporary = path.with_suffix(".tmp")
     try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with whole(path) as part:
+            torch.save(state, part)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         kept = "the previous one is kept" if path.exists() else "there is no earlier one"
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "no space is left" if full else str(error)
@@ -141,7 +136,7 @@ def record_start(run: Path, start: Start) -> None:
                     f"{now or 'none given'}); give the same command as then, or another --folder"
                 )
     starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    path.write_text(json.dumps([*starts, vars(start)], indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps([*starts, vars(start)], indent=2) + "\n")
 
 
 def starts_of(run: Path) -> list[Start]:
@@ -202,14 +197,12 @@ def export(
     if bad:
         where = ", ".join(str(run) for run in runs)
         raise WeightsError(f"{where}: not finite in float16: {', '.join(bad[:3])}; the training failed")
-    partial = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, partial, metadata={"steps": " and ".join(steps), **provenance})
-        partial.chmod(0o644)  # safetensors writes files that only their owner reads
-        partial.replace(file)
+        with whole(file) as part:
+            save_file(weights, part, metadata={"steps": " and ".join(steps), **provenance})
+            part.chmod(0o644)  # safetensors writes files that only their owner reads
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise WeightsError(f"cannot write {file}: {error}") from error
     return sha256_of(file)
 

@@ -26,7 +26,8 @@ import numpy.typing as npt
 import torch
 
 from hqtrack.cards import Refiner
-from hqtrack.errors import DataError, InputError, WeightsError, naming
+from hqtrack.errors import DataError, InputError, WeightsError
+from hqtrack.files import write_whole
 from hqtrack.images import Image, images_in, read_image
 from hqtrack.masks import Mask, box_of, iou
 from hqtrack.refinement import MaskRefiner, build_refiner
@@ -260,7 +261,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
             if count:
                 named.append(file.stem)
             yield count
-    _write(folder / LIST, "".join(f"{name}\n" for name in named).encode())
+    write_whole(folder / LIST, "".join(f"{name}\n" for name in named))
 
 
 def _end_with(parent: int) -> None:
@@ -288,17 +289,9 @@ def _labelled(file: Path, folder: Path, models: Models) -> int:
     )
     teacher, pupil = _built(models)
     labels = teacher.objects(image, guessed(pupil, small), (small.shape[0], small.shape[1]))
-    _write(folder / IMAGES / f"{file.stem}.jpg", cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
-    _write(target, cv2.imencode(".png", labels)[1].tobytes())
+    write_whole(folder / IMAGES / f"{file.stem}.jpg", cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
+    write_whole(target, cv2.imencode(".png", labels)[1].tobytes())
     return int(labels.max())
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file that appears only once complete."""
-    unfinished = file.with_name(f"{file.name}.part")
-    with naming(file):
-        unfinished.write_bytes(content)
-        unfinished.replace(file)
 
 
 @cache

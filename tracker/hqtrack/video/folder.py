@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 
+from hqtrack import files
 from hqtrack.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,8 @@ class OutputFolder:
         Raises:
             InputError: Another run is writing there.
         """
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._lock.parent)
+        files.check_own(self._lock)  # taking a lock empties the file
         lock = filelock.FileLock(self._lock, timeout=0)
         try:
             lock.acquire()
@@ -71,6 +74,11 @@ class OutputFolder:
         Raises:
             InputError: A file of somebody else's has one of the names itself.
         """
+        for name in names:
+            if (self.path / name).is_symlink() and (self.path / name).is_dir():
+                raise InputError(
+                    f"{self.path / name}: is a link to another folder, and is not written to; remove it"
+                )
         listed = self._listed()
         there = [file for name in names for file in _files(self.path / name)]
         self._foreign = frozenset(there).difference(self.path / file for file in listed)
@@ -91,37 +99,43 @@ class OutputFolder:
             InputError: It would replace one that is protected.
         """
         self._refuse(file)
-        with self._list.open("a", encoding="ascii") as written:
-            written.write(_line(file.relative_to(self.path)))
+        with files.reopen(self._list) as written:
+            written.seek(0, os.SEEK_END)
+            written.write(_line(file.relative_to(self.path)).encode("ascii"))
 
     def remove_written(self, names: Collection[str]) -> None:
         """Remove the files that earlier runs wrote under these names of files and folders, and no others."""
         listed = self._listed()
         for file in listed:
-            if file.parts[0] in names:
+            if file.parts[0] in names and not self._is_elsewhere(file):
                 (self.path / file).unlink(missing_ok=True)
         kept = [_line(file) for file in listed if file.parts[0] not in names]
-        self._list.write_text("".join(kept), encoding="ascii")
+        files.write_whole(self._list, "".join(kept))
+
+    def _is_elsewhere(self, file: Path) -> bool:
+        """Whether one of the folders that lead to a file is a link."""
+        return any((self.path / parent).is_symlink() for parent in file.parents if parent.parts)
 
     def _listed(self) -> list[Path]:
         """Read the list: paths below the folder, each once; what else a damaged one has is left out."""
+        files.check_own(self._list)
         try:
             lines = self._list.read_bytes().splitlines()
         except FileNotFoundError:
             return []
-        files = []
+        found = []
         for line in dict.fromkeys(lines):
             with suppress(ValueError):
                 path = Path(str(json.loads(line)))
                 if path.parts and not path.is_absolute() and ".." not in path.parts:
-                    files.append(path)
-        return files
+                    found.append(path)
+        return found
 
 
 def _files(path: Path) -> list[Path]:
     """Return a file, or the files in a folder; none where there is neither."""
     if path.is_dir():
-        return [file for file in path.iterdir() if not file.is_dir()]
+        return [file for file in path.rglob("*") if not file.is_dir()]
     return [path] if path.exists() else []
 
 

@@ -1,286 +1,68 @@
-"""Tracking a whole video: objects join when their frames come, outputs and a record are written meanwhile.
-
-    run = VideoRun(Job("clip.mp4", prompts=(Prompt(0, box=(30, 40, 60, 50)),)), Path("out"))
-    outcome = run.track()
-
-does what `hqtrack track` does. `hqtrack.video.course` gives the masks alone, frame by frame.
-"""
+"""What is to be done with a video: which frames, which objects, with which system, to which outputs."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from hqtrack.errors import HQTrackError, InputError
-from hqtrack.tracker import HQTrack, Precision
-from hqtrack.video.backlog import Backlog
-from hqtrack.video.corrections import check_corrections
-from hqtrack.video.course import track_frames
-from hqtrack.video.folder import OutputFolder
-from hqtrack.video.journal import ChangedSourceError, Job, Journal, has_unfinished, read_job
-from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.outputs import WRITERS, Outputs, earlier_files, facts_of
-from hqtrack.video.prompts import Prompt, check_frames, objects_of
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hqtrack.cards import DEFAULT_CARD
+from hqtrack.errors import InputError
+from hqtrack.video.corrections import Correction
+from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
-from hqtrack.video.tracked import Tracked
-
-__all__ = ["Job", "Outcome", "Prompt", "VideoRun", "open_source", "read_job"]
 
 
-WAITING = 4
-"""Tracked frames that wait at most until they are written."""
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
+class Job:
+    """Which video is tracked, how, and to which outputs."""
 
-HIGHEST_LABEL = (1 << 16) - 1
-"""Of a label image of 16 bits."""
+    source: str
+    """As for `hqtrack.video.sources.open_frames`, like the next four."""
+    start: int = 0
+    end: int | None = None
+    stride: int = 1
+    fps: float | None = None
+    card: str = DEFAULT_CARD
+    """Name or path of a card."""
+    weights: str | None = None
+    """File instead of the card's weights."""
+    max_long_edge: int | None = None
+    """Instead of the card's."""
+    outputs: tuple[str, ...] = ("overlay",)
+    """Keys of `hqtrack.video.writers.WRITERS`."""
+    prompts: tuple[Prompt, ...] = ()
+    """The objects, in the order of the frames in which they begin."""
+    corrections: tuple[Correction, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files that are no frames, wherever they are."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        prompts = [prompt.as_json() for prompt in self.prompts]
+        corrections = [correction.as_json() for correction in self.corrections]
+        return {**asdict(self), "prompts": prompts, "corrections": corrections}
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a run has done."""
-
-    frames: int
-    """Frames in the outputs, those of an earlier run included."""
-    objects: int
-    last: int
-    """Index of the last frame."""
-    speed: float
-    """Frames tracked per second."""
-    unfinished: bool
-    """Whether it was stopped before the end of the video, and its record is kept to go on with."""
-    paths: tuple[Path, ...]
-    """File or folder of each output."""
-    missing: int | None
-    """Frame in which an object should have begun that never came; None if all did."""
-
-
-class VideoRun:
-    """One video on its way into a folder.
-
-    What can be checked is checked here; nothing is written before `track`.
-
-    Args:
-        job: What to do.
-        out: Folder for the outputs; made where there is none.
-        frames: The job's frames, where they are open already.
-        tracker: Tracks; by default the job's card is loaded.
-        device: See `HQTrack`.
-        precision: See `HQTrack`.
-        resume: Go on with the unfinished video in the folder; `job` is what `read_job` gives of it.
-        force: Replace the outputs of an earlier run: the files that it wrote, and no others.
-        inputs: Files that the job was made of, such as masks; they are never overwritten, nor are the frames.
-
-    Raises:
-        InputError: Something of the job cannot be used, or would overwrite something.
-        DataError: The video cannot be read.
-        CardError: There is no such card.
-        WeightsError: Weights are missing or damaged.
-    """
-
-    def __init__(
-        self,
-        job: Job,
-        out: Path,
-        *,
-        frames: FrameSource | None = None,
-        tracker: HQTrack | None = None,
-        device: str = "auto",
-        precision: Precision = "auto",
-        resume: bool = False,
-        force: bool = False,
-        inputs: Sequence[Path] = (),
-    ) -> None:
-        self.job = replace(job, source=absolute(job.source))
-        self.out = out
-        self.frames = open_source(self.job) if frames is None else frames
-        if not job.outputs or not set(job.outputs) <= set(WRITERS):
-            raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
-        self._check_prompts()
-        self._check_ids()
-        self._resume, self._force = resume, force
-        self._inputs = [*self.frames.files, *inputs]
-        self._check_outputs()
-        OutputFolder(out).check_free()
-        if tracker is None:
-            tracker = HQTrack.from_card(
-                job.card,
-                weights=job.weights,
-                device=device,
-                precision=precision,
-                max_long_edge=job.max_long_edge,
-            )
-        self.tracker = tracker
-        self.maker = MaskMaker.beside(tracker)
-        self.recorded = 0
-        """Frames in the record that was left for another run; 0 where none was."""
-
-    def _check_prompts(self) -> None:
-        """Check that objects and corrections are in frames that are read."""
-        frames, prompts = self.frames, self.job.prompts
-        end = frames.end if frames.indices is None else frames.indices.stop
-        check_frames(prompts, frames.start, end, frames.stride)
-        check_corrections(self.job.corrections, prompts, frames.start, end, frames.stride)
-
-    def _check_ids(self) -> None:
-        """Check that label images can hold all ids."""
-        highest = max(each.id for each in objects_of(self.job.prompts))
-        if "labels" in self.job.outputs and highest > HIGHEST_LABEL:
-            raise InputError(
-                f"id {highest}: label images hold ids up to {HIGHEST_LABEL} (16 bits); leave out --labels or "
-                "give the object a smaller id"
-            )
-
-    def _check_outputs(self) -> None:
-        """Check that nothing is overwritten that should not be."""
-        out, job = self.out, self.job
-        if out.exists() and not out.is_dir():
-            raise InputError(f"{out}: is a file; -o names a folder")
-        for writer in (WRITERS[kind] for kind in job.outputs):
-            path = out / writer.name
-            if path.exists() and path.is_dir() != writer.is_folder:
-                found, wanted = ("file", "folder") if writer.is_folder else ("folder", "file")
-                raise InputError(
-                    f"{path}: is a {found}, where an output is to be a {wanted}; remove it, or name another "
-                    "folder with -o"
-                )
-        taken = [os.path.realpath(out / WRITERS[kind].name) for kind in job.outputs]
-        for file in self._inputs:
-            real = os.path.realpath(file)
-            if any(real == place or real.startswith(place + os.sep) for place in taken):
-                raise InputError(f"{file}: would be overwritten by an output; name another folder with -o")
-        if self._resume or self._force:
-            return
-        if has_unfinished(out):
-            raise InputError(
-                f"{out}: holds an unfinished run; go on with --resume, or start anew with --force"
-            )
-        present = [path for kind in job.outputs for path in earlier_files(kind, out)]
-        if present:
-            raise InputError(f"{present[0]}: is there already; name another folder with -o, or use --force")
-
-    def track(
-        self,
-        *,
-        on_frame: Callable[[Tracked], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-    ) -> Outcome:
-        """Track the video and write its outputs; whatever ends it, they hold the frames until then.
-
-        After an error, `recorded` tells how many frames another run may go on after.
-
-        Args:
-            on_frame: Called with each frame when it is tracked, those of an earlier run included.
-            stop: Asked after each frame; True completes the outputs with the frames so far.
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Job:
+        """Read what `as_json` returned.
 
         Raises:
-            InputError: Another run is writing into the folder.
-            ChangedSourceError: The source is not the one that was tracked before.
+            ValueError, KeyError, TypeError, AttributeError: It is something else.
         """
-        folder = OutputFolder(self.out)
-        with folder.claimed():
-            self._check_outputs()  # another run may have ended since
-            return self._track(folder, on_frame, stop)
-
-    def _track(
-        self,
-        folder: OutputFolder,
-        on_frame: Callable[[Tracked], None] | None,
-        stop: Callable[[], bool] | None,
-    ) -> Outcome:
-        journal = self._begin(folder)
-        old = journal.left if journal is not None else 0
-        outputs: Outputs | None = None
-        written = objects = last = 0
-        stopped = False
-        begin = time.perf_counter()
-
-        def write(tracked: Tracked) -> None:
-            nonlocal written, objects, last
-            assert outputs is not None
-            if journal is not None and written >= old:
-                journal.append(tracked)
-            outputs.write(tracked)
-            written, objects, last = written + 1, len(tracked.masks), tracked.frame.index
-
-        try:
-            outputs = Outputs(
-                self.job.outputs, self.out, facts_of(self.frames, objects_of(self.job.prompts)), folder.note
-            )
-            # Frames are read ahead and written behind, while the tracker is at the ones between.
-            with Backlog(write, WAITING) as backlog:
-                course = track_frames(
-                    self.tracker, self.frames, self.job.prompts, self.maker, journal, self.job.corrections
-                )
-                for count, tracked in enumerate(course, 1):
-                    backlog.hand_over(tracked)
-                    if count == old:
-                        begin = time.perf_counter()
-                    if on_frame is not None:
-                        on_frame(tracked)
-                    if stop is not None and stop():
-                        stopped = True
-                        break
-            speed = max(0, written - old) / (time.perf_counter() - begin)
-            # Stopped among the frames of an earlier run, which left complete files.
-            outputs.finish() if written > old or not stopped else outputs.discard()
-        except BaseException as error:
-            with suppress(OSError, HQTrackError):
-                # A second Ctrl+C is in a hurry.
-                if outputs is not None and written > old and not isinstance(error, KeyboardInterrupt):
-                    outputs.finish()
-            if outputs is not None:
-                outputs.discard()
-            if journal is not None:
-                self._leave(journal, max(written, old))
-                if isinstance(error, ChangedSourceError):
-                    self.recorded = 0  # the record is kept, but nobody can go on
-            raise
-        at_end = self.frames.indices is not None and written == len(self.frames)
-        unfinished = stopped and journal is not None and not at_end
-        if journal is not None:
-            self._leave(journal, max(written, old) if unfinished else 0)
-        late = [prompt.frame for prompt in self.job.prompts if prompt.frame > last and not stopped]
-        return Outcome(
-            frames=written,
-            objects=objects,
-            last=last,
-            speed=speed,
-            unfinished=unfinished,
-            paths=outputs.paths,
-            missing=min(late, default=None),
-        )
-
-    def _begin(self, folder: OutputFolder) -> Journal | None:
-        """Make the folder ready, and open the record; a live source has none."""
-        names = {WRITERS[kind].name for kind in self.job.outputs}
-        if not self._resume or folder.has_list:
-            folder.protect(names)
-        if self._resume:
-            journal = Journal.resume(self.out)
-            if self.frames.indices is not None and len(self.frames) < journal.left:
-                journal.close()
-                raise ChangedSourceError(
-                    f"{self.frames}: has only {len(self.frames)} frames, but {journal.left} were tracked "
-                    "before; restore it, or start anew with --force"
-                )
-            return journal
-        folder.remove_written(names)
-        return None if self.frames.live else Journal.begin(self.out, self.job)
-
-    def _leave(self, journal: Journal, frames: int) -> None:
-        """Leave the record with so many frames for another run, or remove one that is of no use."""
-        self.recorded = frames
-        if frames:
-            journal.close()
-        else:
-            journal.remove()
+        prompts = tuple(Prompt.from_json(prompt) for prompt in entry["prompts"])
+        corrections = tuple(Correction.from_json(each) for each in entry.get("corrections", ()))
+        lists = {"prompts": prompts, "corrections": corrections}
+        names = {key: tuple(entry[key]) for key in ("outputs", "left_out")}
+        return cls(**{**entry, **lists, **names})
 
 
 def absolute(source: str) -> str:
-    """Return a source's path from the root, which means the same wherever a run is gone on with."""
+    """Return a source's path from the root, which means the same wherever a run is resumed."""
     return source if source.isdecimal() and not Path(source).exists() else os.path.abspath(source)
 
 

@@ -13,21 +13,16 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
-from hqtrack.cards import DEFAULT_CARD
+from hqtrack import files
 from hqtrack.errors import DataError, InputError, naming
-from hqtrack.video.corrections import Correction
-from hqtrack.video.lines import Line, line_of, parsed
+from hqtrack.video.job import Job
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.prompts import Prompt
+from hqtrack.video.recorded_frame import RecordedFrame, line_of, parsed
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
 
 SETTINGS = "unfinished.json"
 FRAMES = "unfinished.jsonl"
@@ -44,31 +39,6 @@ class ChangedSourceError(DataError):
     """A source that is not the one of the record: going on with it cannot succeed."""
 
 
-@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
-class Job:
-    """Which video is tracked, how, and to which outputs."""
-
-    source: str
-    """As for `hqtrack.video.sources.open_frames`, like the next four."""
-    start: int = 0
-    end: int | None = None
-    stride: int = 1
-    fps: float | None = None
-    card: str = DEFAULT_CARD
-    """Name or path of a card."""
-    weights: str | None = None
-    """File instead of the card's weights."""
-    max_long_edge: int | None = None
-    """Instead of the card's."""
-    outputs: tuple[str, ...] = ("overlay",)
-    """Keys of `hqtrack.video.outputs.WRITERS`."""
-    prompts: tuple[Prompt, ...] = ()
-    """The objects, in the order of the frames in which they begin."""
-    corrections: tuple[Correction, ...] = ()
-    left_out: tuple[str, ...] = ()
-    """Files that are no frames, wherever they are."""
-
-
 class Journal:
     """The record of a video that is being tracked.
 
@@ -78,7 +48,9 @@ class Journal:
     def __init__(self, folder: Path, job: Job) -> None:
         self.job = job
         self._settings, self._path = folder / SETTINGS, folder / FRAMES
-        self._past: Iterator[Line] = iter(())
+        self._past: Iterator[RecordedFrame] = iter(())
+        self.frames = 0
+        """Frames in the record."""
         self.left = 0
         """Frames of an earlier run that `past` has still to give."""
         self._file: IO[bytes] | None = None
@@ -88,24 +60,10 @@ class Journal:
     def begin(cls, folder: Path, job: Job) -> Journal:
         """Start a record in a folder that exists; an earlier one is replaced."""
         journal = cls(folder, job)
-        entry = {
-            "version": VERSION,
-            **asdict(job),
-            "prompts": [prompt.as_json() for prompt in job.prompts],
-            "corrections": [correction.as_json() for correction in job.corrections],
-        }
         journal._path.unlink(missing_ok=True)
-        part = journal._settings.with_name(SETTINGS + ".part")
-        try:
-            with naming(part), part.open("w", encoding="utf-8") as file:
-                json.dump(entry, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        part.replace(journal._settings)
-        journal._file = journal._path.open("wb")
+        entry = {"version": VERSION, **job.as_json()}
+        files.write_whole(journal._settings, json.dumps(entry, indent=1))
+        journal._file = files.create(journal._path)
         return journal
 
     @classmethod
@@ -117,13 +75,13 @@ class Journal:
             DataError: It cannot be read.
         """
         journal = cls(folder, read_job(folder))
-        journal._path.touch()
-        journal.left = journal._sound_lines()
+        file = journal._file = files.reopen(journal._path)
+        journal.frames = journal.left = journal._cut_off_damage(file)
         journal._past = journal._read()
-        journal._file = journal._path.open("ab")
+        file.seek(0, os.SEEK_END)
         return journal
 
-    def past(self, frame: Frame, objects: Sequence[TrackedObject] | None = None) -> Tracked:
+    def past(self, frame: Frame, objects: Sequence[TrackedObject] | None = None) -> TrackedFrame:
         """Return the masks that the next frame of an earlier run has, of the first ones of `objects`.
 
         Raises:
@@ -137,14 +95,15 @@ class Journal:
                 "start anew with --force"
             )
         known = None if objects is None else objects[: len(line.masks)]
-        return Tracked(frame, line.decoded(), line.run_lengths, objects=known)
+        return TrackedFrame(frame, line.decoded(), line.run_lengths, objects=known)
 
-    def append(self, tracked: Tracked) -> None:
+    def append(self, tracked: TrackedFrame) -> None:
         """Record a frame."""
         assert self._file is not None
         with naming(self._path):
             self._file.write(line_of(tracked.frame.name, tracked.masks.shape[1:], tracked.run_lengths))
             self._file.flush()
+            self.frames += 1
             if time.monotonic() - self._kept > KEPT_EVERY:
                 os.fsync(self._file.fileno())
                 self._kept = time.monotonic()
@@ -160,26 +119,25 @@ class Journal:
         self._settings.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
-    def _sound_lines(self) -> int:
+    def _cut_off_damage(self, file: IO[bytes]) -> int:
         """Count the lines before one that is damaged or was not finished, and cut the record off there."""
         count = end = objects = 0
-        with self._path.open("rb+") as file:
-            for line in file:
-                try:
-                    masks = parsed(line).masks
-                except ValueError:
-                    break
-                if not line.endswith(b"\n") or len(masks) < objects:
-                    break
-                count, end, objects = count + 1, end + len(line), len(masks)
-            file.seek(end)
-            if b"\n" in file.read():
-                logger.warning("%s: is damaged; going on after the %d frames before that", self._path, count)
-            file.seek(end)
-            file.truncate()
+        for line in file:
+            try:
+                masks = parsed(line).masks
+            except ValueError:
+                break
+            if not line.endswith(b"\n") or len(masks) < objects:
+                break
+            count, end, objects = count + 1, end + len(line), len(masks)
+        file.seek(end)
+        if b"\n" in file.read():
+            logger.warning("%s: is damaged; resumed after the %d frames before that", self._path, count)
+        file.seek(end)
+        file.truncate()
         return count
 
-    def _read(self) -> Iterator[Line]:
+    def _read(self) -> Iterator[RecordedFrame]:
         with self._path.open("rb") as file:
             for line in file:
                 yield parsed(line)
@@ -192,22 +150,18 @@ def read_job(folder: Path) -> Job:
         InputError: There is none in the folder.
         DataError: It cannot be read.
     """
+    files.check_own(folder / SETTINGS)
     try:
         entry: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         if entry.pop("version") != VERSION:
             raise DataError(f"{folder / SETTINGS}: written by another version of hqtrack; use --force")
-        prompts = tuple(Prompt.from_json(prompt) for prompt in entry.pop("prompts"))
-        corrections = tuple(Correction.from_json(each) for each in entry.pop("corrections", ()))
-        outputs = tuple(entry.pop("outputs"))
-        left_out = tuple(entry.pop("left_out", ()))
-        job = Job(**entry, left_out=left_out, outputs=outputs, prompts=prompts, corrections=corrections)
+        return Job.from_json(entry)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{folder / SETTINGS}: is damaged; start anew with --force") from error
-    return job
 
 
 def has_unfinished(folder: Path) -> bool:

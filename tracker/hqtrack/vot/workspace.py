@@ -13,6 +13,7 @@ from vot.stack import list_integrated_stacks
 from vot.workspace import Workspace
 
 from hqtrack.errors import DataError, naming
+from hqtrack.files import write_whole
 from hqtrack.zoo import card_names, load_card
 
 SAMPLE_STACK = "stack.yaml"
@@ -145,9 +146,9 @@ def create_workspace(folder: Path, stack: str) -> None:
             Workspace.initialize(
                 str(folder), {"registry": ["./trackers.ini"], "stack": stack}, download=False
             )
-            (folder / "trackers.ini").write_text(registry_text(sys.executable), encoding="utf-8")
+            write_whole(folder / "trackers.ini", registry_text(sys.executable))
             if stack == SAMPLE_STACK:
-                (folder / SAMPLE_STACK).write_text(SAMPLE_STACK_TEXT)
+                write_whole(folder / SAMPLE_STACK, SAMPLE_STACK_TEXT)
     except OSError:
         with suppress(OSError):  # half a workspace would be taken for one, and left as it is
             for name in names:

@@ -15,9 +15,9 @@ from PIL import Image as Pillow
 from hqtrack.cards import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.outputs import Outputs, facts_of
 from hqtrack.video.sources import open_frames
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import WRITERS, Outputs, facts_of
 from hqtrack.web.session import Region, Session
 
 EXPORT, MASKS, COMMAND = "export", "given", "command.txt"
@@ -57,7 +57,7 @@ def export(
 
     Args:
         session: What was tracked.
-        kinds: Keys of `hqtrack.video.outputs.WRITERS`.
+        kinds: Keys of `hqtrack.video.writers.WRITERS`.
         settings: With what it was tracked.
         progress: Told the share that is done, 0 to 1.
 
@@ -85,8 +85,8 @@ def export(
         _write_outputs(session, kinds, part, count, progress)
         words = _write_masks(session, part / MASKS, folder / MASKS)
         ending = [] if count == session.count else ["--end", str(count)]
-        outputs = [f"--{kind}" for kind in kinds if kind != "overlay"]
-        outputs += [] if "overlay" in kinds else ["--no-overlay"]
+        outputs = [f"--{kind}" for kind in kinds if not WRITERS[kind].wanted]
+        outputs += [f"--no-{kind}" for kind, each in WRITERS.items() if each.wanted and kind not in kinds]
         command = ["hqtrack", "track", session.source, "-o", f"{Path(session.source).stem}-again"]
         line = shlex.join([*command, *words, *ending, *outputs, *settings.options()])
         (part / COMMAND).write_text(line + "\n", encoding="utf-8")
@@ -107,7 +107,7 @@ def _write_outputs(
     try:
         for frame in source:
             masks = session.record.masks(frame.index)
-            outputs.write(Tracked(frame, masks, objects=objects[: len(masks)]))
+            outputs.write(TrackedFrame(frame, masks, objects=objects[: len(masks)]))
             progress((frame.index + 1) / count)
         outputs.finish()
     finally:

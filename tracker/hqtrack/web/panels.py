@@ -8,19 +8,11 @@ from functools import partial
 from nicegui import run, ui
 
 from hqtrack.video.drawing import colour_of
-from hqtrack.video.outputs import WRITERS
+from hqtrack.video.writers import WRITERS
 from hqtrack.web.canvas import Canvas, Say
 from hqtrack.web.export import COMMAND, EXPORT, Settings, export
 from hqtrack.web.look import heading, icon_button, press, tell
 from hqtrack.web.session import Colour, Session, Thing
-
-OUTPUT_NAMES = {
-    "overlay": "Overlay video",
-    "labels": "Label images",
-    "rle": "COCO masks",
-    "trajectories": "VOT trajectories",
-    "csv": "Table of boxes",
-}
 
 
 class ObjectList:
@@ -174,8 +166,8 @@ class ExportPanel:
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Export", 2).classes("font-bold")
             self._outputs = {
-                kind: ui.checkbox(OUTPUT_NAMES[kind], value=kind in ("overlay", "labels")).props("dense")
-                for kind in WRITERS
+                kind: ui.checkbox(writer.title, value=kind in ("overlay", "labels")).props("dense")
+                for kind, writer in WRITERS.items()
             }
             self._button = ui.button("Export", icon="download", on_click=self._export)
             self._button.props("no-caps outline").classes("w-full")

@@ -17,9 +17,10 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from hqtrack.errors import DataError, InputError
+from hqtrack.files import write_whole
 from hqtrack.masks import MAX_OBJECTS, Mask, Masks, rle_decode, rle_encode
 from hqtrack.video.drawing import colour_of
-from hqtrack.video.record import Record
+from hqtrack.video.mask_record import MaskRecord
 
 Size = tuple[int, int]
 Colour = tuple[int, int, int]
@@ -158,7 +159,7 @@ class Session:
         self.things: Things = ()
         """In the order of their numbers."""
         self.tracked = Tracked()
-        self.record = Record(folder / RECORD)
+        self.record = MaskRecord(folder / RECORD)
         self.version = 0
         """Grows with every change of what was said or of what its record was tracked."""
         self._next_key = 1
@@ -197,13 +198,7 @@ class Session:
             tracked=self.tracked,
             next_key=self._next_key,
         )
-        part = self.folder / f"{SETTINGS}.part"
-        try:
-            part.write_text(saved.model_dump_json(indent=1), encoding="utf-8")
-            part.replace(self.folder / SETTINGS)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        write_whole(self.folder / SETTINGS, saved.model_dump_json(indent=1))
 
     # What is seen
 

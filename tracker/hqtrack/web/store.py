@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 
+from hqtrack import files
 from hqtrack.errors import DataError, HQTrackError, InputError
 from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
@@ -256,7 +257,7 @@ class Store:
         part = target.with_name(f"{secrets.token_hex(8)}.part")
         size, kept = 0, False
         try:
-            with part.open("xb") as file:
+            with files.create(part) as file:
                 async for chunk in chunks:
                     size += len(chunk)
                     self._received[name] = self._received.get(name, 0) + len(chunk)
@@ -268,7 +269,7 @@ class Store:
                     file.write(chunk)
             self._check_expected(owner, name)  # its page may be gone meanwhile
             # Nothing else runs between the choice of a name and its use.
-            part.replace(target / f"{_free_stem(target, file_name)}{suffix}")
+            files.put_in_place(part, target / f"{_free_stem(target, file_name)}{suffix}")
             kept = True
         finally:
             part.unlink(missing_ok=True)

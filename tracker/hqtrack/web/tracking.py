@@ -12,7 +12,7 @@ from hqtrack.images import Image
 from hqtrack.masks import Mask, Masks
 from hqtrack.tracker import HQTrack
 from hqtrack.video.corrections import Correction, corrected
-from hqtrack.video.course import Course
+from hqtrack.video.frame_tracker import FrameTracker
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
@@ -125,7 +125,7 @@ class Tracking:
         plan = session.plan()
         prompts, corrections = prompts_of(session, plan.tracked.things), corrections_of(session, plan)
         session.begin(plan, self._corrected(plan, corrections))
-        course = Course(tracker, prompts, maker, corrections)
+        course = FrameTracker(tracker, prompts, maker, corrections)
         for index in session.references(plan):
             course.know(index, frames.image(index), session.record.masks(index))
         if plan.start >= session.count:

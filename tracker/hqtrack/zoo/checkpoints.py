@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from hqtrack import nets
 from hqtrack.cards import Card, Weights
 from hqtrack.errors import WeightsError
+from hqtrack.files import whole
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo.weights import check_sha256, checked_weights, record_sha256, sha256_of
 
@@ -148,15 +149,13 @@ def export_published(network: PropagationNetwork, path: Path) -> None:
         WeightsError: The file cannot be written.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    partial = path.with_name(path.name + ".part")
     try:
-        if path.suffix == ".safetensors":
-            save_file(state, partial)
-        else:
-            torch.save({"state_dict": state}, partial)
-        partial.replace(path)
+        with whole(path) as part:
+            if path.suffix == ".safetensors":
+                save_file(state, part)
+            else:
+                torch.save({"state_dict": state}, part)
     except (OSError, RuntimeError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise WeightsError(f"cannot write {path}: {error}") from error
 
 

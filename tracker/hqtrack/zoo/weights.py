@@ -9,12 +9,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import platformdirs
 
 from hqtrack.cards import Weights, models_folder
 from hqtrack.errors import InputError, WeightsError
+from hqtrack.files import write_whole
 from hqtrack.zoo.catalogue import known_weights
 
 CACHE_VARIABLE = "HQTRACK_CACHE"
@@ -152,9 +152,7 @@ def known_sha256(path: Path) -> str:
     with suppress(OSError):
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
-            json.dump({**table, key: [*signature, digest]}, file, indent=1)
-        Path(file.name).replace(folder / CHECKED)
+        write_whole(folder / CHECKED, json.dumps({**table, key: [*signature, digest]}, indent=1), shared=True)
     return digest
 
 
@@ -184,7 +182,7 @@ def record_of(path: Path) -> Path:
 def record_sha256(path: Path, digest: str, url: str | None = None) -> None:
     """Record the SHA-256 of a file, and as a comment where it comes from, for later checks."""
     source = f"# {url}\n" if url else ""
-    record_of(path).write_text(f"{digest}  {path.name}\n{source}", encoding="utf-8")
+    write_whole(record_of(path), f"{digest}  {path.name}\n{source}", shared=True)
 
 
 def recorded(path: Path) -> Record | None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from hqtrack import files
 from hqtrack.errors import DataError
 from hqtrack.masks import Masks, rle_encode
-from hqtrack.video.lines import line_of, parsed
+from hqtrack.video.recorded_frame import line_of, parsed
 
 
-class Record:
+class MaskRecord:
     """Masks of the frames 0, 1, 2, … of a video, in a file of JSON lines; safe to use from several threads.
 
     A line is written when its frame is finished. What a killed process or a full disk left of a line is cut
     off when the file is opened again, or at once.
 
     Example:
-        >>> record = Record(Path("record.jsonl"))  # doctest: +SKIP
+        >>> record = MaskRecord(Path("record.jsonl"))  # doctest: +SKIP
         >>> record.append("0.png", masks)  # doctest: +SKIP
         >>> len(record), record.masks(0).shape  # doctest: +SKIP
         (1, (2, 480, 854))
@@ -26,15 +27,14 @@ class Record:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        path.touch()
         self._ends = [0]
         """Where the line of each frame starts, and the last one ends."""
+        # Without a buffer: what a full disk refuses must not be written later.
+        self._file = files.reopen(path, buffering=0)
         with path.open("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):
                     self._ends.append(self._ends[-1] + len(line))
-        # Without a buffer: what a full disk refuses must not be written later.
-        self._file = path.open("r+b", buffering=0)
         self._file.truncate(self._ends[-1])
 
     def __len__(self) -> int:

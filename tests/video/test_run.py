@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from hqtrack import HQTrack, InputError
-from hqtrack.video.job import Job, Prompt, VideoRun, read_job
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.job import Job
+from hqtrack.video.journal import read_job
+from hqtrack.video.prompts import Prompt
+from hqtrack.video.run import VideoRun
+from hqtrack.video.tracked_frame import TrackedFrame
 
 SIZE = 64, 96
 COUNT = 6
@@ -37,7 +40,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_a_run_tells_each_frame_and_what_it_has_done(job: Job, tracker: HQTrack, tmp_path: Path) -> None:
-    seen: list[Tracked] = []
+    seen: list[TrackedFrame] = []
     run = VideoRun(job, tmp_path / "out", tracker=tracker)
     outcome = run.track(on_frame=seen.append)
     assert [tracked.frame.index for tracked in seen] == list(range(COUNT))
@@ -51,14 +54,14 @@ def test_a_run_tells_each_frame_and_what_it_has_done(job: Job, tracker: HQTrack,
 
 def test_a_run_that_is_stopped_is_gone_on_with(job: Job, tracker: HQTrack, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    seen: list[Tracked] = []
+    seen: list[TrackedFrame] = []
     run = VideoRun(job, out, tracker=tracker)
     outcome = run.track(on_frame=seen.append, stop=lambda: len(seen) == 4)
     assert (outcome.frames, outcome.unfinished, run.recorded) == (4, True, 4)
     assert len(list((out / "labels").iterdir())) == 4
     found = read_job(out)
     assert (found.source, found.outputs) == (job.source, job.outputs)
-    again: list[Tracked] = []
+    again: list[TrackedFrame] = []
     outcome = VideoRun(found, out, tracker=tracker, resume=True).track(on_frame=again.append)
     assert (outcome.frames, outcome.unfinished) == (COUNT, False)
     for before, after in zip(seen, again, strict=False):
@@ -67,7 +70,7 @@ def test_a_run_that_is_stopped_is_gone_on_with(job: Job, tracker: HQTrack, tmp_p
 
 
 def test_an_error_leaves_what_was_tracked(job: Job, tracker: HQTrack, tmp_path: Path) -> None:
-    def fail(tracked: Tracked) -> None:
+    def fail(tracked: TrackedFrame) -> None:
         if tracked.frame.index == 2:
             raise ZeroDivisionError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hqtrack import DataError
-from hqtrack.video.record import Record
+from hqtrack.video.mask_record import MaskRecord
 
 MASKS = np.random.default_rng(0).random((5, 2, 6, 8)) > 0.5
 
@@ -19,40 +19,40 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def record(file: Path) -> Record:
-    record = Record(file)
+def record(file: Path) -> MaskRecord:
+    record = MaskRecord(file)
     for index, masks in enumerate(MASKS):
         record.append(f"{index}.png", masks)
     return record
 
 
-def test_frames_are_read_in_any_order_and_after_opening_again(record: Record, file: Path) -> None:
+def test_frames_are_read_in_any_order_and_after_opening_again(record: MaskRecord, file: Path) -> None:
     record.append("none.png", np.zeros((0, 6, 8), bool))
-    for each in (record, Record(file)):
+    for each in (record, MaskRecord(file)):
         assert len(each) == 6
         for index in (4, 0, 2):
             np.testing.assert_array_equal(each.masks(index), MASKS[index])
         assert each.masks(5).shape == (0, 6, 8)
 
 
-def test_later_frames_are_cut_and_written_anew(record: Record, file: Path) -> None:
+def test_later_frames_are_cut_and_written_anew(record: MaskRecord, file: Path) -> None:
     record.cut(2)
     record.append("2.png", MASKS[4])
-    for each in (record, Record(file)):
+    for each in (record, MaskRecord(file)):
         assert len(each) == 3
         np.testing.assert_array_equal(each.masks(2), MASKS[4])
 
 
-def test_half_a_line_of_a_killed_process_is_cut_off(record: Record, file: Path) -> None:
+def test_half_a_line_of_a_killed_process_is_cut_off(record: MaskRecord, file: Path) -> None:
     with file.open("ab") as rest:
         rest.write(b'{"frame": "5.png", "si')
-    again = Record(file)
+    again = MaskRecord(file)
     again.append("5.png", MASKS[0])
-    assert len(Record(file)) == 6
+    assert len(MaskRecord(file)) == 6
     np.testing.assert_array_equal(again.masks(5), MASKS[0])
 
 
-def test_a_full_disk_leaves_whole_lines(record: Record, file: Path) -> None:
+def test_a_full_disk_leaves_whole_lines(record: MaskRecord, file: Path) -> None:
     class Full:
         """Takes ten bytes more, as a full disk does."""
 
@@ -72,16 +72,16 @@ def test_a_full_disk_leaves_whole_lines(record: Record, file: Path) -> None:
     record._file = Full(real)  # type: ignore[assignment]
     with pytest.raises(OSError, match="No space"):
         record.append("5.png", MASKS[0])
-    assert len(record) == len(Record(file)) == 5
+    assert len(record) == len(MaskRecord(file)) == 5
     record._file = real
     record.append("5.png", MASKS[0])
-    np.testing.assert_array_equal(Record(file).masks(5), MASKS[0])
+    np.testing.assert_array_equal(MaskRecord(file).masks(5), MASKS[0])
 
 
-def test_a_damaged_line_is_told(record: Record, file: Path) -> None:
+def test_a_damaged_line_is_told(record: MaskRecord, file: Path) -> None:
     content = file.read_bytes()
     file.write_bytes(content.replace(b"2.png", b'2"png'))
-    again = Record(file)
+    again = MaskRecord(file)
     with pytest.raises(DataError, match="frame 2 is damaged"):
         again.masks(2)
     np.testing.assert_array_equal(again.masks(3), MASKS[3])

@@ -13,7 +13,7 @@ from hqtrack.masks import Masks, Rle, rle_decode, runs_of
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
-class Line:
+class RecordedFrame:
     """What a line holds."""
 
     frame: str
@@ -36,7 +36,7 @@ class Line:
         return masks
 
 
-_LINES = TypeAdapter(Line)
+_LINES = TypeAdapter(RecordedFrame)
 
 
 def line_of(frame: str, size: tuple[int, ...], run_lengths: Sequence[Rle]) -> bytes:
@@ -45,7 +45,7 @@ def line_of(frame: str, size: tuple[int, ...], run_lengths: Sequence[Rle]) -> by
     return json.dumps({"frame": frame, "size": size, "masks": counts}).encode("ascii") + b"\n"
 
 
-def parsed(line: bytes) -> Line:
+def parsed(line: bytes) -> RecordedFrame:
     """Read a line.
 
     Raises:

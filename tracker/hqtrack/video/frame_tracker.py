@@ -1,4 +1,4 @@
-"""A tracker's way through a video: objects join when their frames come, masks are corrected or taken up."""
+"""Tracking frame by frame: objects join when their frames come, masks are corrected or taken up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hqtrack.video.journal import ChangedSourceError, Journal
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, numbered, objects_of
 from hqtrack.video.sources import Frame
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
@@ -28,7 +28,7 @@ def track_frames(
     maker: MaskMaker,
     journal: Journal | None = None,
     corrections: Sequence[Correction] = (),
-) -> Iterator[Tracked]:
+) -> Iterator[TrackedFrame]:
     """Track the frames of a video.
 
     Frames that the journal holds are not tracked again: their masks are given back, and the tracker is told
@@ -50,7 +50,7 @@ def track_frames(
         DataError: A frame has another size than the first.
         ChangedSourceError: A frame is not the one that the journal has, or is not there any more.
     """
-    course = Course(tracker, prompts, maker, corrections)
+    steps = FrameTracker(tracker, prompts, maker, corrections)
     size = None
     for frame in frames:
         size = frame.image.shape[:2] if size is None else size
@@ -60,12 +60,12 @@ def track_frames(
                 f"first one {size[1]} x {size[0]}; make all frames the same size"
             )
         if journal is not None and journal.left:
-            tracked = journal.past(frame, course.objects)
-            if course.is_reference(frame.index) or journal.left == 0:
-                course.know(frame.index, frame.image, tracked.masks)
+            tracked = journal.past(frame, steps.objects)
+            if steps.is_reference(frame.index) or journal.left == 0:
+                steps.know(frame.index, frame.image, tracked.masks)
         else:
-            masks = course.step(frame.index, frame.image)
-            tracked = Tracked(frame, masks, objects=course.objects[: len(masks)])
+            masks = steps.step(frame.index, frame.image)
+            tracked = TrackedFrame(frame, masks, objects=steps.objects[: len(masks)])
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(
@@ -74,8 +74,8 @@ def track_frames(
         )
 
 
-class Course:
-    """A tracker's way through a video: objects join, corrections apply, known frames are taken up.
+class FrameTracker:
+    """Takes a tracker through a video: objects join, corrections apply, known frames are taken up.
 
     Frames in which objects join or that are corrected are references. At a correction the tracker forgets
     what it saw but its references, and goes on from them. What it remembered since the object went wrong

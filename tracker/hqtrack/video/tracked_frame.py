@@ -16,7 +16,7 @@ from hqtrack.video.sources import Frame
 Box = tuple[int, int, int, int, int]
 
 
-class Tracked:
+class TrackedFrame:
     """A frame with the masks of all objects so far. Every other form of the masks is made once at most.
 
     Args:

@@ -12,14 +12,16 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from typer.testing import CliRunner
 from vot.region.io import read_trajectory
 
+from hqtrack.cli import app
 from hqtrack.masks import masks_of, rle_decode
-from hqtrack.video import outputs
 from hqtrack.video.drawing import draw_masks, palette
-from hqtrack.video.outputs import WRITERS, VideoFacts, facts_of, open_writer
 from hqtrack.video.sources import Frame, open_frames
-from hqtrack.video.tracked import Tracked
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import WRITERS, VideoFacts, facts_of, open_writer, overlay
+from hqtrack.video.writers.writer import TextWriter
 
 HEIGHT, WIDTH = 48, 64
 FACTS = VideoFacts(Fraction(25))
@@ -47,7 +49,7 @@ def scene(
 def write_all(kind: str, folder: Path, frames: Sequence[tuple[Frame, np.ndarray]], facts=FACTS) -> Path:
     writer = open_writer(kind, folder, facts)
     for frame, masks in frames:
-        writer.write(Tracked(frame, masks))
+        writer.write(TrackedFrame(frame, masks))
     writer.finish()
     return writer.path
 
@@ -154,7 +156,7 @@ def test_frames_of_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
 def test_without_an_h264_encoder_the_overlay_is_mpeg4_with_a_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(outputs, "CODECS", ("libx264-that-is-missing", "mpeg4"))
+    monkeypatch.setattr(overlay, "CODECS", ("libx264-that-is-missing", "mpeg4"))
     facts = VideoFacts(Fraction(24000, 1001), Fraction(2), "00:00:00:00")
     file = write_all("overlay", tmp_path, scene(rate=facts.fps), facts)
     assert "no H.264 encoder" in caplog.text
@@ -168,7 +170,7 @@ def test_without_an_h264_encoder_the_overlay_is_mpeg4_with_a_notice(
 def test_a_file_has_its_name_only_when_it_is_complete(tmp_path: Path, kind: str) -> None:
     writer = open_writer(kind, tmp_path, FACTS)
     for frame, masks in scene():
-        writer.write(Tracked(frame, masks))
+        writer.write(TrackedFrame(frame, masks))
         assert all(file.suffix == ".part" for file in tmp_path.rglob("*") if file.is_file())
     writer.finish()
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -180,7 +182,7 @@ def test_a_file_has_its_name_only_when_it_is_complete(tmp_path: Path, kind: str)
 def test_what_is_discarded_leaves_nothing_unfinished(tmp_path: Path, kind: str) -> None:
     writer = open_writer(kind, tmp_path, FACTS)
     for frame, masks in scene(3):
-        writer.write(Tracked(frame, masks))
+        writer.write(TrackedFrame(frame, masks))
     writer.discard()
     assert not list(tmp_path.rglob("*.part"))
     assert not writer.path.is_file()
@@ -201,7 +203,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
         masks = np.zeros((3, 240, 320), bool)
         masks[:, 20 : 20 + index % 200, 50:250] = True
         for writer in writers:
-            writer.write(Tracked(Frame(image, index, Fraction(index, 25), f"{index % 4:08d}"), masks))
+            writer.write(TrackedFrame(Frame(image, index, Fraction(index, 25), f"{index % 4:08d}"), masks))
         if index % 25 == 24:
             sizes.append(resident())
     for writer in writers:
@@ -228,3 +230,30 @@ def test_a_timecode_that_cannot_count_is_told_where_an_overlay_is_written(
     assert not caplog.text
     open_writer("overlay", tmp_path, facts).discard()
     assert "the timecode 01:00:00:00 is not kept" in caplog.text
+
+
+def test_a_new_writer_is_an_option_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FrameNames(TextWriter):
+        option = "frame-names"
+        title = "Names of the frames"
+        help = "a name a line."
+        name = "names.txt"
+        suffix = ".txt"
+
+        def write(self, tracked: TrackedFrame) -> None:
+            self._file.write(tracked.frame.name + "\n")
+
+    monkeypatch.setitem(WRITERS, FrameNames.option, FrameNames)
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    for frame, _ in scene(2):
+        cv2.imwrite(str(clip / f"{frame.name}.png"), frame.image)
+    masks = np.uint8(scene(1)[0][1][0])
+    cv2.imwrite(str(tmp_path / "mask.png"), masks)
+    words = ["--frame-names", "--no-overlay", "--mask", str(tmp_path / "mask.png"), "--max-long-edge", "64"]
+    result = CliRunner().invoke(app, ["track", str(clip), "-o", str(tmp_path / "out"), *words])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "names.txt").read_text() == "00000010.png\n00000011.png\n"
+    page = CliRunner().invoke(app, ["track", "--help"]).output
+    assert "--frame-names" in page
+    assert "names.txt: a name a line." in " ".join(page.split())

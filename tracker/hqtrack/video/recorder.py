@@ -1,0 +1,72 @@
+"""Where tracked frames go: into the record first, then into the outputs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import TracebackType
+
+from hqtrack.errors import HQTrackError
+from hqtrack.video.journal import Journal
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers import Outputs
+
+
+class Recorder:
+    """Takes every tracked frame; whatever ends the run, the outputs hold the frames until then.
+
+    Use it as a context: leaving it by an error completes the outputs with the frames so far.
+
+    Args:
+        journal: The record; None for a live source, which has none.
+        outputs: The outputs.
+    """
+
+    def __init__(self, journal: Journal | None, outputs: Outputs) -> None:
+        self._journal, self._outputs = journal, outputs
+        self.earlier = 0 if journal is None else journal.left
+        """Frames that an earlier run recorded; they come first."""
+        self.frames = 0
+        """Frames in the outputs."""
+        self.objects = 0
+        self.last = 0
+        """Index of the last frame."""
+        self._finished = False
+
+    @property
+    def tracked(self) -> int:
+        """Frames that this run has added."""
+        return max(0, self.frames - self.earlier)
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Take the next frame."""
+        if self._journal is not None and self.frames >= self.earlier:
+            self._journal.append(tracked)
+        self._outputs.write(tracked)
+        self.frames, self.objects, self.last = self.frames + 1, len(tracked.masks), tracked.frame.index
+
+    def finish(self, stopped: bool) -> None:
+        """Complete the outputs.
+
+        Args:
+            stopped: Before the last frame. If this was among the frames of an earlier run, its outputs stay:
+                they hold more.
+        """
+        self._finished = True
+        if stopped and not self.tracked:
+            self._outputs.discard()
+        else:
+            self._outputs.finish()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A second Ctrl+C is in a hurry. And what could not be finished is not tried again.
+        hurried = isinstance(error, KeyboardInterrupt) or self._finished
+        if error is not None and self.tracked and not hurried:
+            with suppress(OSError, HQTrackError):
+                self._outputs.finish()
+        if error is not None:
+            self._outputs.discard()

@@ -1,0 +1,92 @@
+"""A COCO data set of all masks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from hqtrack import files
+from hqtrack.video.objects import TrackedObject
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers.writer import TextWriter, VideoFacts
+
+
+class CocoMasks(TextWriter):
+    """A COCO data set of all masks: images, annotations of the visible objects, a category for each object.
+
+    An image's id is the frame's index in the source, a category's id and name are the object's. The file
+    has one image or annotation a line.
+    """
+
+    option = "rle"
+    title = "COCO masks"
+    help = "COCO annotations with RLE masks."
+    name = "masks.json"
+    suffix = ".json"
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
+        # The second of two lists that grow side by side.
+        self._annotations = folder / "masks.annotations.part"
+        self._second: IO[str] = files.create_text(self._annotations)
+        self._objects: Sequence[TrackedObject] = ()
+        self._images_written = self._annotations_written = 0
+        self._file.write('{\n"images": [')
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write the frame's image and annotations."""
+        frame = tracked.frame
+        height, width = frame.image.shape[:2]
+        entry: dict[str, Any] = {
+            "id": frame.index,
+            "file_name": frame.name,
+            "height": height,
+            "width": width,
+            "time": round(float(frame.time), 6),
+        }
+        self._images_written = _item(self._file, self._images_written, entry)
+        self._objects = tracked.objects
+        for each, box, run_lengths in zip(tracked.objects, tracked.boxes, tracked.run_lengths, strict=True):
+            if box is None:
+                continue
+            entry = {
+                "id": self._annotations_written + 1,
+                "image_id": frame.index,
+                "category_id": each.id,
+                "segmentation": run_lengths,
+                "bbox": box[:4],
+                "area": box[4],
+                "iscrowd": 0,
+            }
+            self._annotations_written = _item(self._second, self._annotations_written, entry)
+
+    def finish(self) -> None:
+        """Put the lists together."""
+        self._second.close()
+        categories = [
+            {"id": each.id, "name": each.title} | ({"color": each.colour} if each.colour else {})
+            for each in self._objects
+        ]
+        self._file.write(f'\n],\n"categories": {json.dumps(categories)},\n"annotations": [')
+        with self._annotations.open(encoding="utf-8") as file:
+            shutil.copyfileobj(file, self._file)
+        self._file.write("\n]\n}\n")
+        super().finish()
+        self._annotations.unlink()
+
+    def discard(self) -> None:
+        """Remove both files."""
+        super().discard()
+        with suppress(OSError):
+            self._second.close()
+        files.remove(self._annotations)
+
+
+def _item(file: IO[str], earlier: int, entry: Mapping[str, Any]) -> int:
+    """Write the next item of a JSON list; returns how many it has now."""
+    file.write((",\n" if earlier else "\n") + json.dumps(entry))
+    return earlier + 1

@@ -1,0 +1,38 @@
+"""A table of boxes for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers.writer import TextWriter, VideoFacts
+
+
+class BoxTable(TextWriter):
+    """A CSV table of boxes and areas in pixels: a row for each object in each frame since it began.
+
+    The box of an object that is not seen is left blank, and its area is 0. Where a person named or coloured
+    objects, two further columns have it.
+    """
+
+    option = "csv"
+    title = "Table of boxes"
+    help = "boxes and areas."
+    name = "boxes.csv"
+    suffix = ".csv"
+    columns = ("frame", "time", "object", "x", "y", "width", "height", "area")
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
+        self._rows = csv.writer(self._file, lineterminator="\n")
+        self._rows.writerow(self.columns + (("name", "colour") if facts.marked else ()))
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write a row for each object."""
+        frame = tracked.frame
+        for each, box in zip(tracked.objects, tracked.boxes, strict=True):
+            row = box or ("", "", "", "", 0)
+            colour = "#{:02x}{:02x}{:02x}".format(*each.colour) if each.colour else ""
+            marks = (each.name, colour) if self._facts.marked else ()
+            self._rows.writerow((frame.index, f"{float(frame.time):.6f}", each.id, *row, *marks))

@@ -1,0 +1,64 @@
+"""Results as the VOT toolkit stores them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from hqtrack import files
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers.writer import VideoFacts, Writer
+
+
+class Trajectories(Writer):
+    """A text file for each object, one region a line, as the VOT toolkit writes results and reads them.
+
+    As in the toolkit's results the line of the frame in which an object begins, whose mask is given, is 1,
+    and that of each frame before is 0.
+    """
+
+    option = "trajectories"
+    title = "VOT trajectories"
+    help = "a file for each object, in the VOT toolkit's format."
+    name = "trajectories"
+    suffix = ".txt"
+    is_folder = True
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
+        from vot.region import Special  # slow to import
+        from vot.region.io import write_trajectory
+        from vot.region.shapes import Mask
+
+        self._write_region, self._mask, self._special = write_trajectory, Mask, Special
+        self._files: list[tuple[Path, IO[str]]] = []
+        self._frames = 0
+        files.make_folder(self.path)
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write a line to each object's file."""
+        joined = len(self._files)
+        for (_, file), mask in zip(self._files, tracked.masks[:joined], strict=True):
+            self._write_region(file, [self._mask(mask.astype(np.uint8), optimize=True)])
+        for each in tracked.objects[joined:]:
+            part = self.path / f"{each.id:03d}.txt.part"
+            file = files.create_text(part, "ascii")
+            self._files.append((part, file))
+            self._write_region(file, [self._special(0)] * self._frames + [self._special(1)])
+        self._frames += 1
+
+    def finish(self) -> None:
+        """Close the files and give them their names."""
+        for part, file in self._files:
+            file.close()
+            self._name(part, part.with_suffix(""))
+
+    def discard(self) -> None:
+        """Remove the files."""
+        for part, file in self._files:
+            with suppress(OSError):
+                file.close()
+            files.remove(part)

@@ -1,0 +1,157 @@
+"""What every writer has in common: it takes frame after frame, and then finishes its files or discards them.
+
+Files are written under a name that ends in ".part" and get their own name when they are complete. Nothing of
+a frame is kept in memory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, ClassVar
+
+from PIL import Image as Pillow
+
+from hqtrack import files
+from hqtrack.video.objects import TrackedObject
+from hqtrack.video.sources import FrameSource
+from hqtrack.video.timecode import move_timecode
+from hqtrack.video.tracked_frame import TrackedFrame
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What the outputs keep of their source."""
+
+    fps: Fraction
+    """Frames per second that are written."""
+    aspect: Fraction = Fraction(1)
+    """Width of a pixel relative to its height."""
+    timecode: str | None = None
+    """Of the first frame that is written."""
+    lost_timecode: str | None = None
+    """Timecode of a source that cannot count the frames that are written."""
+    objects: Sequence[TrackedObject] = ()
+    """All objects that may join, where they are known before."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether a person named or coloured an object."""
+        return any(each.name or each.colour for each in self.objects)
+
+
+def facts_of(source: FrameSource, objects: Sequence[TrackedObject] = ()) -> VideoFacts:
+    """Return what the outputs keep of a source, counted from the first frame that is read of it."""
+    given = source.timecode
+    kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
+    lost = given if kept is None else None
+    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost, objects)
+
+
+class Writer(ABC):
+    """One kind of output.
+
+    Args:
+        folder: Where its file or folder is made; it exists.
+        facts: What is known of the video.
+
+    Example:
+        >>> writer = BoxTable(Path("out"), facts)  # doctest: +SKIP
+        >>> for tracked in results:  # doctest: +SKIP
+        ...     writer.write(tracked)
+        >>> writer.finish()  # doctest: +SKIP
+    """
+
+    option: ClassVar[str]
+    """Its name among all kinds; with two dashes before it, the command's option."""
+    title: ClassVar[str]
+    """As the page names it."""
+    help: ClassVar[str]
+    """What it holds, in a sentence."""
+    name: ClassVar[str]
+    """Of the file or folder."""
+    suffix: ClassVar[str]
+    """Of the file, or of the files in the folder."""
+    is_folder: ClassVar[bool] = False
+    wanted: ClassVar[bool] = False
+    """Whether the command writes it unless it is asked not to."""
+    note: Callable[[Path], None] | None = None
+    """Called with every file before it gets its name."""
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        self.path = folder / self.name
+        self._facts = facts
+        self._part = self.path.with_name(self.path.name + ".part")
+
+    @abstractmethod
+    def write(self, tracked: TrackedFrame) -> None:
+        """Take the next frame with the masks of all objects so far; they grow in number as objects join."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the files and give them their names."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what is unfinished; never raises."""
+
+    def _name(self, part: Path, path: Path, *, sync: bool = True) -> None:
+        """Give a complete file its name."""
+        if self.note is not None:
+            self.note(path)
+        files.put_in_place(part, path, sync=sync)
+
+
+class TextWriter(Writer):
+    """A writer of one text file."""
+
+    def __init__(self, folder: Path, facts: VideoFacts) -> None:
+        super().__init__(folder, facts)
+        self._file: IO[str] = files.create_text(self._part)
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        self._file.close()
+        self._name(self._part, self.path)
+
+    def discard(self) -> None:
+        """Remove the file."""
+        with suppress(OSError):  # closing writes what is buffered, which a full disk refuses
+            self._file.close()
+        files.remove(self._part)
+
+
+class ImageWriter(Writer):
+    """A writer of PNG images into a folder; an image that is finished stays when the rest is discarded."""
+
+    is_folder = True
+    suffix = ".png"
+
+    def save(self, image: Pillow.Image, name: str) -> None:
+        """Write an image whole.
+
+        Args:
+            image: What to write.
+            name: Below the folder, without suffix; it may have folders.
+        """
+        path = self.path / f"{name}.png"
+        for folder in (self.path, path.parent):
+            files.make_folder(folder)
+        with files.create(self._image_part) as file:
+            image.save(file, format="PNG")
+        self._name(self._image_part, path, sync=False)
+
+    @property
+    def _image_part(self) -> Path:
+        return self.path / "image.png.part"
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def discard(self) -> None:
+        """Remove an unfinished image."""
+        files.remove(self._image_part)
