@@ -35,17 +35,17 @@ from torch import Tensor
 
 import peers
 from hqtrack import HQTrack, nets
-from hqtrack.cards import Memory
+from hqtrack.cards import MemorySettings
 from hqtrack.masks import label_map, masks_of
-from hqtrack.nets.dcnv3 import Window, dcnv3_in_pytorch
+from hqtrack.nets.dcnv3 import Kernel, dcnv3_in_pytorch
 from hqtrack.zoo import load_card
 from propagation import video  # which lets the tests' modules be imported, too
 from published import PublishedVMOS
 
 Options = argparse.Namespace
 Rows = list[str]
-Operator = Callable[[Tensor, Tensor, Tensor, int, Window], Tensor]
-WINDOW = Window(3, 1, 1, 1)
+Operator = Callable[[Tensor, Tensor, Tensor, int, Kernel], Tensor]
+KERNEL = Kernel(3, 1, 1, 1)
 
 
 def device_of(options: Options) -> torch.device:
@@ -130,12 +130,12 @@ def kernel(options: Options) -> Rows:
 
 def run_forward(given: list[Tensor], groups: int, operator: Operator) -> Tensor:
     with torch.inference_mode():
-        return operator(*given, groups, WINDOW)
+        return operator(*given, groups, KERNEL)
 
 
 def run_both(given: list[Tensor], groups: int, operator: Operator) -> list[Tensor]:
     """Return the result and the gradients of its sum."""
-    result = operator(*given, groups, WINDOW)
+    result = operator(*given, groups, KERNEL)
     return [result, *torch.autograd.grad(result, given, torch.ones_like(result))]
 
 
@@ -162,7 +162,9 @@ def full_system(options: Options) -> Rows:
     height, width, objects, warm_up, timed = (720, 1280, 4, 10, 20) if options.gpu else (64, 96, 2, 1, 1)
     frames, first = video(1 + warm_up + timed, height, width, objects)
     card = load_card("hqtrack")
-    memory = Memory(card.memory.long_term_slots, 1, card.memory.short_term_distance)  # so that it is full
+    memory = MemorySettings(
+        card.memory.long_term_slots, 1, card.memory.short_term_distance
+    )  # so that it is full
     edge = card.max_long_edge if options.gpu else 96
     short = card.min_short_edge if options.gpu else 0
     precision = "bfloat16" if options.gpu else "float32"

@@ -591,12 +591,12 @@ def kills_of_downloads(tally: Tally, seed: int, scale: float) -> None:
 
 def train(folder: str) -> None:
     """Train a few small steps."""
-    from hqtrack.training import stage1
+    from hqtrack.training import on_synthetic
     from hqtrack.training.synthesis import RegionImages
     from training.tiny import fresh, tiny
 
     images = RegionImages.from_folder(Path(folder).parent / "photos")
-    stage1.run(fresh(), images, [], tiny(6, checkpoint_every=2), Path(folder), workers=0)
+    on_synthetic.run(fresh(), images, [], tiny(6, checkpoint_every=2), Path(folder), workers=0)
 
 
 def kills_of_training(tally: Tally, seed: int, scale: float) -> None:
@@ -749,7 +749,7 @@ def main() -> int:
             "hqtrack.cli",
             "hqtrack.tracker",
             "hqtrack.video.job",
-            "hqtrack.training.stage1",
+            "hqtrack.training.on_synthetic",
             "vot.utilities.cli",
         ]
     )

@@ -72,13 +72,13 @@ def run_side(side: str, options: argparse.Namespace) -> None:
         track = tracker.track
     else:
         from hqtrack import HQTrack, nets
-        from hqtrack.cards import Memory
+        from hqtrack.cards import MemorySettings
         from hqtrack.masks import label_map, masks_of
         from hqtrack.zoo import load_card
 
         network = nets.build("vmos")
         network.load_state_dict(formula_state_dict(network.state_dict()))
-        card = replace(load_card("vmos"), memory=Memory(options.slots, 1, SHORT_TERM_DISTANCE))
+        card = replace(load_card("vmos"), memory=MemorySettings(options.slots, 1, SHORT_TERM_DISTANCE))
         ours = HQTrack(card, network, device="cpu", precision=side)
         ours.initialize(frames[0], masks_of(first, options.objects))
 

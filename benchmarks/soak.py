@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from hqtrack import HQTrack, nets
-from hqtrack.cards import Memory
+from hqtrack.cards import MemorySettings
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def soak(options: argparse.Namespace) -> dict[str, list[float]]:
     torch.manual_seed(0)
     card = replace(
         load_card("hqtrack-light"),
-        memory=Memory(options.slots, options.gap, 4),
+        memory=MemorySettings(options.slots, options.gap, 4),
         max_long_edge=options.width,
     )
     tracker = HQTrack(card, nets.build(card.network), device="cpu")

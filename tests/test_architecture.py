@@ -157,6 +157,37 @@ def copy_of_the_package(folder: Path) -> Path:
     return Path(shutil.copytree(PACKAGE, folder / "hqtrack", ignore=shutil.ignore_patterns("__pycache__")))
 
 
+NAMED_TWICE = frozenset(["Outcome", "Record", "State", "Tracked"])
+"""Names of classes that still stand for two things: a list that only shrinks."""
+
+
+def classes_of(package: Path) -> dict[str, list[str]]:
+    """Return the modules that define a class of each name, private ones too."""
+    found: dict[str, list[str]] = {}
+    for module, file in modules(package).items():
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module)
+    return found
+
+
+def classes_of_one_name(package: Path) -> dict[str, list[str]]:
+    """Return the names that more than one class has, with their modules."""
+    return {name: found for name, found in classes_of(package).items() if len(found) > 1}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    assert classes_of_one_name(PACKAGE).keys() <= NAMED_TWICE
+
+
+def test_a_second_class_of_one_name_is_found(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    with (package / "training" / "losses.py").open("a") as source:
+        source.write("\nclass HQTrack:\n    pass\n")
+    found = classes_of_one_name(package)
+    assert found["HQTrack"] == ["hqtrack.tracker", "hqtrack.training.losses"]
+
+
 def test_networks_know_torch_and_timm_only() -> None:
     allowed = {"torch", "timm", "triton", "hqtrack"} | sys.stdlib_module_names
     for file in (PACKAGE / "nets").rglob("*.py"):

@@ -10,7 +10,7 @@ import torch
 import hqtrack
 from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets, processor
-from hqtrack.cards import Card, Memory, Paradigm, Refiner, Weights
+from hqtrack.cards import Card, MemorySettings, Paradigm, RefinerSettings, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.tracker import find_device, find_dtype
@@ -32,7 +32,7 @@ def new_tracker(network: PropagationNetwork, *, paradigm: Paradigm = "joint", ed
         title="",
         network="deaott",
         weights=Weights(name="test", file="test.safetensors", origin="embedded"),
-        memory=Memory(long_term_slots=3, long_term_gap=2, short_term_distance=2),
+        memory=MemorySettings(long_term_slots=3, long_term_gap=2, short_term_distance=2),
         max_long_edge=edge,
         paradigm=paradigm,
     )
@@ -387,7 +387,7 @@ def test_a_card_gives_a_tracker_with_its_settings_overridden(tmp_path: Path) -> 
         max_long_edge=96,
         paradigm="separate",
     )
-    assert tracker.card.memory == Memory(long_term_slots=2, long_term_gap=3, short_term_distance=5)
+    assert tracker.card.memory == MemorySettings(long_term_slots=2, long_term_gap=3, short_term_distance=5)
     assert (tracker.card.max_long_edge, tracker.card.paradigm) == (96, "separate")
     assert (tracker.device, tracker.dtype) == (torch.device("cpu"), torch.float32)
     tracker.initialize(frame(0), FIRST)
@@ -405,7 +405,7 @@ def test_the_package_offers_its_api_and_loads_it_when_used() -> None:
 @pytest.mark.slow
 def test_propagation_goes_on_from_refined_masks_where_the_card_says_so(network: PropagationNetwork) -> None:
     plain = new_tracker(network)
-    settings = Refiner(kind="light", weights=plain.card.weights, remembered=True)
+    settings = RefinerSettings(kind="light", weights=plain.card.weights, remembered=True)
     remembering = HQTrack(
         replace(plain.card, refiner=settings),
         network,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from hqtrack.training import stage1
+from hqtrack.training import on_synthetic
 from hqtrack.training.checkpoints import read_state
 from hqtrack.training.synthesis import RegionImages
 from training.conftest import write_static
@@ -23,7 +23,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from hqtrack.training import stage1
+from hqtrack.training import on_synthetic
 from hqtrack.training.synthesis import RegionImages
 from training.tiny import fresh, tiny
 
@@ -41,19 +41,19 @@ torch.set_num_threads(int(sys.argv[2]))
 torch.save = half
 folder = Path(sys.argv[1])
 images = RegionImages.from_folder(folder / "photos")
-stage1.run(fresh(), images, [], tiny(4, checkpoint_every=1), folder / "killed", workers=0)
+on_synthetic.run(fresh(), images, [], tiny(4, checkpoint_every=1), folder / "killed", workers=0)
 """
 
 
 def test_a_training_killed_in_a_checkpoint_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     images = RegionImages.from_folder(write_static(tmp_path / "photos"))
     settings = tiny(4, checkpoint_every=1)
-    stage1.run(fresh(), images, [], settings, tmp_path / "whole", workers=0)
+    on_synthetic.run(fresh(), images, [], settings, tmp_path / "whole", workers=0)
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(torch.get_num_threads())]
     process = subprocess.run(command, env=_environment(), check=False)
     assert process.returncode == -9
     assert read_state(tmp_path / "killed" / "checkpoint.pt")["step"] == 1
-    stage1.run(fresh(), images, [], settings, tmp_path / "killed", workers=0)
+    on_synthetic.run(fresh(), images, [], settings, tmp_path / "killed", workers=0)
     whole, resumed = (read_state(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
     assert resumed["step"] == whole["step"] == 4
     for name, value in whole["network"].items():

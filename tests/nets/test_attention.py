@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hqtrack.nets.attention import WINDOW, WINDOW_RADIUS, attend, attend_locally
+from hqtrack.nets.attention import ATTENTION_RADIUS, ATTENTION_WINDOW, attend, attend_locally
 from hqtrack.nets.interface import MemoryEntry
 
 
@@ -22,9 +22,9 @@ def plain_local_attention(
 ) -> Tensor:
     """Attend densely to all places, with those outside the window masked out."""
     places = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1]))
-    step = places[None] - places[:, None] + WINDOW_RADIUS
-    outside = ((step < 0) | (step >= WINDOW)).any(-1)
-    in_window = (step[..., 0] * WINDOW + step[..., 1]).masked_fill(outside, 0)
+    step = places[None] - places[:, None] + ATTENTION_RADIUS
+    outside = ((step < 0) | (step >= ATTENTION_WINDOW)).any(-1)
+    in_window = (step[..., 0] * ATTENTION_WINDOW + step[..., 1]).masked_fill(outside, 0)
     scores = query @ memory.key.transpose(-1, -2) * query.shape[-1] ** -0.5
     scores = scores + bias.gather(-1, in_window.expand(*query.shape[:2], -1, -1))
     weights = scores.masked_fill(outside, -torch.inf).softmax(-1)
@@ -116,8 +116,8 @@ def test_local_attention_equals_masked_dense_attention(batch: int, heads: int, g
     query = torch.randn(batch, heads, tokens, 8, requires_grad=True)
     memory = random_memory(batch, heads, tokens, 8, 12)
     memory.value.requires_grad_()
-    bias = torch.randn(batch, heads, tokens, WINDOW * WINDOW, requires_grad=True)
-    relative_value = torch.randn(heads, 12, WINDOW * WINDOW, requires_grad=True)
+    bias = torch.randn(batch, heads, tokens, ATTENTION_WINDOW * ATTENTION_WINDOW, requires_grad=True)
+    relative_value = torch.randn(heads, 12, ATTENTION_WINDOW * ATTENTION_WINDOW, requires_grad=True)
 
     result = attend_locally(query, memory, bias, grid, relative_value)
     expected = plain_local_attention(query, memory, bias, grid, relative_value)
@@ -139,7 +139,7 @@ def test_local_attention_needs_no_more_memory_for_scores_on_a_larger_grid() -> N
         grid = (height, 40)
         tokens = height * 40
         query, memory = torch.randn(1, 1, tokens, 8), random_memory(1, 1, tokens, 8, 8)
-        bias = torch.zeros(1, 1, tokens, WINDOW * WINDOW)
+        bias = torch.zeros(1, 1, tokens, ATTENTION_WINDOW * ATTENTION_WINDOW)
         with torch.inference_mode(), Allocations(query, *memory, bias) as allocations:
             attend_locally(query, memory, bias, grid)
         largest.append(allocations.largest)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from hqtrack.nets.dcnv3 import DCNv3, Window, dcnv3
+from hqtrack.nets.dcnv3 import DCNv3, Kernel, dcnv3
 from hqtrack.nets.dcnv3 import in_pytorch as module
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 
 def operands(
-    height: int, width: int, channels: int, groups: int, window: Window, *, batch: int = 1, reach: float = 2.0
+    height: int, width: int, channels: int, groups: int, window: Kernel, *, batch: int = 1, reach: float = 2.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(height * 100 + width)
     out = (batch, window.output_side(height), window.output_side(width))
@@ -29,7 +29,7 @@ def operands(
     return value, offset, torch.rand(*out, samples, generator=generator)
 
 
-def by_definition(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def by_definition(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     """Go through places, groups, points and corners one by one."""
     _, height, width, channels = value.shape
     size, each = window.kernel_size, channels // groups
@@ -61,17 +61,17 @@ def test_the_operator_gives_the_published_numbers() -> None:
 @pytest.mark.parametrize(
     "window",
     [
-        Window(),
-        Window(kernel_size=5, padding=2),
-        Window(stride=2, offset_scale=2.0),
-        Window(padding=2, dilation=2, offset_scale=0.5),
-        Window(padding=0),
-        Window(kernel_size=1, padding=0),
+        Kernel(),
+        Kernel(kernel_size=5, padding=2),
+        Kernel(stride=2, offset_scale=2.0),
+        Kernel(padding=2, dilation=2, offset_scale=0.5),
+        Kernel(padding=0),
+        Kernel(kernel_size=1, padding=0),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("size", [(5, 6), (7, 5)], ids=str)
-def test_the_operator_equals_its_definition(window: Window, size: tuple[int, int]) -> None:
+def test_the_operator_equals_its_definition(window: Kernel, size: tuple[int, int]) -> None:
     given = operands(*size, 6, 2, window, batch=2)
     torch.testing.assert_close(
         dcnv3(*given, 2, window), by_definition(*given, 2, window), rtol=1e-4, atol=1e-5
@@ -80,7 +80,7 @@ def test_the_operator_equals_its_definition(window: Window, size: tuple[int, int
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (8, 1), (13, 10)], ids=str)
 def test_any_size_is_accepted(size: tuple[int, int]) -> None:
-    window = Window()
+    window = Kernel()
     given = operands(*size, 4, 2, window)
     torch.testing.assert_close(
         dcnv3(*given, 2, window), by_definition(*given, 2, window), rtol=1e-4, atol=1e-5
@@ -88,13 +88,13 @@ def test_any_size_is_accepted(size: tuple[int, int]) -> None:
 
 
 def test_what_lies_far_outside_is_zero() -> None:
-    value, offset, mask = operands(4, 5, 4, 1, Window())
+    value, offset, mask = operands(4, 5, 4, 1, Kernel())
     assert dcnv3(value, torch.full_like(offset, 1e9), mask, 1).eq(0).all()
     assert dcnv3(value, torch.full_like(offset, -math.inf), mask, 1).eq(0).all()
 
 
 def test_an_offset_that_is_not_a_number_spoils_only_its_own_place() -> None:
-    value, offset, mask = operands(4, 5, 4, 1, Window())
+    value, offset, mask = operands(4, 5, 4, 1, Kernel())
     expected = dcnv3(value, offset, mask, 1)
     offset[0, 2, 3] = math.nan
     result = dcnv3(value, offset, mask, 1)
@@ -105,14 +105,14 @@ def test_an_offset_that_is_not_a_number_spoils_only_its_own_place() -> None:
 
 @torch.no_grad()
 def test_maps_larger_than_a_block_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = operands(23, 17, 8, 2, Window(), batch=3)
+    given = operands(23, 17, 8, 2, Kernel(), batch=3)
     whole = dcnv3(*given, groups=2)
     for samples in (1, 1000, 5000):
         monkeypatch.setattr(module, "_SAMPLES_PER_BLOCK", samples)
         torch.testing.assert_close(dcnv3(*given, groups=2), whole, rtol=0, atol=1e-6)
 
 
-def by_dense_weights(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def by_dense_weights(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     """Weigh every pixel of the map for every sample; differentiable."""
     batch, height, width, _ = value.shape
     out_height, out_width = offset.shape[1:3]
@@ -129,10 +129,10 @@ def by_dense_weights(value: Tensor, offset: Tensor, mask: Tensor, groups: int, w
 
 
 WINDOWS = [
-    Window(),
-    Window(kernel_size=1, padding=0),
-    Window(stride=2, offset_scale=2.0),
-    Window(padding=2, dilation=2, offset_scale=0.5),
+    Kernel(),
+    Kernel(kernel_size=1, padding=0),
+    Kernel(stride=2, offset_scale=2.0),
+    Kernel(padding=2, dilation=2, offset_scale=0.5),
 ]
 
 
@@ -146,7 +146,7 @@ def few_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("reach", [1.0, 8.0], ids=["inside", "outside"])
-def test_gradients_are_those_of_the_function(window: Window, reach: float) -> None:
+def test_gradients_are_those_of_the_function(window: Kernel, reach: float) -> None:
     given = operands(3, 5, 4, 2, window, batch=2, reach=reach)
     given = [tensor.double().requires_grad_() for tensor in given]
     assert torch.autograd.gradcheck(lambda *tensors: dcnv3(*tensors, 2, window), given, fast_mode=True)
@@ -155,7 +155,7 @@ def test_gradients_are_those_of_the_function(window: Window, reach: float) -> No
 @pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (13, 10)], ids=str)
-def test_gradients_are_those_of_dense_weights(window: Window, size: tuple[int, int]) -> None:
+def test_gradients_are_those_of_dense_weights(window: Kernel, size: tuple[int, int]) -> None:
     given = [tensor.requires_grad_() for tensor in operands(*size, 12, 3, window, batch=2, reach=4.0)]
     expected, result = by_dense_weights(*given, 3, window), dcnv3(*given, 3, window)
     weight = torch.randn(result.shape, generator=torch.Generator().manual_seed(1))
@@ -167,7 +167,7 @@ def test_gradients_are_those_of_dense_weights(window: Window, size: tuple[int, i
 
 
 def test_gradients_in_many_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = [tensor.requires_grad_() for tensor in operands(29, 17, 8, 2, Window(), batch=3)]
+    given = [tensor.requires_grad_() for tensor in operands(29, 17, 8, 2, Kernel(), batch=3)]
     monkeypatch.setattr(module, "_FEW_SAMPLES", 0)
     whole = torch.autograd.grad(dcnv3(*given, groups=2).square().sum(), given)
     monkeypatch.setattr(module, "_SAMPLES_PER_GATHER", 100)
@@ -180,7 +180,7 @@ def test_gradients_in_many_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("few_or_many")
 def test_an_offset_that_is_not_a_number_has_no_gradient_and_leaves_the_others() -> None:
-    value, offset, mask = operands(4, 5, 4, 1, Window())
+    value, offset, mask = operands(4, 5, 4, 1, Kernel())
     mask.requires_grad_()
     offset.requires_grad_()
     expected = torch.autograd.grad(dcnv3(value, offset, mask, 1).sum(), (offset, mask))
@@ -197,7 +197,7 @@ def test_an_offset_that_is_not_a_number_has_no_gradient_and_leaves_the_others() 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_narrow_types_lose_no_more_than_their_own_rounding(dtype: torch.dtype) -> None:
-    given = [tensor.to(dtype) for tensor in operands(9, 11, 16, 4, Window())]
+    given = [tensor.to(dtype) for tensor in operands(9, 11, 16, 4, Kernel())]
     result = dcnv3(*given, groups=4)
     exact = dcnv3(*(tensor.float() for tensor in given), groups=4)
     assert result.dtype == dtype
@@ -206,7 +206,7 @@ def test_narrow_types_lose_no_more_than_their_own_rounding(dtype: torch.dtype) -
 
 @pytest.mark.usefixtures("few_or_many")
 def test_bfloat16_has_gradients() -> None:
-    given = [tensor.bfloat16().requires_grad_() for tensor in operands(5, 7, 8, 2, Window())]
+    given = [tensor.bfloat16().requires_grad_() for tensor in operands(5, 7, 8, 2, Kernel())]
     wide = [tensor.detach().float().requires_grad_() for tensor in given]
     narrow_gradients = torch.autograd.grad(dcnv3(*given, groups=2).sum(), given)
     wide_gradients = torch.autograd.grad(dcnv3(*wide, groups=2).sum(), wide)
@@ -216,7 +216,7 @@ def test_bfloat16_has_gradients() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    value, offset, mask = operands(4, 5, 6, 2, Window())
+    value, offset, mask = operands(4, 5, 6, 2, Kernel())
     with pytest.raises(ValueError, match="6 channels cannot be split into 4 groups"):
         dcnv3(value, offset, mask, 4)
     with pytest.raises(ValueError, match=r"must be \(1, 4, 5, 36\) and \(1, 4, 5, 18\)"):
@@ -235,19 +235,19 @@ def test_a_new_layer_averages_what_its_window_covers() -> None:
 FUSED = """
 import torch
 from test_dcnv3 import operands
-from hqtrack.nets.dcnv3 import Window, dcnv3_in_pytorch
+from hqtrack.nets.dcnv3 import Kernel, dcnv3_in_pytorch
 from hqtrack.nets.dcnv3.triton_kernel import dcnv3_fused
 
 for channels, groups, window in (
-    (32, 4, Window()), (6, 2, Window(5, 2, 1, 1, 1.5)), (24, 3, Window(padding=0, dilation=2)),
+    (32, 4, Kernel()), (6, 2, Kernel(5, 2, 1, 1, 1.5)), (24, 3, Kernel(padding=0, dilation=2)),
 ):
     given = operands(5, 6, channels, groups, window, batch=2)
     expected = dcnv3_in_pytorch(*given, groups, window)
     torch.testing.assert_close(dcnv3_fused(*given, groups, window), expected, rtol=1e-4, atol=1e-5)
 
-given = [tensor.requires_grad_() for tensor in operands(3, 4, 8, 2, Window())]
-expected = torch.autograd.grad(dcnv3_in_pytorch(*given, 2, Window()).square().sum(), given)
-result = torch.autograd.grad(dcnv3_fused(*given, 2, Window()).square().sum(), given)
+given = [tensor.requires_grad_() for tensor in operands(3, 4, 8, 2, Kernel())]
+expected = torch.autograd.grad(dcnv3_in_pytorch(*given, 2, Kernel()).square().sum(), given)
+result = torch.autograd.grad(dcnv3_fused(*given, 2, Kernel()).square().sum(), given)
 for one, other in zip(result, expected):
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 print("equal")
@@ -273,7 +273,7 @@ def test_the_fused_kernel_gives_the_same_in_tritons_interpreter() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_cuda_values_and_gradients_are_those_of_the_cpu() -> None:
-    given = operands(31, 54, 32, 4, Window(), batch=2)
+    given = operands(31, 54, 32, 4, Kernel(), batch=2)
     here = [tensor.clone().requires_grad_() for tensor in given]
     there = [tensor.cuda().requires_grad_() for tensor in given]
     expected, result = dcnv3(*here, groups=4), dcnv3(*there, groups=4)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hqtrack.nets.matching import WINDOW_RADIUS, match_all, match_windows
+from hqtrack.nets.matching import MATCH_RADIUS, match_all, match_windows
 
 SCALE, NO_MATCH = torch.tensor(11.0), torch.tensor(6.0)
 
@@ -32,8 +32,8 @@ def window_bias(grid: tuple[int, int], prior: Tensor) -> Tensor:
     rows, columns = torch.meshgrid(*(torch.arange(side) for side in grid), indexing="ij")
     places = torch.stack([rows.flatten(), columns.flatten()])
     dy, dx = places[:, None, :] - places[:, :, None]
-    inside = (dy.abs() <= WINDOW_RADIUS) & (dx.abs() <= WINDOW_RADIUS)
-    rows, columns = ((d + WINDOW_RADIUS).clamp(0, 2 * WINDOW_RADIUS) for d in (dy, dx))
+    inside = (dy.abs() <= MATCH_RADIUS) & (dx.abs() <= MATCH_RADIUS)
+    rows, columns = ((d + MATCH_RADIUS).clamp(0, 2 * MATCH_RADIUS) for d in (dy, dx))
     return prior[rows, columns].masked_fill(~inside, -torch.inf)
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hqtrack.cards import Memory
+from hqtrack.cards import MemorySettings
 from hqtrack.images import Image
 from hqtrack.masks import Mask, iou, label_map
 from hqtrack.propagation import Propagator
@@ -58,7 +58,7 @@ def found(
 def propagator(*, guided_outlines: bool) -> Propagator:
     return Propagator(
         ColourNetwork(),
-        memory=Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1),
+        memory=MemorySettings(long_term_slots=2, long_term_gap=1, short_term_distance=1),
         limits=EdgeLimits(max(SHAPE)),
         rules=no_rules,
         guided_outlines=guided_outlines,
@@ -114,7 +114,7 @@ def test_a_tiny_object_is_not_worn_away() -> None:
 
 def test_objects_that_are_given_with_few_pixels_are_tiny_and_those_that_join_too() -> None:
     network = ColourNetwork()
-    memory = Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1)
+    memory = MemorySettings(long_term_slots=2, long_term_gap=1, short_term_distance=1)
     group = ObjectGroup(network, offset=0, memory=memory, rules=no_rules())
     labels = torch.zeros(64, 96, dtype=torch.uint8)
     features = network.encode(torch.zeros(1, 3, 64, 96))

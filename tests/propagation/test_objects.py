@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hqtrack import HQTrack
-from hqtrack.cards import Card, Memory, Paradigm, RuleSettings, Weights
+from hqtrack.cards import Card, MemorySettings, Paradigm, RuleSettings, Weights
 from propagation.colour_network import ColourNetwork
 
 ROWS, COLUMNS = 5, 6
@@ -42,7 +42,7 @@ def new_tracker(
         title="",
         network="colours",
         weights=Weights(name="none", file="none.safetensors", origin="embedded"),
-        memory=Memory(long_term_slots=slots, long_term_gap=1, short_term_distance=2),
+        memory=MemorySettings(long_term_slots=slots, long_term_gap=1, short_term_distance=2),
         max_long_edge=max(SHAPE),
         rules=rules or {},
         guided_outlines=guided_outlines,

@@ -13,7 +13,7 @@ import pytest
 
 from formula_weights import formula_state_dict
 from hqtrack import HQTrack, nets
-from hqtrack.cards import Memory
+from hqtrack.cards import MemorySettings
 from hqtrack.masks import masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.zoo import load_card
@@ -32,7 +32,7 @@ def network() -> PropagationNetwork:
 
 def agreement(
     network: PropagationNetwork,
-    memory: Memory,
+    memory: MemorySettings,
     max_long_edge: int,
     frames: np.ndarray,
     first_mask: np.ndarray,
@@ -54,24 +54,24 @@ def agreement(
 
 def test_every_frame_of_the_reference_clip_is_as_published(network: PropagationNetwork) -> None:
     clip = np.load(PARITY / "vmos_dev.npz")
-    memory = Memory(long_term_slots=8, long_term_gap=2, short_term_distance=4)
+    memory = MemorySettings(long_term_slots=8, long_term_gap=2, short_term_distance=4)
     shares = agreement(network, memory, 1040, clip["frames"], clip["first_mask"], clip["labels"])
     assert min(shares) >= 0.999
 
 
 class Case(NamedTuple):
-    memory: Memory
+    memory: MemorySettings
     max_long_edge: int
     size: tuple[int, int] = (120, 168)
 
 
 CASES = {
-    "released_slots": Case(Memory(5, 2, 4), 176),
-    "five_objects": Case(Memory(8, 2, 4), 176),
-    "twelve_objects": Case(Memory(8, 2, 4), 176),
-    "odd_size": Case(Memory(8, 2, 4), 190, (97, 131)),
-    "tall_size": Case(Memory(8, 2, 4), 150, (120, 73)),
-    "gap_one_distance_two": Case(Memory(8, 1, 2), 176),
+    "released_slots": Case(MemorySettings(5, 2, 4), 176),
+    "five_objects": Case(MemorySettings(8, 2, 4), 176),
+    "twelve_objects": Case(MemorySettings(8, 2, 4), 176),
+    "odd_size": Case(MemorySettings(8, 2, 4), 190, (97, 131)),
+    "tall_size": Case(MemorySettings(8, 2, 4), 150, (120, 73)),
+    "gap_one_distance_two": Case(MemorySettings(8, 1, 2), 176),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Memory, RuleSettings
+from hqtrack.cards import MemorySettings, RuleSettings
 from hqtrack.propagation.groups import ObjectGroup
 from hqtrack.propagation.rules import RULES, Rule, build_rules
 from hqtrack.zoo import card_names, load_card
@@ -45,7 +45,7 @@ class Identities(ColourNetwork):
 
 
 def group_with(*rules: Rule, network: ColourNetwork | None = None) -> ObjectGroup:
-    memory = Memory(long_term_slots=2, long_term_gap=1, short_term_distance=1)
+    memory = MemorySettings(long_term_slots=2, long_term_gap=1, short_term_distance=1)
     return ObjectGroup(network or ColourNetwork(), offset=0, memory=memory, rules=rules)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hqtrack import HQTrack, nets
-from hqtrack.cards import Card, Memory, Weights
+from hqtrack.cards import Card, MemorySettings, Weights
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_resident_memory_is_flat_over_2000_frames_once_the_slots_are_full() -> N
         title="",
         network="vmos_light",
         weights=Weights(name="soak", file="soak.safetensors", origin="embedded"),
-        memory=Memory(long_term_slots=8, long_term_gap=5, short_term_distance=4),
+        memory=MemorySettings(long_term_slots=8, long_term_gap=5, short_term_distance=4),
         max_long_edge=64,
     )
     tracker = HQTrack(card, nets.build("vmos_light"), device="cpu")

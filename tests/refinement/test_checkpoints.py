@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hqtrack.cards import Refiner, Weights
+from hqtrack.cards import RefinerSettings, Weights
 from hqtrack.errors import WeightsError
 from hqtrack.refinement import build_refiner
 from hqtrack.refinement.attention import BiasedAttention
@@ -22,7 +22,7 @@ def test_missing_weights_come_with_the_remedy(tmp_path, monkeypatch):
         name="hq-sam-vit-h", file="sam_hq_vit_h.pth", origin="published", page="https://example.org/hq-sam"
     )
     with pytest.raises(WeightsError, match=r"sam_hq_vit_h\.pth.* missing.*https://example\.org/hq-sam"):
-        build_refiner(Refiner(kind="hq-sam-vit-h", weights=weights))
+        build_refiner(RefinerSettings(kind="hq-sam-vit-h", weights=weights))
 
 
 def test_a_checkpoint_of_another_encoder_is_named_with_what_was_expected(light_checkpoint):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.cards import Refiner, Weights
+from hqtrack.cards import RefinerSettings, Weights
 from hqtrack.errors import InputError
 from hqtrack.masks import iou
 from hqtrack.refinement import MaskRefiner, build_refiner
@@ -131,7 +131,7 @@ def test_images_that_are_not_rgb_bytes_are_refused(refiner, image):
 
 @pytest.mark.slow
 def test_a_refiner_is_built_as_its_card_says(light_checkpoint, frame):
-    settings = Refiner(
+    settings = RefinerSettings(
         kind="hq-sam-vit-tiny",
         weights=Weights(file="nowhere.pth", origin="published"),
         iou_threshold=0.25,

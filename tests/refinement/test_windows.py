@@ -5,9 +5,9 @@ import pytest
 
 from hqtrack.masks import box_of, iou
 from hqtrack.refinement.windows import (
-    DOUBT,
-    SMALLEST,
+    LEAST_SIDE,
     STRETCH,
+    UNDECIDED_LOGIT,
     Window,
     box_map,
     cut,
@@ -30,7 +30,7 @@ def test_a_window_holds_its_box_and_is_neither_too_small_nor_too_long(box: tuple
     assert window.x1 > box[2]
     assert window.y1 > box[3]
     width, height = window.x1 - window.x0, window.y1 - window.y0
-    assert min(width, height) >= min(SMALLEST, *SIZE)
+    assert min(width, height) >= min(LEAST_SIDE, *SIZE)
     assert max(width, height) <= STRETCH * min(width, height) + 2
 
 
@@ -55,7 +55,7 @@ def test_what_was_cut_out_is_pasted_back_to_its_place(window: Window) -> None:
 def test_a_mask_that_was_given_stays_where_the_network_is_in_doubt() -> None:
     given = np.zeros(SIZE, bool)
     given[:, 80:] = True
-    logits = np.full((32, 32), DOUBT / 2, np.float32)
+    logits = np.full((32, 32), UNDECIDED_LOGIT / 2, np.float32)
     window = Window(0, 0, 160, 90)
     np.testing.assert_array_equal(paste(logits, window, SIZE, given), given)
     np.testing.assert_array_equal(paste(-logits, window, SIZE, given), given)

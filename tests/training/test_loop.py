@@ -13,7 +13,7 @@ import torch
 from hqtrack import nets
 from hqtrack.errors import WeightsError
 from hqtrack.nets.vmos_light import VMOSLight
-from hqtrack.training import stage1, stage2
+from hqtrack.training import on_synthetic, on_videos
 from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state, save_atomically
 from hqtrack.training.datasets import Source, read_dataset
 from hqtrack.training.recipes import LIGHT_STAGE2, RECIPES
@@ -31,22 +31,22 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
     images: RegionImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tiny(4, checkpoint_every=2)
-    stage1.run(fresh(), images, [], settings, tmp_path / "whole", workers=0)
+    on_synthetic.run(fresh(), images, [], settings, tmp_path / "whole", workers=0)
 
-    real = stage1.SyntheticBatches.__getitem__
+    real = on_synthetic.SyntheticBatches.__getitem__
 
-    def killed(self: stage1.SyntheticBatches, step: int) -> stage1.Batch:
+    def killed(self: on_synthetic.SyntheticBatches, step: int) -> on_synthetic.Batch:
         if step == 3:
             raise Killed
         return real(self, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage1.SyntheticBatches, "__getitem__", killed)
+        patch.setattr(on_synthetic.SyntheticBatches, "__getitem__", killed)
         with pytest.raises(Killed):
-            stage1.run(fresh(), images, [], settings, tmp_path / "killed", workers=0)
+            on_synthetic.run(fresh(), images, [], settings, tmp_path / "killed", workers=0)
     assert read_state(tmp_path / "killed/checkpoint.pt")["step"] == 2
     torch.manual_seed(123)  # neither the new process's state nor its fresh weights matter
-    stage1.run(VMOSLight(), images, [], settings, tmp_path / "killed", workers=0)
+    on_synthetic.run(VMOSLight(), images, [], settings, tmp_path / "killed", workers=0)
 
     whole, resumed = (read_state(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
     assert resumed["step"] == whole["step"] == 4
@@ -58,7 +58,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(
 @pytest.mark.slow
 def test_batches_do_not_depend_on_who_makes_them(images: RegionImages, tmp_path: Path) -> None:
     for workers in (0, 1):
-        stage1.run(fresh(), images, [], tiny(2), tmp_path / str(workers), workers=workers)
+        on_synthetic.run(fresh(), images, [], tiny(2), tmp_path / str(workers), workers=workers)
     first, second = (read_state(tmp_path / str(workers) / "checkpoint.pt")["network"] for workers in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -70,22 +70,24 @@ def test_a_share_of_the_sequences_comes_out_of_videos(images: RegionImages, tmp_
         np.random.default_rng(t).integers(0, 256, (48, 64, 3), np.uint8).mean().round() for t in range(4)
     }
     settings = tiny(1, video_share=1.0)
-    batch = stage1.SyntheticBatches(images, settings, videos=[source])[0]
+    batch = on_synthetic.SyntheticBatches(images, settings, videos=[source])[0]
     assert batch.frames.shape == (2, 3, 3, 64, 64)
     # The videos are noise of even brightness, which nothing that is synthesised is.
     assert batch.frames.float().mean((2, 3, 4)).sub(np.mean(list(noise))).abs().max() < 8
-    synthetic = stage1.SyntheticBatches(images, tiny(1, video_share=0.0), videos=[source])[0]
-    alone = stage1.SyntheticBatches(images, tiny(1))[0]
+    synthetic = on_synthetic.SyntheticBatches(images, tiny(1, video_share=0.0), videos=[source])[0]
+    alone = on_synthetic.SyntheticBatches(images, tiny(1))[0]
     assert torch.equal(synthetic.frames, alone.frames)
-    both = stage1.SyntheticBatches(images, tiny(8, video_share=0.5), videos=[source])
-    stage1.run(fresh(), images, [], tiny(2, video_share=0.5), tmp_path / "run", videos=[source], workers=0)
+    both = on_synthetic.SyntheticBatches(images, tiny(8, video_share=0.5), videos=[source])
+    on_synthetic.run(
+        fresh(), images, [], tiny(2, video_share=0.5), tmp_path / "run", videos=[source], workers=0
+    )
     assert {both[step].frames.shape for step in range(8)} == {(2, 3, 3, 64, 64)}
 
 
 @pytest.mark.slow
 def test_the_log_can_be_read_line_by_line_and_by_tensorboard(images: RegionImages, tmp_path: Path) -> None:
-    sequences = stage1.validation_sequences(images, 1)
-    stage1.run(fresh(), images, sequences, tiny(2), tmp_path, workers=0)
+    sequences = on_synthetic.validation_sequences(images, 1)
+    on_synthetic.run(fresh(), images, sequences, tiny(2), tmp_path, workers=0)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines[0]["settings"]["steps"] == 2
     figures = lines[1]
@@ -148,6 +150,6 @@ def test_stage_2_trains_on_videos_and_counts_what_it_could_not_read(
     settings = replace(
         RECIPES["vmos", 2], steps=2, size=48, short_edge=48, frames=3, batch=2, recipe=LIGHT_STAGE2
     )
-    stage2.run(fresh(), sources, settings, tmp_path / "run", workers=0)
+    on_videos.run(fresh(), sources, settings, tmp_path / "run", workers=0)
     assert read_state(tmp_path / "run/checkpoint.pt")["step"] == 2
     assert "could not be read and were replaced" in caplog.text

@@ -1,12 +1,13 @@
 """One step of a training: losses, masks that are fed back, gradients."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from hqtrack import nets
-from hqtrack.training import stage1
+from hqtrack.training import on_synthetic
 from hqtrack.training.recipes import LIGHT_STAGE1, PUBLISHED_STAGE2
 from hqtrack.training.step import (
     Batch,
@@ -22,7 +23,7 @@ from training.tiny import fresh, tiny
 
 
 def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: RegionImages) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1))[0]
+    batch = on_synthetic.SyntheticBatches(images, tiny(1))[0]
     network = fresh()
     with torch.no_grad():
         network.decoder.identity_logits.weight[0] = float("inf")
@@ -32,7 +33,7 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
         build_optimizer(network, LIGHT_STAGE1),
         batch,
         LIGHT_STAGE1,
-        batch_loss,
+        partial(batch_loss, recipe=LIGHT_STAGE1),
         step=0,
         steps=10,
     )
@@ -41,12 +42,13 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(images: Regio
 
 @pytest.mark.slow
 def test_the_loss_falls_when_one_batch_is_repeated(images: RegionImages) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
+    batch = on_synthetic.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
     network, recipe = fresh(), replace(LIGHT_STAGE1, warmup=0.0, decay_start=1.0)
     optimizer = build_optimizer(network, recipe)
+    loss = partial(batch_loss, recipe=recipe)
     losses = []
     for _ in range(14):
-        record = training_step(network, optimizer, batch, recipe, batch_loss, step=0, steps=1000)
+        record = training_step(network, optimizer, batch, recipe, loss, step=0, steps=1000)
         losses.append(record["loss"])
     assert sum(losses[-3:]) < 0.75 * sum(losses[:3])
 
@@ -66,9 +68,18 @@ def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_ha
     optimizer = build_optimizer(network, recipe)
     frames, labels = published_batch()
     changed = []
+    loss = partial(batch_loss, recipe=recipe)
     for step in (1, 6):
         before = {name: value.detach().clone() for name, value in network.named_parameters()}
-        training_step(network, optimizer, Batch(frames, labels), recipe, batch_loss, step=step, steps=10)
+        training_step(
+            network,
+            optimizer,
+            Batch(frames, labels),
+            recipe,
+            loss,
+            step=step,
+            steps=10,
+        )
         changed.append({n for n, value in network.named_parameters() if not torch.equal(value, before[n])})
     names = [name for name, _ in network.named_parameters()]
     bank = {name for name in names if "id_bank" in name or name.startswith("id_norm")}
@@ -80,7 +91,7 @@ def test_a_published_network_trains_and_its_identity_bank_rests_in_the_second_ha
 def test_masks_are_fed_back_from_the_time_on_that_the_recipe_says(
     images: RegionImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = stage1.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
+    batch = on_synthetic.SyntheticBatches(images, tiny(1, long_gap=0.0))[0]
     network = fresh().train()
     shown: list[torch.Tensor] = []
     real = network.embed_identity
@@ -155,7 +166,8 @@ def test_an_encoder_whose_rate_is_0_stays_as_it_is() -> None:
     frames = torch.randint(0, 256, (1, 3, 3, 64, 64), dtype=torch.uint8)
     labels = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     labels[..., 8:40, 8:40] = 1
-    training_step(network, optimizer, Batch(frames, labels), LIGHT_STAGE1, batch_loss, step=5, steps=10)
+    loss = partial(batch_loss, recipe=LIGHT_STAGE1)
+    training_step(network, optimizer, Batch(frames, labels), LIGHT_STAGE1, loss, step=5, steps=10)
     changed = {
         name.split(".")[0]
         for name, value in network.state_dict().items()

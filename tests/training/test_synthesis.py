@@ -9,7 +9,7 @@ import torch
 
 from hqtrack.errors import DataError
 from hqtrack.images import read_image
-from hqtrack.training.synthesis import SMALLEST_OBJECT, RegionImages, SequenceSynthesizer
+from hqtrack.training.synthesis import LEAST_SYNTHETIC_PIXELS, RegionImages, SequenceSynthesizer
 from training.conftest import write_static
 
 
@@ -32,7 +32,7 @@ def test_objects_of_the_first_frame_are_numbered_without_gaps_and_large_enough(i
     for labels in synthesizer(images, max_objects=3).batch(24).labels:
         area = torch.bincount(labels[0].flatten().long())
         assert 1 <= len(area) - 1 <= 3
-        assert (area[1:] >= SMALLEST_OBJECT).all()
+        assert (area[1:] >= LEAST_SYNTHETIC_PIXELS).all()
         assert int(labels.max()) == len(area) - 1
 
 

@@ -199,14 +199,15 @@ import torch
 import torch.distributed as dist
 from hqtrack.nets.vmos_light import VMOSLight
 from dataclasses import replace
-from hqtrack.training import stage1
+from hqtrack.training import on_synthetic
 from hqtrack.training.recipes import RECIPES, Phase
 from hqtrack.training.synthesis import RegionImages
 dist.init_process_group("gloo")
 torch.manual_seed(dist.get_rank())
 settings = replace(RECIPES["vmos_light", 1], steps=2, phases=(Phase(0.0, 64, 3, 2),))
 network = VMOSLight()
-stage1.run(network, RegionImages.from_folder(Path(sys.argv[1])), [], settings, Path(sys.argv[2]), workers=0)
+images = RegionImages.from_folder(Path(sys.argv[1]))
+on_synthetic.run(network, images, [], settings, Path(sys.argv[2]), workers=0)
 torch.save(dict(network.named_parameters()), Path(sys.argv[2]) / f"rank{dist.get_rank()}.pt")
 dist.destroy_process_group()
 """

@@ -126,7 +126,7 @@ class Weights:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Memory:
+class MemorySettings:
     """What propagation remembers (paper section 3.2)."""
 
     long_term_slots: Annotated[
@@ -140,7 +140,7 @@ class Memory:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Refiner:
+class RefinerSettings:
     """What refines the masks (the light refiner or a SAM), and when its result is kept."""
 
     kind: RefinerKind
@@ -195,7 +195,7 @@ class Card:
     weights: Weights
     base: Text = ""
     """The card that this one builds on; `read_card` has filled in what is taken from there."""
-    memory: Memory = Field(default_factory=Memory)
+    memory: MemorySettings = Field(default_factory=MemorySettings)
     max_long_edge: Annotated[int, Field(ge=64, le=LONGEST_EDGE)] = 1040
     """Frames are resized so that their longer side is at most this many pixels."""
     min_short_edge: Annotated[int, Field(ge=0, le=LONGEST_EDGE)] = 0
@@ -208,7 +208,7 @@ class Card:
     """Whether what is shown unrefined has outlines that follow the frame's edges, by a guided filter;
     published systems resize logits."""
     paradigm: Paradigm = "joint"
-    refiner: Annotated[Refiner | None, BeforeValidator(_none_if_off)] = None
+    refiner: Annotated[RefinerSettings | None, BeforeValidator(_none_if_off)] = None
     engine: Text = "vmos"
     """What propagates: a name of `hqtrack.engines.engine_names`."""
 

@@ -30,14 +30,16 @@ app = typer.Typer(
     """,
 )
 
-CardOption = Annotated[str, typer.Option("--card", help="Whose network to train: a card's name or file.")]
+TrainedCardOption = Annotated[
+    str, typer.Option("--card", help="Whose network to train: a card's name or file.")
+]
 RunOption = Annotated[
     Path | None, typer.Option("--folder", help="Of the training; default runs/CARD-stageN.")
 ]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")]
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]
 SeedOption = Annotated[int, typer.Option(help="Of everything random.")]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 StartOption = Annotated[
     Path | None,
     typer.Option("--from", help="Weights to start with: a checkpoint file, or the folder of a training."),
@@ -50,7 +52,7 @@ EncoderOption = Annotated[
 
 @app.command()
 def stage1(
-    card: CardOption,
+    card: TrainedCardOption,
     data: Annotated[
         Path, typer.Option(help="Folder with images/ and labels/ (PNG index maps of the same names).")
     ],
@@ -78,7 +80,7 @@ def stage1(
         int, typer.Option(min=0, help="Processes that synthesise; with 0 the training device does it.")
     ] = 1,
     seed: SeedOption = 0,
-    device: DeviceOption = "auto",
+    device: TrainingDeviceOption = "auto",
     start: StartOption = None,
     encoder: EncoderOption = None,
 ) -> None:
@@ -87,7 +89,7 @@ def stage1(
     Example:
         hqtrack train stage1 --card hqtrack-light --data ./static --list train.txt --validation-list val.txt
     """
-    from hqtrack.training import stage1 as stage
+    from hqtrack.training import on_synthetic
     from hqtrack.training.recipes import SynthesisTraining, training_of
     from hqtrack.training.synthesis import RegionImages
 
@@ -98,12 +100,12 @@ def stage1(
         images = RegionImages.from_lists(data, lists)
         sequences = []
         if validation is not None and rank == 0:
-            sequences = stage.validation_sequences(RegionImages.from_folder(data, validation))
+            sequences = on_synthetic.validation_sequences(RegionImages.from_folder(data, validation))
         folder = run or Path("runs") / f"{Path(card).stem}-stage1"
         sources = [_source(text) for text in videos or []]
         origins = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})", *_names(videos or []))
         _record(rank, folder, 1, card, name, origins, encoder)
-        stage.run(
+        on_synthetic.run(
             network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
         )
     if rank == 0:
@@ -112,7 +114,7 @@ def stage1(
 
 @app.command()
 def stage2(
-    card: CardOption,
+    card: TrainedCardOption,
     data: Annotated[
         list[str],
         typer.Option(help="DATASET=FOLDER or DATASET=FOLDER@WEIGHT; repeat it to mix datasets by weight."),
@@ -140,7 +142,7 @@ def stage2(
     batch: BatchOption = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read videos.")] = 4,
     seed: SeedOption = 0,
-    device: DeviceOption = "auto",
+    device: TrainingDeviceOption = "auto",
     start: StartOption = None,
 ) -> None:
     """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis, vot.
@@ -149,8 +151,7 @@ def stage2(
         hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
             --data davis2017=./DAVIS --data youtube-vos=./YouTubeVOS@3
     """
-    from hqtrack.training import stage1 as drawn
-    from hqtrack.training import stage2 as real
+    from hqtrack.training import on_synthetic, on_videos
     from hqtrack.training.recipes import VideoTraining, training_of
     from hqtrack.training.synthesis import RegionImages
 
@@ -165,7 +166,7 @@ def stage2(
                     f"stage 2 of {name} trains on videos alone; leave out --photographs and lists"
                 )
             _record(rank, folder, 2, card, name, _names(data))
-            real.run(network, sources, settings, folder, workers=workers, device=target)
+            on_videos.run(network, sources, settings, folder, workers=workers, device=target)
         else:
             if photographs is None:
                 raise InputError(
@@ -175,9 +176,11 @@ def stage2(
             images = RegionImages.from_lists(photographs, lists)
             sequences = []
             if validation is not None and rank == 0:
-                sequences = drawn.validation_sequences(RegionImages.from_folder(photographs, validation))
+                sequences = on_synthetic.validation_sequences(
+                    RegionImages.from_folder(photographs, validation)
+                )
             _record(rank, folder, 2, card, name, (*_names(data), *(lists or ["all photographs"])))
-            drawn.run(
+            on_synthetic.run(
                 network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
             )
     if rank == 0:
@@ -186,7 +189,7 @@ def stage2(
 
 @app.command()
 def refiner(
-    card: CardOption,
+    card: TrainedCardOption,
     data: Annotated[
         Path, typer.Option(help="Folder with images/ and labels/ (PNG index maps of the same names).")
     ],
@@ -216,7 +219,7 @@ def refiner(
     batch: Annotated[int | None, typer.Option(min=1, help="Crops in a step, over all processes.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make crops.")] = 1,
     seed: SeedOption = 0,
-    device: DeviceOption = "auto",
+    device: TrainingDeviceOption = "auto",
     start: StartOption = None,
     encoder: EncoderOption = None,
 ) -> None:
@@ -239,7 +242,7 @@ def refiner(
     from hqtrack.zoo import load_card
 
     settings = load_card(card).refiner
-    if settings is None or settings.kind != stage.NAME:
+    if settings is None or settings.kind != stage.LIGHT_REFINER:
         raise InputError(f"--card {card}: has no light refiner to train; choose one whose refiner is light")
     # Threads of OpenCV would not live on in the workers, which would wait for them for ever.
     cv2.setNumThreads(0)
@@ -248,7 +251,7 @@ def refiner(
     if encoder is not None:
         load_encoder(network, encoder)
     if start is not None:
-        _start(network, stage.NAME, start)
+        _start(network, stage.LIGHT_REFINER, start)
     training = replace(
         REFINER,
         steps=steps or REFINER.steps,
@@ -270,7 +273,7 @@ def refiner(
         folder = run or Path("runs") / f"{Path(card).stem}-refiner"
         named = ", ".join(Path(text).name for text in lists)
         origins = (f"{data.absolute().name} ({named})", *_names(videos or []))
-        _record(rank, folder, "refiner", card, stage.NAME, origins, encoder)
+        _record(rank, folder, "refiner", card, stage.LIGHT_REFINER, origins, encoder)
         stage.run(network, samplers[0], samplers[1], training, folder, workers=workers, device=target)
     if rank == 0:
         _say_what_next(training.steps, folder, card)
@@ -336,7 +339,7 @@ def export(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Folder of a training, or of several.")
     ],
-    card: CardOption,
+    card: TrainedCardOption,
     out: Annotated[
         Path | None, typer.Option(help="The file to write; default: where the card looks for its weights.")
     ] = None,
@@ -355,7 +358,7 @@ def export(
     from hqtrack.nets.light_segmenter import LightSegmenter
     from hqtrack.training.checkpoints import code_version, starts_of, with_entry
     from hqtrack.training.checkpoints import export as write
-    from hqtrack.training.refiner import NAME as REFINER
+    from hqtrack.training.refiner import LIGHT_REFINER
     from hqtrack.zoo import load_card, models_folder
 
     settings = load_card(card)
@@ -365,12 +368,12 @@ def export(
     starts = [start for one in trainings for start in one]
     untold = [run for run, one in zip(runs, trainings, strict=True) if not one]
     name, section, weights = settings.network, "weights", settings.weights
-    if starts and starts[-1].network == REFINER:
+    if starts and starts[-1].network == LIGHT_REFINER:
         if settings.refiner is None:
             raise InputError(
                 f"{runs[-1]} trained a refiner, but the card {card} has none; choose one that has"
             )
-        name, section, weights = REFINER, "refiner.weights", settings.refiner.weights
+        name, section, weights = LIGHT_REFINER, "refiner.weights", settings.refiner.weights
     holder = card_naming(path, section)
     if holder.parent.resolve() != path.parent.resolve():
         raise InputError(f"{path}: has no [{section}] of its own; add one that names the file to write")
@@ -382,7 +385,7 @@ def export(
         "command": command or "; ".join(dict.fromkeys(one[-1].command for one in trainings)),
         "commit": starts[-1].commit if starts else code_version(),
     }
-    network = LightSegmenter() if name == REFINER else nets.build(name)
+    network = LightSegmenter() if name == LIGHT_REFINER else nets.build(name)
     digest = write(runs, name, network, file, provenance)
     typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
     others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != holder)

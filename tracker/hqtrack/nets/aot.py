@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hqtrack.nets.attention import WINDOW, attend, attend_locally
+from hqtrack.nets.attention import ATTENTION_WINDOW, attend, attend_locally
 from hqtrack.nets.decoders import PyramidDecoder
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.interface import Features, LayerLayout, MemoryEntry, Propagation, channels_of
@@ -18,10 +18,10 @@ from hqtrack.nets.layered import MemoryLayer, Pending, Recall, TopProjectedNetwo
 from hqtrack.nets.layers import DropPath, grid_of, initialise_matrices, to_map, to_tokens
 from hqtrack.nets.positions import sine_positions
 
-CHANNELS = 256
+_CHANNELS = 256
 HEADS = 8
-HIDDEN_CHANNELS = 1024
-DROP_PATH = 0.1
+_HIDDEN_CHANNELS = 1024
+_DROP_PATH = 0.1
 
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
@@ -78,8 +78,12 @@ class ShortTermAttention(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.relative_emb_k = nn.Conv2d(channels, heads * WINDOW * WINDOW, 1, groups=heads)
-        self.relative_emb_v = nn.Parameter(torch.zeros(heads, channels // heads, WINDOW * WINDOW))
+        self.relative_emb_k = nn.Conv2d(
+            channels, heads * ATTENTION_WINDOW * ATTENTION_WINDOW, 1, groups=heads
+        )
+        self.relative_emb_v = nn.Parameter(
+            torch.zeros(heads, channels // heads, ATTENTION_WINDOW * ATTENTION_WINDOW)
+        )
         self.projection = nn.Linear(channels, channels)
 
     def forward(self, query: Tensor, memory: MemoryEntry, grid: tuple[int, int]) -> Tensor:
@@ -177,10 +181,10 @@ class LongShortTermBlock(AttentionBlock):
 
     def __init__(self, drop_path: float) -> None:
         super().__init__(
-            CHANNELS, heads=HEADS, self_heads=HEADS, hidden_channels=HIDDEN_CHANNELS, drop_path=drop_path
+            _CHANNELS, heads=HEADS, self_heads=HEADS, hidden_channels=_HIDDEN_CHANNELS, drop_path=drop_path
         )
-        self.linear_Q = nn.Linear(CHANNELS, CHANNELS)
-        self.linear_V = nn.Linear(CHANNELS, CHANNELS)
+        self.linear_Q = nn.Linear(_CHANNELS, _CHANNELS)
+        self.linear_V = nn.Linear(_CHANNELS, _CHANNELS)
         initialise_matrices(self)
 
     def project(self, normalised: Tensor) -> Pending:
@@ -200,9 +204,9 @@ class LongShortTermTransformer(nn.Module):
     def __init__(self, count: int) -> None:
         super().__init__()
         # Part of the published checkpoints, though no computation uses it.
-        self.mask_token = nn.Parameter(torch.randn(1, 1, CHANNELS))
-        self.layers = nn.ModuleList(LongShortTermBlock(DROP_PATH) for _ in range(count))
-        self.decoder_norms = nn.ModuleList(nn.LayerNorm(CHANNELS) for _ in range(count))
+        self.mask_token = nn.Parameter(torch.randn(1, 1, _CHANNELS))
+        self.layers = nn.ModuleList(LongShortTermBlock(_DROP_PATH) for _ in range(count))
+        self.decoder_norms = nn.ModuleList(nn.LayerNorm(_CHANNELS) for _ in range(count))
 
     def memory_layers(self) -> list[LongShortTermBlock]:
         """Return every layer, in order."""
@@ -213,10 +217,10 @@ class AOT(TopProjectedNetwork):
     """Associating objects with transformers."""
 
     def __init__(self, encoder: Encoder, *, layers: int) -> None:
-        super().__init__(encoder, CHANNELS)
+        super().__init__(encoder, _CHANNELS)
         self.LSTT = LongShortTermTransformer(layers)
         self.decoder = PyramidDecoder(
-            CHANNELS * (layers + 1), self.max_objects + 1, encoder.channels, CHANNELS
+            _CHANNELS * (layers + 1), self.max_objects + 1, encoder.channels, _CHANNELS
         )
         self.layouts = tuple(layer.layout(16) for layer in self.LSTT.memory_layers())
 
@@ -226,7 +230,7 @@ class AOT(TopProjectedNetwork):
     def _run(self, features: Features, recall: Recall) -> Propagation:
         top = features[-1]
         grid = grid_of(top)
-        positions = sine_positions(grid, CHANNELS, device=top.device).to(top.dtype)
+        positions = sine_positions(grid, _CHANNELS, device=top.device).to(top.dtype)
         tokens = to_tokens(top)
         embeddings, pending = [], []
         for index, layer in enumerate(self.LSTT.memory_layers()):

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from hqtrack.nets.interface import MemoryEntry
 
-WINDOW_RADIUS = 7
+ATTENTION_RADIUS = 7
 """Local attention sees 7 tokens to each side, a 15 x 15 window (AOT, section 4)."""
 
-WINDOW = 2 * WINDOW_RADIUS + 1
+ATTENTION_WINDOW = 2 * ATTENTION_RADIUS + 1
 
 _TILE = 2048, 1024
 """Queries and keys at once in float32."""
@@ -120,28 +120,28 @@ def attend_locally(
         (B, heads, N, value_channels).
     """
     height, width = grid
-    band_width = width + 2 * WINDOW_RADIUS
+    band_width = width + 2 * ATTENTION_RADIUS
     query = (query * query.shape[-1] ** -0.5).unflatten(2, grid)
-    relative_bias = relative_bias.unflatten(2, grid).unflatten(-1, (WINDOW, WINDOW))
+    relative_bias = relative_bias.unflatten(2, grid).unflatten(-1, (ATTENTION_WINDOW, ATTENTION_WINDOW))
     keys, values = _key_bands(memory.key, grid), _key_bands(memory.value, grid)
     inside_rows = _inside(height, query.device)
     inside_columns = _inside(width, query.device)
 
-    scores_of_a_row = query.shape[0] * query.shape[1] * width * WINDOW * band_width
+    scores_of_a_row = query.shape[0] * query.shape[1] * width * ATTENTION_WINDOW * band_width
     scores_at_once = _BAND_SCORES_ON_CPU if query.device.type == "cpu" else _BAND_SCORES_ELSEWHERE
     rows_at_once = max(1, scores_at_once // scores_of_a_row)
     outputs = []
     for top in range(0, height, rows_at_once):
         rows = slice(top, min(top + rows_at_once, height))
         band = query[:, :, rows] @ keys[:, :, rows].transpose(-1, -2)
-        band = band.unflatten(-1, (WINDOW, band_width))
+        band = band.unflatten(-1, (ATTENTION_WINDOW, band_width))
         window_size, window_stride = _windows_in(band)
         scores = band.as_strided(window_size, window_stride) + relative_bias[:, :, rows]
         inside = inside_rows[rows, None, :, None] & inside_columns[None, :, None, :]
         weights = scores.masked_fill(~inside, -torch.inf).flatten(-2).softmax(-1)
         band = torch.as_strided_scatter(
             torch.zeros_like(band),
-            weights.to(band.dtype).unflatten(-1, (WINDOW, WINDOW)),
+            weights.to(band.dtype).unflatten(-1, (ATTENTION_WINDOW, ATTENTION_WINDOW)),
             window_size,
             window_stride,
         )
@@ -155,15 +155,16 @@ def attend_locally(
 def _key_bands(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """View tokens (B, heads, N, C) as (B, heads, h, 15 * (w + 14), C): for each row, those around it."""
     padded = F.pad(
-        tokens.unflatten(2, grid), (0, 0, WINDOW_RADIUS, WINDOW_RADIUS, WINDOW_RADIUS, WINDOW_RADIUS)
+        tokens.unflatten(2, grid),
+        (0, 0, ATTENTION_RADIUS, ATTENTION_RADIUS, ATTENTION_RADIUS, ATTENTION_RADIUS),
     )
-    return padded.unfold(2, WINDOW, 1).movedim(-1, 3).flatten(3, 4)
+    return padded.unfold(2, ATTENTION_WINDOW, 1).movedim(-1, 3).flatten(3, 4)
 
 
 def _inside(length: int, device: torch.device) -> Tensor:
     """Tell for each place on a side (length,) which of its 15 window places (15,) exist."""
-    places = torch.arange(length, device=device)[:, None] + torch.arange(WINDOW, device=device)
-    return (places >= WINDOW_RADIUS) & (places < length + WINDOW_RADIUS)
+    places = torch.arange(length, device=device)[:, None] + torch.arange(ATTENTION_WINDOW, device=device)
+    return (places >= ATTENTION_RADIUS) & (places < length + ATTENTION_RADIUS)
 
 
 def _windows_in(band: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -172,5 +173,5 @@ def _windows_in(band: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
     The window of the query in column x begins at column x of the padded keys, one step further each time.
     """
     *leading, query_stride, row_stride, column_stride = band.stride()
-    size = (*band.shape[:-1], WINDOW)
+    size = (*band.shape[:-1], ATTENTION_WINDOW)
     return size, (*leading, query_stride + column_stride, row_stride, column_stride)

@@ -15,8 +15,8 @@ from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation,
 from hqtrack.nets.layered import MemoryLayer, Pending, Recall, TopProjectedNetwork, normalised_identity
 from hqtrack.nets.layers import grid_of, to_map, to_tokens
 
-CHANNELS = 256
-DROP_PATH = 0.1
+DEAOT_CHANNELS = 256
+_DROP_PATH = 0.1
 
 
 class JointGroupNorm(nn.Module):
@@ -37,9 +37,10 @@ class GatedPropagationLayers(nn.Module):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            GatedPropagationModule(CHANNELS, first=index == 0, drop_path=DROP_PATH) for index in range(count)
+            GatedPropagationModule(DEAOT_CHANNELS, first=index == 0, drop_path=_DROP_PATH)
+            for index in range(count)
         )
-        self.decoder_norms = nn.ModuleList([JointGroupNorm(2 * CHANNELS)])
+        self.decoder_norms = nn.ModuleList([JointGroupNorm(2 * DEAOT_CHANNELS)])
 
     def memory_layers(self) -> list[GatedPropagationModule]:
         """Return every layer that keeps a memory, in order."""
@@ -76,10 +77,12 @@ class DeAOT(TopProjectedNetwork):
     """Decoupled features in hierarchical propagation; the baseline of the paper's Table 2."""
 
     def __init__(self, encoder: Encoder, *, layers: int) -> None:
-        super().__init__(encoder, CHANNELS)
+        super().__init__(encoder, DEAOT_CHANNELS)
         self.LSTT = self._propagation_layers(layers, encoder.channels)
-        self.decoder = PyramidDecoder(2 * CHANNELS, self.max_objects + 1, encoder.channels, CHANNELS)
-        self.id_norm = nn.LayerNorm(CHANNELS)
+        self.decoder = PyramidDecoder(
+            2 * DEAOT_CHANNELS, self.max_objects + 1, encoder.channels, DEAOT_CHANNELS
+        )
+        self.id_norm = nn.LayerNorm(DEAOT_CHANNELS)
         self.layouts = self.LSTT.layouts()
 
     def _propagation_layers(self, count: int, encoder_channels: Sequence[int]) -> GatedPropagationLayers:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hqtrack.nets.attention import WINDOW, attend, attend_locally
+from hqtrack.nets.attention import ATTENTION_WINDOW, attend, attend_locally
 from hqtrack.nets.interface import LayerLayout, MemoryEntry
 from hqtrack.nets.layers import DepthwiseConv, DropPath, initialise_matrices
 
@@ -54,7 +54,7 @@ class ShortTermPropagation(GatedOutput):
 
     def __init__(self, channels: int, out_channels: int, key_channels: int) -> None:
         super().__init__(channels, out_channels)
-        self.relative_emb_k = nn.Conv2d(key_channels, WINDOW * WINDOW, 1)
+        self.relative_emb_k = nn.Conv2d(key_channels, ATTENTION_WINDOW * ATTENTION_WINDOW, 1)
 
     def forward(self, query: Tensor, memory: MemoryEntry, gate: Tensor, grid: tuple[int, int]) -> Tensor:
         """Propagate to queries (B, N, key_channels); the result is (B, N, out_channels)."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WINDOW_RADIUS = 7
+MATCH_RADIUS = 7
 """Windows see 7 tokens to each side, 15 x 15 of them (AOT, section 4)."""
 
 _BLOCK = 8
@@ -112,7 +112,7 @@ def match_windows(
     # the sum, for which every value carries a one.
     value = torch.cat([value, value.new_ones(batch, height * width, 1)], -1)
     queries = _blocks(query, grid, 0)
-    keys, values = (_blocks(tokens, grid, WINDOW_RADIUS) for tokens in (key, value))
+    keys, values = (_blocks(tokens, grid, MATCH_RADIUS) for tokens in (key, value))
     rows = max(1, _SCORES_AT_ONCE // (batch * queries.shape[2] * factors.numel()))
     out = []
     for query_rows, key_rows, value_rows in zip(
@@ -154,11 +154,11 @@ def _stacked(blocks: Tensor) -> Tensor:
 
 def _factors_of_a_block(prior: Tensor) -> Tensor:
     """Return the factors (64, 484) of a block's queries and keys; 0 where a key is outside of the window."""
-    side = _BLOCK + 2 * WINDOW_RADIUS
+    side = _BLOCK + 2 * MATCH_RADIUS
     places = torch.arange(side, device=prior.device)
     offset = places - places[:_BLOCK, None]
-    inside = (offset >= 0) & (offset <= 2 * WINDOW_RADIUS)
-    offset = offset.clamp(0, 2 * WINDOW_RADIUS)
+    inside = (offset >= 0) & (offset <= 2 * MATCH_RADIUS)
+    offset = offset.clamp(0, 2 * MATCH_RADIUS)
     factors = prior.exp()[offset[:, None, :, None], offset[None, :, None, :]]
     factors = factors.masked_fill(~(inside[:, None, :, None] & inside[None, :, None, :]), 0)
     return factors.reshape(_BLOCK * _BLOCK, side * side)

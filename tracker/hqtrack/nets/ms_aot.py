@@ -37,12 +37,12 @@ from hqtrack.nets.positions import sine_positions
 
 STRIDES = (16, 16, 8, 4)
 """Of the four scales, in the order in which they are climbed; stride 16 counts twice."""
-CHANNELS = (256, 256, 256, 128)
+_CHANNELS = (256, 256, 256, 128)
 SELF_HEADS = (8, 8, 4)
 LONG_TERM_STEP = (1, 1, 2)
 """At stride 8, a token attends to every second token of its frame, and of rows and columns of memory."""
-HIDDEN_CHANNELS = 1024
-DROP_PATH = (0.1, 0.1, 0.2)
+_HIDDEN_CHANNELS = 1024
+_DROP_PATH = (0.1, 0.1, 0.2)
 
 
 class MultiScaleBlock(AttentionBlock):
@@ -53,7 +53,7 @@ class MultiScaleBlock(AttentionBlock):
             channels,
             heads=1,
             self_heads=self_heads,
-            hidden_channels=HIDDEN_CHANNELS,
+            hidden_channels=_HIDDEN_CHANNELS,
             drop_path=drop_path,
             step=step,
         )
@@ -104,19 +104,19 @@ class MultiScaleTransformer(nn.Module):
                 for _ in range(count)
             )
             for count, channels, self_heads, step, drop_path in zip(
-                counts, CHANNELS[:3], SELF_HEADS, LONG_TERM_STEP, DROP_PATH, strict=True
+                counts, _CHANNELS[:3], SELF_HEADS, LONG_TERM_STEP, _DROP_PATH, strict=True
             )
         )
         self.decoder_norms = nn.ModuleList(
             nn.LayerNorm(channels)
-            for count, channels in zip(counts, CHANNELS[:3], strict=True)
+            for count, channels in zip(counts, _CHANNELS[:3], strict=True)
             for _ in range(count)
         )
         self.convs_in = nn.ModuleList(
             ConvGroupNorm(channels * (count + 1), above, 1)
-            for count, channels, above in zip(counts, CHANNELS[:3], CHANNELS[1:], strict=True)
+            for count, channels, above in zip(counts, _CHANNELS[:3], _CHANNELS[1:], strict=True)
         )
-        self.convs_out = nn.ModuleList(ResidualPair(channels) for channels in CHANNELS[1:])
+        self.convs_out = nn.ModuleList(ResidualPair(channels) for channels in _CHANNELS[1:])
 
     def scales(self) -> list[list[MultiScaleBlock]]:
         """Return the layers of every scale."""
@@ -141,7 +141,7 @@ class MSAOT(LayeredNetwork):
         super().__init__(encoder)
         self.adapters = nn.ModuleList(
             nn.Conv2d(above, channels, 1)
-            for above, channels in zip(reversed(encoder.channels), CHANNELS, strict=True)
+            for above, channels in zip(reversed(encoder.channels), _CHANNELS, strict=True)
         )
         for adapter in self.adapters:
             initialise_matrices(adapter)
@@ -149,11 +149,11 @@ class MSAOT(LayeredNetwork):
         # No layer at stride 4 keeps a memory; its bank and norm are part of the published checkpoints.
         self.patch_wise_id_banks = nn.ModuleList(
             identity_bank(self.max_objects, channels, stride)
-            for channels, stride in zip(CHANNELS, STRIDES, strict=True)
+            for channels, stride in zip(_CHANNELS, STRIDES, strict=True)
         )
-        self.id_norms = nn.ModuleList(nn.LayerNorm(channels) for channels in CHANNELS)
-        self.conv_output1 = ConvGroupNorm(CHANNELS[-1], CHANNELS[-1], 3)
-        self.conv_output2 = nn.Conv2d(CHANNELS[-1], self.max_objects + 1, 1)
+        self.id_norms = nn.ModuleList(nn.LayerNorm(channels) for channels in _CHANNELS)
+        self.conv_output1 = ConvGroupNorm(_CHANNELS[-1], _CHANNELS[-1], 3)
+        self.conv_output2 = nn.Conv2d(_CHANNELS[-1], self.max_objects + 1, 1)
         nn.init.xavier_uniform_(self.conv_output2.weight)
         self.layouts = tuple(
             layer.layout(stride)
@@ -192,7 +192,7 @@ class MSAOT(LayeredNetwork):
             zip(self.MSLSTT.scales(), reversed(features[:-1]), strict=True)
         ):
             grid = grid_of(x)
-            positions = sine_positions(grid, CHANNELS[scale], device=x.device).to(x.dtype)
+            positions = sine_positions(grid, _CHANNELS[scale], device=x.device).to(x.dtype)
             maps, tokens = [x], to_tokens(x)
             for layer in layers:
                 index = len(pending)

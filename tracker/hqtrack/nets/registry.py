@@ -40,13 +40,13 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 """Published: vmos (HQTrack), r50_deaotl and deaott (DeAOT), r50_aotl (AOT), ms_aot (pyramid AOT; Table 1). Of
 the paper's tables: deaot_internimage_t (Table 2, row 2) and vmos_r50 (Table 5)."""
 
-LIGHT = "vmos_light"
+LIGHT_NETWORK = "vmos_light"
 """Our own small network, whose structure is not a variant of the published ones."""
 
 
 def network_names() -> list[str]:
     """Return every name that `build` knows."""
-    return sorted([*VARIANTS, LIGHT])
+    return sorted([*VARIANTS, LIGHT_NETWORK])
 
 
 def build(name: str) -> PropagationNetwork:
@@ -58,7 +58,7 @@ def build(name: str) -> PropagationNetwork:
     Raises:
         CardError: The name is unknown.
     """
-    if name == LIGHT:
+    if name == LIGHT_NETWORK:
         return VMOSLight()
     if name not in VARIANTS:
         raise CardError(f"unknown network {name!r}; the networks are {', '.join(network_names())}")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hqtrack.nets.deaot import CHANNELS, DeAOT, GatedPropagationLayers, JointGroupNorm
+from hqtrack.nets.deaot import DEAOT_CHANNELS, DeAOT, GatedPropagationLayers, JointGroupNorm
 from hqtrack.nets.encoders.encoder import Encoder
 from hqtrack.nets.gpm import GatedPropagationModule
 from hqtrack.nets.interface import Features, Identity, LayerLayout, Propagation, channels_of
@@ -28,8 +28,8 @@ class MultiScaleLayers(GatedPropagationLayers):
     def __init__(self, count: int, encoder_channels: Sequence[int]) -> None:
         super().__init__(count)
         self.layer_s8 = GatedPropagationModule(CHANNELS_S8, first=False, drop_path=0.0)
-        self.s8_cons_in = ConvGroupNorm(count * CHANNELS, CHANNELS_S8, 1)
-        self.s8_cons_in_id = ConvGroupNorm(count * CHANNELS, CHANNELS_S8, 1)
+        self.s8_cons_in = ConvGroupNorm(count * DEAOT_CHANNELS, CHANNELS_S8, 1)
+        self.s8_cons_in_id = ConvGroupNorm(count * DEAOT_CHANNELS, CHANNELS_S8, 1)
         self.s8_cons_out = ResidualPair(CHANNELS_S8)
         self.s8_cons_out_id = ResidualPair(CHANNELS_S8)
         self.s8_proj = nn.Conv2d(encoder_channels[1], CHANNELS_S8, 1)

@@ -13,6 +13,7 @@ Three things make it learn without pretraining:
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,7 @@ from hqtrack.nets.interface import (
 )
 from hqtrack.nets.layered import embedded
 from hqtrack.nets.layers import DepthwiseConv2d, grid_of, to_map, to_tokens
-from hqtrack.nets.matching import WINDOW_RADIUS, match_all, match_windows
+from hqtrack.nets.matching import MATCH_RADIUS, match_all, match_windows
 
 KEY_CHANNELS = 64
 MATCHES = 7
@@ -40,6 +41,76 @@ before, at stride 16; from the references alone; from the references at stride 8
 like, pixel by pixel; and the frame before's once more, each object called what it looks like."""
 REFERENCE_TOKENS = 640
 """Tokens of the references at stride 8 that objects are matched with, and as many of the background."""
+
+
+class LightFeatures(NamedTuple):
+    """What the encoder makes of an image: `Features`."""
+
+    f4: Tensor
+    """(B, c4, H / 4, W / 4)."""
+    f8: Tensor
+    """(B, c8, H / 8, W / 8)."""
+    visual16: Tensor
+    """(B, dim, H / 16, W / 16): visual tokens, as a map."""
+    key8: Tensor
+    """(B, 64, H / 8, W / 8): unit keys, as a map."""
+
+
+class LightIdentity(NamedTuple):
+    """Embeddings of one set of masks: `Identity`."""
+
+    tokens16: Tensor
+    """(B, H / 16 * W / 16, dim)."""
+    tokens8: Tensor
+    """(B, H / 8 * W / 8, 64)."""
+    masks: Tensor
+    """(B, identities, H / 4, W / 4): the masks themselves."""
+
+
+class LightMemory(NamedTuple):
+    """What is kept of one or more frames: `Memory`, in the order of `VMOSLight.layouts`."""
+
+    first16: MemoryEntry
+    """Of the first layer; its values end with 2 x 2 patches of masks."""
+    second16: MemoryEntry
+    """Of the second layer."""
+    fine8: MemoryEntry
+    """At stride 8; its values end with 2 x 2 patches of masks."""
+
+
+class LightEmbeddings(NamedTuple):
+    """What the decoder needs: `Propagation.embeddings`, with the matched masks after the last."""
+
+    tokens16: Tensor
+    """(B, 2 dim, H / 16, W / 16)."""
+    tokens8: Tensor
+    """(B, 64, H / 8, W / 8)."""
+    previous: Tensor
+    """(B, identities, H / 4, W / 4): masks in the short-term memory."""
+
+
+class LightPending(NamedTuple):
+    """What `VMOSLight.memorize` needs of a frame: `Propagation.pending`, in the order of the layers."""
+
+    first16: tuple[Tensor]
+    """Its keys (B, 1, T, 64)."""
+    second16: tuple[Tensor, Tensor]
+    """Its keys, and identity tokens (B, T, dim)."""
+    fine8: tuple[Tensor]
+    """Its keys."""
+
+
+class Propagated(NamedTuple):
+    """What a layer makes of a frame's tokens."""
+
+    x: Tensor
+    """(B, T, dim): visual tokens."""
+    z: Tensor
+    """(B, T, dim): identity tokens."""
+    far: Tensor
+    """What else the long-term values carried."""
+    near: Tensor
+    """What else the short-term values carried."""
 
 
 def upsample(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -88,7 +159,7 @@ class ShortTermMatch(nn.Module):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.no_match = nn.Parameter(torch.tensor(5.0))
-        offset = torch.arange(-WINDOW_RADIUS, WINDOW_RADIUS + 1.0)
+        offset = torch.arange(-MATCH_RADIUS, MATCH_RADIUS + 1.0)
         # Small displacements are likelier: the prior starts as a parabola and is learned.
         self.displacement = nn.Parameter(-0.02 * (offset[:, None] ** 2 + offset[None, :] ** 2))
 
@@ -171,8 +242,8 @@ class LightGPM(nn.Module):
         short_term: MemoryEntry,
         size: tuple[int, int],
         references: int = 1,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Propagate; gives x, z and what else the long-term and short-term values carried.
+    ) -> Propagated:
+        """Propagate identities to a frame.
 
         The first layer's long-term memory gives the masks it carries twice: as all of it matched, and as the
         references alone did.
@@ -186,7 +257,7 @@ class LightGPM(nn.Module):
         out = torch.cat([far[..., :dim], near[..., :dim]], dim=-1) * gate
         out = self.project(to_tokens(self.mix(to_map(out, size))))
         x, z = self.self_propagation(x, out if z is None else z + out, size)
-        return x, z, far[..., dim:], near[..., dim:]
+        return Propagated(x, z, far[..., dim:], near[..., dim:])
 
 
 class ReferenceMatch(nn.Module):
@@ -392,28 +463,30 @@ class VMOSLight(PropagationNetwork):
         self.decoder = LightDecoder(dim, c4, c8, identities)
 
     def encode(self, images: Tensor) -> Features:
-        """See `PropagationNetwork.encode`; f4, f8, visual tokens (stride 16), keys (stride 8)."""
+        """See `PropagationNetwork.encode`; returns `LightFeatures`."""
         f4, f8, f16, f32 = self.encoder(images)
         f16 = torch.cat([f16, upsample(f32, f16.shape[-2:])], dim=1)
         key8 = self.key8(f8) + upsample(self.key8_context(f16), f8.shape[-2:])
         key8 = F.normalize(key8.float(), dim=1).to(self.key8.weight.dtype)
-        return f4, f8, self.project16(f16), key8
+        return LightFeatures(f4, f8, self.project16(f16), key8)
 
     def embed_identity(self, one_hot: Tensor) -> Identity:
-        """See `PropagationNetwork.embed_identity`; the last item is the masks themselves at stride 4."""
+        """See `PropagationNetwork.embed_identity`; returns `LightIdentity`."""
         absent = self.max_objects + 1 - one_hot.shape[1]
         masks = F.pad(F.avg_pool2d(one_hot, 4), (0, 0, 0, 0, 0, absent))
         used = masks[:, : one_hot.shape[1]]
         coarse, fine = (embedded(used, bank) for bank in (self.identity16, self.identity8))
-        return to_tokens(coarse), to_tokens(fine), masks
+        return LightIdentity(to_tokens(coarse), to_tokens(fine), masks)
 
     def reference(self, features: Features, identity: Identity) -> Memory:
         """See `PropagationNetwork.reference`."""
-        x = to_tokens(features[2])
-        size = grid_of(features[2])
-        entry = self._first_entry(self.layer1.key(x), identity)
-        x, z, _, _ = self.layer1(x, None, entry.key, entry, entry, size)
-        pending = ((entry.key,), (self.layer2.key(x), z), (to_tokens(features[3])[:, None],))
+        levels = LightFeatures(*features)
+        x = to_tokens(levels.visual16)
+        size = grid_of(levels.visual16)
+        entry = self._first_entry(self.layer1.key(x), LightIdentity(*identity))
+        first = self.layer1(x, None, entry.key, entry, entry, size)
+        key2 = self.layer2.key(first.x)
+        pending = LightPending((entry.key,), (key2, first.z), (to_tokens(levels.key8)[:, None],))
         return self.memorize(Propagation((), pending), identity)
 
     def propagate(
@@ -427,26 +500,27 @@ class VMOSLight(PropagationNetwork):
         """See `PropagationNetwork.propagate`."""
         if identities is not None:
             long_term, short_term = (_of_identities(memory, identities) for memory in (long_term, short_term))
-        x = to_tokens(features[2])
-        size, size8 = grid_of(features[2]), grid_of(features[3])
+        known, recent, levels = LightMemory(*long_term), LightMemory(*short_term), LightFeatures(*features)
+        x = to_tokens(levels.visual16)
+        size, size8 = grid_of(levels.visual16), grid_of(levels.key8)
         dim = x.shape[-1]
         key1 = self.layer1.key(x)
-        key8 = to_tokens(features[3])[:, None]
-        x, z, far, near = self.layer1(x, None, key1, long_term[0], short_term[0], size, references)
-        far, sure = far.chunk(2, dim=-1)
-        out8 = self.short_term8(key8, short_term[2], size8)[:, 0]
+        key8 = to_tokens(levels.key8)[:, None]
+        first = self.layer1(x, None, key1, known.first16, recent.first16, size, references)
+        far, sure = first.far.chunk(2, dim=-1)
+        out8 = self.short_term8(key8, recent.fine8, size8)[:, 0]
         matched8 = _masks(out8[..., KEY_CHANNELS:], size8)
 
         keys = key1[:, 0], key8[:, 0]
-        known = [
-            _references(long_term[level], references * math.prod(grid))
-            for level, grid in ((0, size), (2, size8))
-        ]
-        patches = known[0].value[..., dim:], known[1].value[..., KEY_CHANNELS:]
-        sure8 = _masks(self.reference8(keys[1], known[1].key, patches[1]), size8)
+        coarse, fine = (
+            _references(entry, references * math.prod(grid))
+            for entry, grid in ((known.first16, size), (known.fine8, size8))
+        )
+        patches = coarse.value[..., dim:], fine.value[..., KEY_CHANNELS:]
+        sure8 = _masks(self.reference8(keys[1], fine.key, patches[1]), size8)
         alike, renamed = self.comparison(
             keys,
-            (known[0].key, known[1].key),
+            (coarse.key, fine.key),
             (_token_masks(patches[0]), _token_masks(patches[1])),
             F.avg_pool2d(matched8, 2),
             (size, size8),
@@ -454,52 +528,52 @@ class VMOSLight(PropagationNetwork):
         quarter = matched8.shape[-2:]
         matched = [
             matched8,
-            *(upsample(_masks(masks, size), quarter) for masks in (far, near, sure)),
+            *(upsample(_masks(masks, size), quarter) for masks in (far, first.near, sure)),
             sure8,
         ]
         matched = [_unmatched_is_background(m) for m in matched]
         matched += [upsample(m.to(matched8.dtype), quarter) for m in (alike, renamed)]
 
         recognised = [to_tokens(embedded(m, self.identity16)) for m in (sure8, matched[-1])]
-        z = z + self.recognised(torch.cat(recognised, dim=-1))
-        key2 = self.layer2.key(x)
-        pending2 = (key2, z)
-        x, z, _, _ = self.layer2(x, z, key2, long_term[1], short_term[1], size, references)
-        previous = _masks(short_term[2].value[:, 0, :, KEY_CHANNELS:], size8)
-        embeddings = (
-            to_map(torch.cat([x, z], dim=-1), size),
+        z = first.z + self.recognised(torch.cat(recognised, dim=-1))
+        key2 = self.layer2.key(first.x)
+        second = self.layer2(first.x, z, key2, known.second16, recent.second16, size, references)
+        embeddings = LightEmbeddings(
+            to_map(torch.cat([second.x, second.z], dim=-1), size),
             to_map(out8[..., :KEY_CHANNELS], size8),
-            previous,
-            *matched,
+            _masks(recent.fine8.value[:, 0, :, KEY_CHANNELS:], size8),
         )
-        return Propagation(embeddings, ((key1,), pending2, (key8,)))
+        return Propagation((*embeddings, *matched), LightPending((key1,), (key2, z), (key8,)))
 
     def decode(self, features: Features, propagation: Propagation, identities: Tensor) -> Tensor:
         """See `PropagationNetwork.decode`."""
-        tokens16, tokens8, *masks = propagation.embeddings
-        previous, *matched = (channels_of(m, identities) for m in masks)
-        return self.decoder(features[0], features[1], tokens16, tokens8, matched, previous, identities)
+        levels = LightFeatures(*features)
+        inputs = LightEmbeddings(*propagation.embeddings[:-MATCHES])
+        matched = [channels_of(each, identities) for each in self.matched_masks(propagation)]
+        previous = channels_of(inputs.previous, identities)
+        return self.decoder(
+            levels.f4, levels.f8, inputs.tokens16, inputs.tokens8, matched, previous, identities
+        )
 
     def matched_masks(self, propagation: Propagation) -> tuple[Tensor, ...]:
         """See `PropagationNetwork.matched_masks`."""
-        return propagation.embeddings[3:]
+        return propagation.embeddings[-MATCHES:]
 
     def memorize(self, propagation: Propagation, identity: Identity) -> Memory:
         """See `PropagationNetwork.memorize`."""
         (key1,), (key2, z), (key8,) = propagation.pending
-        identity16, identity8, masks = identity
-        value8 = F.silu(self.value8(identity8))
-        patches8 = to_tokens(F.pixel_unshuffle(masks, 2)).to(value8.dtype)
-        return (
-            self._first_entry(key1, identity),
-            MemoryEntry(key2, self.layer2.value(z, identity16)[:, None]),
+        known = LightIdentity(*identity)
+        value8 = F.silu(self.value8(known.tokens8))
+        patches8 = to_tokens(F.pixel_unshuffle(known.masks, 2)).to(value8.dtype)
+        return LightMemory(
+            self._first_entry(key1, known),
+            MemoryEntry(key2, self.layer2.value(z, known.tokens16)[:, None]),
             MemoryEntry(key8, torch.cat([value8, patches8], dim=-1)[:, None]),
         )
 
-    def _first_entry(self, key: Tensor, identity: Identity) -> MemoryEntry:
-        identity16, _, masks = identity
-        value = self.layer1.value(None, identity16)
-        patches = to_tokens(F.pixel_unshuffle(F.avg_pool2d(masks, 2), 2)).to(value.dtype)
+    def _first_entry(self, key: Tensor, identity: LightIdentity) -> MemoryEntry:
+        value = self.layer1.value(None, identity.tokens16)
+        patches = to_tokens(F.pixel_unshuffle(F.avg_pool2d(identity.masks, 2), 2)).to(value.dtype)
         return MemoryEntry(key, torch.cat([value, patches], dim=-1)[:, None])
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Memory
+from hqtrack.cards import MemorySettings
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.labels import most_likely, most_likely_at, resize_logits
 from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
@@ -27,7 +27,7 @@ class ObjectGroup:
     """
 
     def __init__(
-        self, network: PropagationNetwork, *, offset: int, memory: Memory, rules: Sequence[Rule]
+        self, network: PropagationNetwork, *, offset: int, memory: MemorySettings, rules: Sequence[Rule]
     ) -> None:
         self.count = 0
         self._network = network

@@ -21,7 +21,7 @@ from hqtrack.propagation.labels import resize_logits
 
 CELL = 2
 """Side of the cells of the grid of neighbourhoods, in pixels of the network's input."""
-RADIUS = 1
+NEIGHBOURHOOD_RADIUS = 1
 """Half the side of a neighbourhood, in cells, its middle left out."""
 FLATNESS = 4e-4
 """Variance of grey values, between 0 and 1, that an outline follows by half; noise has less."""
@@ -80,12 +80,16 @@ def _on(device: torch.device, grey: np.ndarray) -> Tensor:
 def _mean_around(values: Tensor) -> Tensor:
     """Return the mean of each place's neighbourhood (S, h, w); beyond the border is what is at the border."""
     height, width = values.shape[1:]
-    wide = F.pad(values[None], (RADIUS, RADIUS, RADIUS, RADIUS), mode="replicate")[0]
+    wide = F.pad(
+        values[None],
+        (NEIGHBOURHOOD_RADIUS, NEIGHBOURHOOD_RADIUS, NEIGHBOURHOOD_RADIUS, NEIGHBOURHOOD_RADIUS),
+        mode="replicate",
+    )[0]
     # Adding shifted copies is ten times as fast on a CPU as pooling.
     across = wide[..., :width].clone()
-    for shift in range(1, 2 * RADIUS + 1):
+    for shift in range(1, 2 * NEIGHBOURHOOD_RADIUS + 1):
         across += wide[..., shift : shift + width]
     total = across[..., :height, :].clone()
-    for shift in range(1, 2 * RADIUS + 1):
+    for shift in range(1, 2 * NEIGHBOURHOOD_RADIUS + 1):
         total += across[..., shift : shift + height, :]
-    return total / (2 * RADIUS + 1) ** 2
+    return total / (2 * NEIGHBOURHOOD_RADIUS + 1) ** 2

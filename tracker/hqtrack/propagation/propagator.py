@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Memory, Paradigm
+from hqtrack.cards import MemorySettings, Paradigm
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap, label_map, masks_of
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
@@ -56,7 +56,7 @@ class Propagator:
         self,
         network: PropagationNetwork,
         *,
-        memory: Memory,
+        memory: MemorySettings,
         limits: EdgeLimits,
         rules: Rules,
         guided_outlines: bool,

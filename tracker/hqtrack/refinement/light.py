@@ -16,7 +16,7 @@ from hqtrack.masks import Mask, Masks, box_of
 from hqtrack.nets.folding import folded
 from hqtrack.nets.light_segmenter import CROP, PROMPTS, LightSegmenter
 from hqtrack.refinement.prompts import Prediction, Prompts, check_image
-from hqtrack.refinement.windows import Points, Window, box_map, cut, paste, point_map, window_around
+from hqtrack.refinement.windows import FramePoints, Window, box_map, cut, paste, point_map, window_around
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 
 CROPS_AT_ONCE = 16
@@ -40,8 +40,8 @@ class _Object(NamedTuple):
     window: Window
     box: Sequence[float] | None = None
     mask: Mask | None = None
-    points: Points = ()
-    beside: Points = ()
+    points: FramePoints = ()
+    beside: FramePoints = ()
 
 
 class PromptedLight:
@@ -102,7 +102,7 @@ class PromptedLight:
         masks, quality = self._masks(image, objects, refining=prompts.masks is not None)
         return Prediction(torch.from_numpy(masks), torch.tensor(quality))
 
-    def _found(self, image: Image, points: Points, beside: Points) -> _Object:
+    def _found(self, image: Image, points: FramePoints, beside: FramePoints) -> _Object:
         """Look for the object at points."""
         size = (image.shape[0], image.shape[1])
         tries = [_Object(window, points=points, beside=beside) for window in windows_at(points, size)]
@@ -156,7 +156,7 @@ class PromptedLight:
         return logits.float().cpu().numpy(), quality.float().sigmoid().cpu()
 
 
-def windows_at(points: Points, size: tuple[int, int]) -> list[Window]:
+def windows_at(points: FramePoints, size: tuple[int, int]) -> list[Window]:
     """Return windows in which to look for an object at points: the frame, its half and its quarter."""
     height, width = size
     windows = [Window(0, 0, width, height)]

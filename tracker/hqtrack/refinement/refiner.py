@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Overlap, Refiner
+from hqtrack.cards import Overlap, RefinerSettings
 from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.refinement.prompts import Clues, Prompted, Prompts
@@ -159,7 +159,7 @@ class MaskRefiner:
 
 
 def build_refiner(
-    settings: Refiner,
+    settings: RefinerSettings,
     *,
     weights: Path | None = None,
     device: torch.device | str = "cpu",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 FIELDS = ("frame", "object", "iou", "quality", "kept")
 """Keys of the rows that `RefinementReport.rows` gives, in their order."""
 
-Row = dict[str, int | float | bool | None]
+ReportRow = dict[str, int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class RefinementReport:
     def __str__(self) -> str:
         return "; ".join([f"tau {self.iou_threshold:g}", *map(str, self.objects)])
 
-    def rows(self, frame: int) -> list[Row]:
+    def rows(self, frame: int) -> list[ReportRow]:
         """Return one row for each object, with the keys `FIELDS`: for `csv.DictWriter`, or a table to plot.
 
         Args:

@@ -13,13 +13,13 @@ from hqtrack.images import Image, Size
 from hqtrack.masks import Mask
 
 Floats = npt.NDArray[np.float32]
-Points = Sequence[Sequence[float]]
+FramePoints = Sequence[Sequence[float]]
 
 MARGIN = 0.2
 """Surroundings of a box on each side, as a fraction of the mean of its sides."""
 STRETCH = 2.0
 """A window is at most so many times as long as it is wide: it is resized to a square."""
-SMALLEST = 24
+LEAST_SIDE = 24
 """Least side of a window, in pixels."""
 
 
@@ -49,7 +49,7 @@ def window_around(box: Sequence[float], size: tuple[int, int], margin: float = M
     longest = max(end - start for start, end in spans)
     for index, limit in enumerate((size[1], size[0])):
         start, end = spans[index]
-        missing = max(longest / STRETCH, SMALLEST) - (end - start)
+        missing = max(longest / STRETCH, LEAST_SIDE) - (end - start)
         if missing > 0:
             spans[index] = _moved(start - missing / 2, end + missing / 2, limit)
     (left, right), (top, bottom) = spans
@@ -99,7 +99,7 @@ def _resized(array: Any, size: tuple[int, int], interpolation: int) -> Any:
         cv2.ipp.setUseIPP(before)
 
 
-DOUBT = 0.5
+UNDECIDED_LOGIT = 0.5
 """Between minus and plus this, a logit changes nothing of a mask that was given."""
 
 
@@ -119,7 +119,11 @@ def paste(logits: Floats, window: Window, size: Size, given: Mask | None = None)
     top, left = max(y0, 0), max(x0, 0)
     shown = resized[top - y0 : size[0] - y0, left - x0 : size[1] - x0]
     place = np.s_[top : top + shown.shape[0], left : left + shown.shape[1]]
-    mask[place] = shown > 0 if given is None else (shown > DOUBT) | ((shown > -DOUBT) & given[place])
+    mask[place] = (
+        shown > 0
+        if given is None
+        else (shown > UNDECIDED_LOGIT) | ((shown > -UNDECIDED_LOGIT) & given[place])
+    )
     return mask
 
 
@@ -144,15 +148,15 @@ def box_map(box: Sequence[float], window: Window, side: int) -> Floats:
     return inside
 
 
-RADIUS = 4
+POINT_RADIUS = 4
 """Of the discs that mark points, in pixels of the crop."""
 
 
-def point_map(points: Points, window: Window, side: int) -> Floats:
+def point_map(points: FramePoints, window: Window, side: int) -> Floats:
     """Draw points of a frame as discs into a crop: 1 in them, 0 elsewhere."""
     drawn = np.zeros((side, side), np.float32)
     for x, y in points:
         column = (x + 0.5 - window.x0) * side / (window.x1 - window.x0) - 0.5
         row = (y + 0.5 - window.y0) * side / (window.y1 - window.y0) - 0.5
-        cv2.circle(drawn, (round(column), round(row)), RADIUS, 1.0, -1)
+        cv2.circle(drawn, (round(column), round(row)), POINT_RADIUS, 1.0, -1)
     return drawn

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hqtrack.errors import DataError
 from hqtrack.images import Image, read_image
 from hqtrack.masks import Mask
+from hqtrack.refinement.light import GREY
 from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_around
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
@@ -25,10 +26,8 @@ logger = logging.getLogger(__name__)
 
 Labels = npt.NDArray[np.int32]
 
-SMALLEST_OBJECT = 60
+LEAST_CROPPED_PIXELS = 60
 """Pixels that an object must have to be trained on."""
-GREY = (124, 116, 104)
-"""What lies outside a frame: ImageNet's mean colour."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Photographs:
 
 
 def _usable(mask: Mask, region: bool) -> bool:
-    return looks_like_object(mask) if region else int(mask.sum()) >= SMALLEST_OBJECT
+    return looks_like_object(mask) if region else int(mask.sum()) >= LEAST_CROPPED_PIXELS
 
 
 class Crop(NamedTuple):
@@ -167,7 +166,7 @@ class CropSampler:
             if not numbers:
                 continue
             target = labels > 0 if all_together else labels == int(rng.choice(numbers))
-            if int(target.sum()) >= SMALLEST_OBJECT and target.mean() < 0.8:
+            if int(target.sum()) >= LEAST_CROPPED_PIXELS and target.mean() < 0.8:
                 return image, labels, target
 
     def _crop(

@@ -13,7 +13,10 @@ POWER = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Numbers of the optimisation. Fractions of the training are fractions of its steps."""
+    """Numbers of the optimisation, which every training reads.
+
+    Fractions of the training are fractions of its steps.
+    """
 
     learning_rate: float
     final_rate: float
@@ -28,6 +31,16 @@ class Recipe:
     gradient_norm: float
     ema_decay: float | None
     """None: averages over about a tenth of the training."""
+
+    def identities_are_frozen(self, progress: float) -> bool:
+        """Return whether the identity bank stays as it is after this fraction of the training."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceRecipe(Recipe):
+    """The numbers that trainings on sequences read besides."""
+
     own_masks_from: float
     """Fraction of the training from which the network's own masks are fed back (sequential training)."""
     truth_fed_back: float
@@ -49,7 +62,11 @@ class Recipe:
     auxiliary_until: float
     """Fraction of the training at which that weight has fallen to 0."""
     loss_stride: int
-    """The loss looks at every so manieth row and column, from a random one on."""
+    """The loss compares one row and one column in so many, from a random one on."""
+
+    def identities_are_frozen(self, progress: float) -> bool:
+        """See `Recipe`."""
+        return self.identities_frozen and progress >= self.own_masks_from
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,7 @@ class SynthesisTraining:
     """Fraction of the steps at which the difficulty of the motion reaches 1."""
     checkpoint_every: int
     validate_every: int
-    recipe: Recipe
+    recipe: SequenceRecipe
     seed: int = 0
 
     def phase_at(self, step: int) -> Phase:
@@ -116,7 +133,7 @@ class VideoTraining:
     merge: float
     """Share of sequences onto which the objects of a second one are pasted."""
     checkpoint_every: int
-    recipe: Recipe
+    recipe: SequenceRecipe
     seed: int = 0
 
     def with_batch(self, batch: int) -> VideoTraining:
@@ -142,7 +159,7 @@ class RefinerTraining:
 
 Training = SynthesisTraining | VideoTraining
 
-PUBLISHED_STAGE1 = Recipe(
+PUBLISHED_STAGE1 = SequenceRecipe(
     learning_rate=4e-4,
     final_rate=0.05,
     warmup=0.05,
@@ -170,7 +187,7 @@ PUBLISHED_STAGE2 = replace(
 )
 """Stage 2 of AOT, DeAOT and VMOS."""
 
-LIGHT_STAGE1 = Recipe(
+LIGHT_STAGE1 = SequenceRecipe(
     learning_rate=1.5e-3,
     final_rate=0.01,
     warmup=0.07,
@@ -260,14 +277,15 @@ REFINER = RefinerTraining(
     validation_crops=48,
     checkpoint_every=100,
     validate_every=200,
-    recipe=replace(
-        LIGHT_STAGE1,
+    recipe=Recipe(
         learning_rate=1e-3,
-        encoder_rate=0.25,
+        final_rate=0.01,
         warmup=0.04,
         decay_start=0.3,
-        ema_decay=0.99,
+        encoder_rate=0.25,
+        weight_decay=0.03,
         gradient_norm=5.0,
+        ema_decay=0.99,
     ),
 )
 """The light refiner."""
@@ -319,17 +337,17 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * height)
 
 
-def hard_pixel_share(recipe: Recipe, progress: float) -> float:
+def hard_pixel_share(recipe: SequenceRecipe, progress: float) -> float:
     """Return the share of pixels that the cross-entropy keeps: from all of them down to the hardest."""
     return max(recipe.hard_pixels, 1 - (1 - recipe.hard_pixels) * progress / recipe.hard_pixels_at)
 
 
-def auxiliary_weight(recipe: Recipe, progress: float) -> float:
+def auxiliary_weight(recipe: SequenceRecipe, progress: float) -> float:
     """Return the weight of the auxiliary loss, falling linearly to 0."""
     return recipe.auxiliary_weight * max(0.0, 1 - progress / recipe.auxiliary_until)
 
 
-def matching_weight(recipe: Recipe, progress: float) -> float:
+def matching_weight(recipe: SequenceRecipe, progress: float) -> float:
     """Return the weight of the loss on masks that attention alone found."""
     return recipe.matching_weight * (1.0 if progress < 0.5 else 0.5)
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from hqtrack.nets.light_segmenter import LightSegmenter
 from hqtrack.training.crops import CropSampler
 from hqtrack.training.loop import Batches, processes, share_of, train
-from hqtrack.training.recipes import Recipe, RefinerTraining
+from hqtrack.training.recipes import RefinerTraining
 from hqtrack.training.step import Ema, normalise
 
-NAME = "light"
+LIGHT_REFINER = "light"
 """Of the network, in a training's list of starts: the kind of refiner, as cards name it."""
 
 KINDS = ("mask", "box", "point")
@@ -73,7 +73,7 @@ def gathered(
 
 
 def refiner_loss(
-    network: LightSegmenter, batch: CropBatch, recipe: Recipe, progress: float, generator: torch.Generator
+    network: LightSegmenter, batch: CropBatch, progress: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return cross-entropy, heavier near outlines, dice, and the squared error of the predicted IoU."""
     truth = batch.truth.float() / 255

@@ -23,13 +23,14 @@ from hqtrack.propagation.labels import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.recipes import (
     Recipe,
+    SequenceRecipe,
     auxiliary_weight,
     hard_pixel_share,
     learning_rate,
     matching_weight,
 )
 
-SMALLEST_OBJECT = 30
+LEAST_TRACKED_PIXELS = 30
 """Pixels that an object must show in the first frame to be tracked."""
 
 
@@ -154,7 +155,7 @@ def sequence_loss(
     network: PropagationNetwork,
     frames: Tensor,
     labels: Tensor,
-    recipe: Recipe,
+    recipe: SequenceRecipe,
     *,
     progress: float,
     generator: torch.Generator,
@@ -180,7 +181,7 @@ def sequence_loss(
     count = min(network.max_objects, max(1, int(truth[:, 0].max())))
     truth = torch.where(truth <= count, truth, 0)
     area = F.one_hot(truth[:, 0], count + 1).sum((1, 2))
-    known = area >= SMALLEST_OBJECT
+    known = area >= LEAST_TRACKED_PIXELS
     known[:, 0] = True
     truth = torch.where(known.gather(1, truth.flatten(1)).view_as(truth), truth, 0)
 
@@ -192,7 +193,7 @@ def sequence_loss(
     kept = hard_pixel_share(recipe, progress)
 
     def embedded(shown: Tensor) -> Identity:
-        with torch.set_grad_enabled(not (recipe.identities_frozen and own_masks)):
+        with torch.set_grad_enabled(not (recipe.identities_are_frozen(progress))):
             return network.embed_identity(identity_maps(shown, identities))
 
     def compared(t: int, propagation: Propagation) -> FrameLoss:
@@ -251,7 +252,12 @@ def sequence_loss(
 
 
 def batch_loss(
-    network: PropagationNetwork, batch: Batch, recipe: Recipe, progress: float, generator: torch.Generator
+    network: PropagationNetwork,
+    batch: Batch,
+    progress: float,
+    generator: torch.Generator,
+    *,
+    recipe: SequenceRecipe,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return `sequence_loss` of a batch, in mixed precision."""
     with torch.autocast(batch.frames.device.type, torch.bfloat16):
@@ -340,7 +346,7 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     An encoder whose rate is 0 rests: it gets no gradients, which are half of the light model's steps.
 
     A group's `rate` is its learning rate as a fraction of the others', its `identity` whether it is the
-    identity bank, where that is to be frozen.
+    identity bank, which some recipes freeze.
     """
     if recipe.encoder_rate == 0:
         network.get_submodule("encoder").requires_grad_(False)
@@ -348,7 +354,7 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             encoder = recipe.encoder_rate != 1 and name.startswith("encoder.")
-            identity = recipe.identities_frozen and "id_bank" in name
+            identity = "id_bank" in name
             groups.setdefault((identity, encoder, parameter.dim() <= 1), []).append(parameter)
     return torch.optim.AdamW(
         [
@@ -369,7 +375,7 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
     """Set every group's learning rate for a step."""
     rate = learning_rate(recipe, step, steps)
-    frozen = recipe.identities_frozen and step / steps >= recipe.own_masks_from
+    frozen = recipe.identities_are_frozen(step / steps)
     for group in optimizer.param_groups:
         # Checkpoints from before these keys existed have neither.
         still = frozen and group.get("identity", False)
@@ -386,11 +392,10 @@ def average_gradients(network: nn.Module) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-Loss = Callable[[Any, Any, Recipe, float, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
+Loss = Callable[[Any, Any, float, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
 """Gives a network's loss on a batch, and scalars worth logging.
 
-Takes the network, the batch, the recipe, the fraction of the training that is over, and a CPU source of
-randomness.
+Takes the network, the batch, the fraction of the training that is over, and a CPU source of randomness.
 """
 
 
@@ -411,7 +416,7 @@ def training_step(
     generator = torch.Generator().manual_seed(step * 1024 + rank)
     torch.manual_seed(step * 1024 + rank)  # layers that drop paths at random
     network.train()
-    loss, record = loss_of(network, batch, recipe, step / steps, generator)
+    loss, record = loss_of(network, batch, step / steps, generator)
     loss.backward()
     if dist.is_initialized():
         average_gradients(network)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 TILE = 128
 """Side of the square texture that an object is drawn from, in pixels."""
 MOST_REGIONS = 256
-SMALLEST_OBJECT = 40
+LEAST_SYNTHETIC_PIXELS = 40
 """Pixels that an object must show in the first frame to be labelled."""
 
 
@@ -602,9 +602,9 @@ class SequenceSynthesizer:
                     layer.centre = layer.centre + follow
                     self._draw(frames, labels, layer)
             area = torch.bincount(labels[0].long().flatten(), minlength=self.max_objects + 2)
-            if int((area[1:] >= SMALLEST_OBJECT).sum()) > 0:
+            if int((area[1:] >= LEAST_SYNTHETIC_PIXELS).sum()) > 0:
                 break
-        kept = [k for k in range(1, len(area)) if area[k] >= SMALLEST_OBJECT][: self.max_objects]
+        kept = [k for k in range(1, len(area)) if area[k] >= LEAST_SYNTHETIC_PIXELS][: self.max_objects]
         table = torch.zeros(len(area), dtype=torch.uint8, device=self.device)
         for new, old in enumerate(kept, 1):
             table[old] = new

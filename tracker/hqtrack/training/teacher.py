@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hqtrack.cards import Refiner
+from hqtrack.cards import RefinerSettings
 from hqtrack.errors import DataError, InputError, WeightsError
 from hqtrack.files import write_whole
 from hqtrack.images import Image, images_in, read_image
@@ -46,10 +46,10 @@ DECODER_INPUTS = {
     "has_mask_input",
     "orig_im_size",
 }
-MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+TEACHER_MEAN, TEACHER_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 POINTS, GUESSES = 5, 3
 """Of the teacher's grid, along the longer side, and of the pupil's."""
-SUREST, SURE = 0.92, 0.88
+SURE_OF_BOX, SURE_OF_POINT = 0.92, 0.88
 """Predicted IoU that an answer to a box must have, and one to a point."""
 AGREEMENT, ALIKE = 0.8, 0.6
 """IoU of both answers, and of an answer and a pupil's guess."""
@@ -105,7 +105,7 @@ class Teacher:
             if not any(mask[int(y), int(x)] for mask in found):
                 # Without a box, a second point that is none has to be there.
                 first = self._answer(embedding, [(x, y), (0, 0)], (1, -1), size)
-                if first.is_clear(SURE):
+                if first.is_clear(SURE_OF_POINT):
                     found += self._object_like(embedding, first.mask, AGREEMENT)
         return index_map(found, size)
 
@@ -115,14 +115,14 @@ class Teacher:
         if box is None:
             return []
         answer = self._answer(embedding, [(box[0], box[1]), (box[2], box[3])], (2, 3), guess.shape)
-        return [answer.mask] if answer.is_clear(SUREST) and iou(guess, answer.mask) >= agreement else []
+        return [answer.mask] if answer.is_clear(SURE_OF_BOX) and iou(guess, answer.mask) >= agreement else []
 
     def _embedding(self, image: Image) -> Any:
         height, width = image.shape[:2]
         scale = SIDE / max(height, width)
         small: Any = cv2.resize(image, (round(width * scale), round(height * scale)))
         square = np.zeros((1, 3, SIDE, SIDE), np.float32)
-        normal = (small.astype(np.float32) - MEAN) / DEVIATION
+        normal = (small.astype(np.float32) - TEACHER_MEAN) / TEACHER_DEVIATION
         square[0, :, : small.shape[0], : small.shape[1]] = normal.transpose(2, 0, 1)
         return self._encoder.run(None, {self._encoder.get_inputs()[0].name: square})[0]
 
@@ -217,7 +217,7 @@ class Models(NamedTuple):
     encoder: Path
     """The teacher's, see `Teacher`."""
     decoder: Path
-    pupil: Refiner
+    pupil: RefinerSettings
     """What guesses."""
 
 

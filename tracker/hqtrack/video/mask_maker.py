@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def find_refiner() -> cards.Refiner:
+def find_refiner() -> cards.RefinerSettings:
     """Return a refiner for cards without one: HQ-SAM if its weights are installed, else the light one."""
     from hqtrack.zoo import card_names, load_card, locate
 

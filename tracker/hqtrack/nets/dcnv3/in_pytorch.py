@@ -25,7 +25,7 @@ _FEW_SAMPLES = 1 << 16
 """Up to so many samples, and with gradients, `grid_sample` is faster: all it makes stays in the cache."""
 
 
-class Window(NamedTuple):
+class Kernel(NamedTuple):
     """Which places a square deformable convolution reads, before offsets."""
 
     kernel_size: int = 3
@@ -55,10 +55,10 @@ class Window(NamedTuple):
         return along.repeat_interleave(size), along.repeat(size)
 
 
-THREE_BY_THREE = Window()
+THREE_BY_THREE = Kernel()
 
 
-def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def dcnv3_in_pytorch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     """Do the work of `dcnv3` with PyTorch operators only, on any device, differentiably."""
     if value.device.type == "cpu" and not torch.compiler.is_compiling():
         differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in (value, offset, mask))
@@ -75,7 +75,7 @@ def _dtype_of_sums(*given: Tensor) -> torch.dtype:
     return reduce(torch.promote_types, (tensor.dtype for tensor in given), torch.float32)
 
 
-def _by_grid_sample(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def _by_grid_sample(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     """Sample each kernel point into a tensor of its own, and sum afterwards; shapes are those of `dcnv3`."""
     batch, height, width, channels = value.shape
     out_height, out_width = offset.shape[1:3]
@@ -107,7 +107,7 @@ class _Sampler:
     coordinates, counted from it, are clamped to it.
     """
 
-    def __init__(self, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> None:
+    def __init__(self, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> None:
         self.batch, self.height, self.width, channels = value.shape
         out_height, self.out_width = offset.shape[1:3]
         device = value.device
@@ -187,7 +187,7 @@ class _InBlocks(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+    def forward(ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
         ctx.save_for_backward(value, offset, mask)
         ctx.groups, ctx.window = groups, window
         sampler = _Sampler(value, offset, mask, groups, window)

@@ -9,11 +9,11 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from hqtrack.nets.dcnv3.in_pytorch import THREE_BY_THREE, Window, dcnv3_in_pytorch
+from hqtrack.nets.dcnv3.in_pytorch import THREE_BY_THREE, Kernel, dcnv3_in_pytorch
 
 
 def dcnv3(
-    value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window = THREE_BY_THREE
+    value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel = THREE_BY_THREE
 ) -> Tensor:
     """Sample a map at displaced places and sum what is found, modulated, group by group.
 
@@ -49,7 +49,7 @@ def _fused_kernel() -> ModuleType | None:
         return None
 
 
-def _check_shapes(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> None:
+def _check_shapes(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> None:
     batch, height, width, channels = value.shape
     if channels % groups:
         raise ValueError(f"{channels} channels cannot be split into {groups} groups")
@@ -73,7 +73,7 @@ class DCNv3(nn.Module):
         window: Which places it reads; the stride must be 1.
     """
 
-    def __init__(self, channels: int, groups: int, window: Window = THREE_BY_THREE) -> None:
+    def __init__(self, channels: int, groups: int, window: Kernel = THREE_BY_THREE) -> None:
         super().__init__()
         self.groups = groups
         self.window = window

@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from hqtrack.nets.dcnv3.in_pytorch import Window, dcnv3_in_pytorch
+from hqtrack.nets.dcnv3.in_pytorch import Kernel, dcnv3_in_pytorch
 
 _VALUES_PER_PROGRAM = 1024
 
@@ -21,14 +21,14 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Types that the kernel reads and writes; it computes in float32."""
 
 
-def dcnv3_fused(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def dcnv3_fused(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     """Do the work of `hqtrack.nets.dcnv3.dcnv3` in a kernel; operands of the types in `DTYPES`."""
     return _Fused.apply(value, offset, mask, groups, window)
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+    def forward(ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
         ctx.save_for_backward(value, offset, mask)
         ctx.groups, ctx.window = groups, window
         with torch.cuda.device_of(value):
@@ -43,7 +43,7 @@ class _Fused(torch.autograd.Function):
         return *torch.autograd.grad(result, operands, gradient), None, None
 
 
-def _launch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Window) -> Tensor:
+def _launch(value: Tensor, offset: Tensor, mask: Tensor, groups: int, window: Kernel) -> Tensor:
     batch, height, width, channels = value.shape
     out_height, out_width = offset.shape[1:3]
     result = value.new_empty(batch, out_height, out_width, channels)

@@ -14,7 +14,7 @@ from hqtrack.nets.interface import Features
 from hqtrack.nets.layers import DepthwiseConv2d
 
 
-class _Stage(NamedTuple):
+class _EfficientNetStage(NamedTuple):
     blocks: int
     kernel_size: int
     stride: int
@@ -27,12 +27,12 @@ _FIRST = 16
 """Channels after the first stage, a single block that does not widen."""
 _EXPANSION = 6
 _STAGES = (
-    _Stage(2, 3, 2, 24),
-    _Stage(2, 5, 2, 40),
-    _Stage(3, 3, 2, 80),
-    _Stage(3, 5, 1, 112),
-    _Stage(4, 5, 2, 192),
-    _Stage(1, 3, 1, 320),
+    _EfficientNetStage(2, 3, 2, 24),
+    _EfficientNetStage(2, 5, 2, 40),
+    _EfficientNetStage(3, 3, 2, 80),
+    _EfficientNetStage(3, 5, 1, 112),
+    _EfficientNetStage(4, 5, 2, 192),
+    _EfficientNetStage(1, 3, 1, 320),
 )
 """The stages behind the first (table 1 of the paper; the Lite variant keeps its sizes)."""
 _LAST_OF_STRIDE = (1, 2, 4, 6)
@@ -59,7 +59,7 @@ class EfficientNetLite0(Encoder):
         for blocks, kernel_size, stride, channels in _STAGES:
             stage = nn.Sequential()
             for index in range(blocks):
-                stage.append(_InvertedResidual(width, channels, kernel_size, 1 if index else stride))
+                stage.append(_EfficientNetBlock(width, channels, kernel_size, 1 if index else stride))
                 width = channels
             self.blocks.append(stage)
         for module in self.modules():
@@ -103,7 +103,7 @@ class _Separable(nn.Sequential):
         self.conv_pw = nn.Conv2d(channels, channels_out, 1)
 
 
-class _InvertedResidual(nn.Module):
+class _EfficientNetBlock(nn.Module):
     """Widened, convolved depthwise, narrowed; added to what came in where both have the same size."""
 
     def __init__(self, channels: int, channels_out: int, kernel_size: int, stride: int) -> None:

@@ -25,13 +25,18 @@ _TOKENS_PER_PART = 2048
 """Tokens that an MLP handles at a time on a CPU."""
 
 
-class _Stage(NamedTuple):
+class _InternImageStage(NamedTuple):
     channels: int
     depth: int
     groups: int
 
 
-_STAGES = (_Stage(64, 4, 4), _Stage(128, 4, 8), _Stage(256, 18, 16), _Stage(256, 4, 32))
+_STAGES = (
+    _InternImageStage(64, 4, 4),
+    _InternImageStage(128, 4, 8),
+    _InternImageStage(256, 18, 16),
+    _InternImageStage(256, 4, 32),
+)
 
 
 class InternImage(Encoder):
@@ -105,7 +110,7 @@ class _MLP(nn.Module):
 class _Block(nn.Module):
     """A deformable convolution and an MLP, each normalised before, scaled and added."""
 
-    def __init__(self, stage: _Stage, drop_path: float) -> None:
+    def __init__(self, stage: _InternImageStage, drop_path: float) -> None:
         super().__init__()
         self.norm1 = _norm(stage.channels)
         self.dcn = DCNv3(stage.channels, stage.groups)
@@ -123,7 +128,7 @@ class _Block(nn.Module):
 class _Level(nn.Module):
     """The blocks of one stage; `downsample` leads to the next and is called by it."""
 
-    def __init__(self, stage: _Stage, drop_path: list[float], downsample: bool) -> None:
+    def __init__(self, stage: _InternImageStage, drop_path: list[float], downsample: bool) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(_Block(stage, rate) for rate in drop_path))
         self.norm = _norm(stage.channels)

@@ -28,7 +28,7 @@ class MobileNetV2(Encoder):
         whole = freeze_batch_norm_2d(timm.create_model("mobilenetv2_100", num_classes=0, output_stride=16))
         self.features = nn.Sequential(
             nn.Sequential(whole.conv_stem, whole.bn1),
-            *(_InvertedResidual(block) for stage in whole.blocks for block in stage),
+            *(_MobileNetBlock(block) for stage in whole.blocks for block in stage),
             nn.Sequential(whole.conv_head, whole.bn2),
         )
 
@@ -42,7 +42,7 @@ class MobileNetV2(Encoder):
         return tuple(maps)
 
 
-class _InvertedResidual(nn.Module):
+class _MobileNetBlock(nn.Module):
     """The layers of a timm block in a row; timm's normalisations include the activation, if there is one."""
 
     def __init__(self, block: Any) -> None:

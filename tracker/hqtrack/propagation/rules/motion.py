@@ -17,7 +17,7 @@ LEAST_WEIGHT = 0.1
 """Size and shape follow what is seen with at least this weight: an object may be another size for good."""
 FADING = 0.9
 """Part of its velocity that an object that is not seen keeps from frame to frame."""
-SURE = 0.25
+WELL_SEEN = 0.25
 """An object with less of its weight than this is not seen well enough to know where it is."""
 WIDENING, LARGEST_WIDTH = 0.2, 2.0
 """Part by which the shape widens with each frame in which the object is not seen well, and how many times as
@@ -70,7 +70,7 @@ class Motion:
         slow = torch.where(new, 1.0, torch.where(seen, SLOW * weights.clamp(min=LEAST_WEIGHT), 0.0))
         self.areas = torch.lerp(self.areas, areas, slow)
         self._variances = torch.lerp(self._variances, variances, slow[:, None])
-        self._widths = torch.where(weights > SURE, 1.0, self._widths + WIDENING)
+        self._widths = torch.where(weights > WELL_SEEN, 1.0, self._widths + WIDENING)
         self.found_areas = areas
 
     def distances_ahead(self, logits: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""Stage 1: training on sequences synthesised from static images (paper section 3)."""
+"""Training on synthetic sequences made of static images, mixed with videos where there are any.
+
+That is stage 1 of every network (paper section 3), and both stages of the light one.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ def run(
         SyntheticBatches(images, settings, device, videos),
         settings.recipe,
         folder,
-        loss=batch_loss,
+        loss=partial(batch_loss, recipe=settings.recipe),
         settings=asdict(settings),
         validate=partial(validate, sequences=validation, device=torch.device(device)) if validation else None,
         workers=workers,

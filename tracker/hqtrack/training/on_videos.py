@@ -1,9 +1,10 @@
-"""Stage 2: training on annotated videos (paper section 3)."""
+"""Training on annotated videos alone: stage 2 of the published networks (paper section 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def run(
         VideoBatches(sources, settings),
         settings.recipe,
         folder,
-        loss=batch_loss,
+        loss=partial(batch_loss, recipe=settings.recipe),
         settings=asdict(settings),
         workers=workers,
         device=device,
