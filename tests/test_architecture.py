@@ -157,7 +157,7 @@ def copy_of_the_package(folder: Path) -> Path:
     return Path(shutil.copytree(PACKAGE, folder / "hqtrack", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-NAMED_TWICE = frozenset(["Outcome", "Record", "State", "Tracked"])
+NAMED_TWICE = frozenset(["Engine"])
 """Names of classes that still stand for two things: a list that only shrinks."""
 
 
