@@ -6,6 +6,7 @@ import pytest
 
 from hqtrack import CardError, nets
 from hqtrack.cards import DEFAULT_CARD, LIGHT_REFINER_CARD, OVERRIDES, Card
+from hqtrack.engines.cutie import NETWORKS
 from hqtrack.engines.sam2 import HIERAS
 from hqtrack.zoo import (
     card_names,
@@ -38,7 +39,10 @@ def test_every_system_of_the_paper_is_a_card() -> None:
 def test_a_card_is_valid_and_complete(name: str) -> None:
     card = load_card(name)
     assert card.name == name
-    assert card.network in {"vmos": nets.network_names(), "sam2": list(HIERAS)}[card.engine]
+    assert (
+        card.network
+        in {"vmos": nets.network_names(), "sam2": list(HIERAS), "cutie": list(NETWORKS)}[card.engine]
+    )
     for weights in card.all_weights:
         if weights.origin != "to-be-trained":
             assert weights.licence

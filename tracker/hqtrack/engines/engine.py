@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hqtrack.cards import Card
+from hqtrack.cards import OVERRIDES, Card
 from hqtrack.errors import CardError
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap
@@ -24,7 +24,11 @@ from hqtrack.propagation import Found
 GROUP = "hqtrack.engines"
 """Entry-point group of engines from other packages."""
 
-OWN = {"vmos": "hqtrack.engines.vmos", "sam2": "hqtrack.engines.sam2"}
+OWN = {
+    "vmos": "hqtrack.engines.vmos",
+    "sam2": "hqtrack.engines.sam2",
+    "cutie": "hqtrack.engines.cutie",
+}
 """Modules of the engines that come with the package; each has a function `load`."""
 
 
@@ -111,3 +115,21 @@ def load_engine(
             )
         load = found[0].load()
     return load(card, weights, device=device, dtype=dtype)
+
+
+def check_settings(card: Card) -> None:
+    """Refuse settings that only VMOS has, for an engine that reads none of them.
+
+    Raises:
+        CardError: The card, or a value in place of a card's, names such a setting.
+    """
+    plain = Card(name=card.name, title=card.title, network=card.network, weights=card.weights)
+    for name, setting in OVERRIDES.items():
+        section, *keys = setting.keys
+        values = [getattr(each, section) for each in (card, plain)]
+        if keys and section == "memory":
+            values = [getattr(value, keys[0]) for value in values]
+        if section != "refiner" and values[0] != values[1]:
+            raise CardError(
+                f"{name}: the engine {card.engine} of the card {card.name} has no such setting; leave it out"
+            )

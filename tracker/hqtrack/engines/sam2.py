@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hqtrack.cards import OVERRIDES, Card
-from hqtrack.engines.engine import Start
+from hqtrack.cards import Card
+from hqtrack.engines.engine import Start, check_settings
 from hqtrack.errors import CardError, InputError, WeightsError
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap, masks_of
@@ -65,24 +65,10 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
         raise CardError(
             f"network = {card.network!r}: the engine sam2 has none; choose of {', '.join(HIERAS)}"
         )
-    _check_settings(card)
+    check_settings(card)
     config = configuration(HIERAS[card.network])
     model = model_with(config, checked_weights(card.weights, weights), card.network)
     return starter(model, device=device, dtype=dtype)
-
-
-def _check_settings(card: Card) -> None:
-    """Refuse settings that only VMOS has."""
-    plain = Card(name=card.name, title=card.title, network=card.network, weights=card.weights)
-    for name, setting in OVERRIDES.items():
-        section, *keys = setting.keys
-        values = [getattr(each, section) for each in (card, plain)]
-        if keys and section == "memory":
-            values = [getattr(value, keys[0]) for value in values]
-        if section != "refiner" and values[0] != values[1]:
-            raise CardError(
-                f"{name}: the engine sam2 of the card {card.name} has no such setting; leave it out"
-            )
 
 
 def model_with(config: Sam2VideoConfig, path: Path, name: str) -> Sam2VideoModel:

@@ -1,0 +1,88 @@
+"""Cutie as an engine finds what the package's own predictor finds, on random weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
+
+from cutie.inference.inference_core import InferenceCore
+
+from hqtrack import InputError
+from hqtrack.engines import cutie
+from hqtrack.masks import label_map
+
+SIZE = (96, 128)
+
+
+@pytest.fixture(scope="module")
+def config() -> Any:
+    return cutie.configuration("cutie-small")
+
+
+@pytest.fixture(scope="module")
+def network(config: Any) -> Any:
+    torch.manual_seed(2)
+    return cutie.build(config).eval()
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (14, *SIZE, 3), dtype=np.uint8)
+
+
+def square(top: int, left: int) -> np.ndarray:
+    mask = np.zeros(SIZE, bool)
+    mask[top : top + 20, left : left + 25] = True
+    return mask
+
+
+FIRST = label_map(np.stack([square(5, 10), square(35, 60)]))
+CORRECTED = label_map(np.stack([square(20, 30), square(2, 70)]))
+
+
+def pixels(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+
+
+@torch.inference_mode()
+def test_masks_are_those_of_the_package(network: Any, config: Any, frames: np.ndarray) -> None:
+    engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
+    core = InferenceCore(network, config)
+
+    def give(image: np.ndarray, labels: np.ndarray) -> None:
+        core.step(pixels(image), torch.from_numpy(labels.astype(np.int64)), [1, 2], force_permanent=True)
+
+    engine.add(frames[0], FIRST, 2)
+    give(frames[0], FIRST)
+    seen = []
+    for number in range(1, 14):
+        if number == 8:
+            engine.add_reference(frames[8], CORRECTED)
+            give(frames[8], CORRECTED)
+            continue
+        ours = engine.find(frames[number]).labels.numpy()
+        theirs = core.output_prob_to_mask(core.step(pixels(frames[number]))).numpy()
+        np.testing.assert_array_equal(ours, theirs, err_msg=f"frame {number}")
+        seen.append(ours)
+    assert len({labels.tobytes() for labels in seen}) > 5  # the comparison sees something change
+
+
+def test_objects_join(network: Any, config: Any, frames: np.ndarray) -> None:
+    engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
+    engine.add(frames[0], FIRST, 2)
+    engine.find(frames[1])
+    engine.add(frames[1], label_map(square(40, 5)[None]), 1)
+    assert engine.count == 3
+    assert engine.is_at(frames[1].copy())
+    assert set(np.unique(engine.find(frames[2]).labels)) <= {0, 1, 2, 3}
+
+
+def test_a_frame_too_small_for_the_memory_is_refused(network: Any, config: Any) -> None:
+    engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
+    with pytest.raises(InputError, match="64 x 64 pixels"):
+        engine.add(np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.uint8), 1)

@@ -1,0 +1,170 @@
+"""Cutie as an engine, by the networks of the package `rf-cutie` (extra `cutie`).
+
+Cutie (arXiv 2310.12982) reads a memory of pixels and objects. Its long-term memory is bounded, so that memory
+does not grow with the video.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hqtrack.cards import Card
+from hqtrack.engines.engine import Start, check_settings
+from hqtrack.errors import CardError, InputError
+from hqtrack.images import Image
+from hqtrack.masks import LabelMap
+from hqtrack.propagation import Found
+from hqtrack.zoo import checked_weights, load_into, read_checkpoint
+
+NETWORKS = {"cutie-base": ("base",), "cutie-small": ("base", "small")}
+"""Networks by the name that a card's `network` gives, and the package's settings that make them."""
+
+STRIDE = 16
+"""Pixels of the network's input for a place of memory, along each side."""
+
+SHORT_EDGE = 480
+"""Larger frames are reduced to this shorter side, as for the authors' results."""
+
+
+def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
+    """Load Cutie; see `hqtrack.engines.Load`."""
+    if card.network not in NETWORKS:
+        raise CardError(
+            f"network = {card.network!r}: the engine cutie has none; choose of {', '.join(NETWORKS)}"
+        )
+    check_settings(card)
+    config = configuration(card.network)
+    path = checked_weights(card.weights, weights)
+    network = build(config)
+    load_into(network, card.network, read_checkpoint(path), path)
+    return starter(network, config, device=device, dtype=dtype)
+
+
+def configuration(network: str) -> Any:
+    """Return the package's own settings of a network, for videos of any length."""
+    omegaconf = _library("omegaconf").OmegaConf
+    folder = Path(_library("cutie").__path__[0]) / "config"
+    models = [omegaconf.load(folder / "model" / f"{name}.yaml") for name in NETWORKS[network]]
+    own = {"use_long_term": True, "mem_every": 5, "max_internal_size": SHORT_EDGE}
+    evaluation = omegaconf.load(folder / "eval_config.yaml")
+    return omegaconf.merge(evaluation, {"model": omegaconf.merge(*models), **own})
+
+
+def build(config: Any) -> nn.Module:
+    """Return a network with random weights."""
+    cutie = _library("cutie.model.cutie").CUTIE
+    with _no_download():
+        network: nn.Module = cutie(config)
+    return network
+
+
+@contextmanager
+def _no_download() -> Iterator[None]:
+    """Keep the package from fetching ImageNet weights, which those of Cutie replace at once."""
+    resnet = _library("cutie.model.utils.resnet")
+    makers = {name: getattr(resnet, name) for name in ("resnet18", "resnet50")}
+
+    def without_weights(name: str) -> Callable[..., nn.Module]:
+        return lambda **settings: makers[name](**{**settings, "pretrained": False})
+
+    for name in makers:
+        setattr(resnet, name, without_weights(name))
+    try:
+        yield
+    finally:
+        for name, maker in makers.items():
+            setattr(resnet, name, maker)
+
+
+def starter(network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> Start:
+    """Return what starts a video with a network that has its weights."""
+    network = network.eval().to(device, dtype)
+    return lambda: Cutie(network, config, device=device, dtype=dtype)
+
+
+class Cutie:
+    """One video's propagation by Cutie; see `hqtrack.engines.Engine`.
+
+    Args:
+        network: In evaluation mode, on `device`, with parameters of type `dtype`.
+        config: The package's settings.
+        device: Where the network is.
+        dtype: Type of the network's input.
+    """
+
+    def __init__(self, network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> None:
+        self._core = _library("cutie.inference.inference_core").InferenceCore(network, config)
+        self._nearest = int(config.top_k)  # places of memory that every place reads
+        self._device, self._dtype = device, dtype
+        self._frame: Image = np.empty((0, 0, 3), np.uint8)
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Number of objects."""
+        return self._count
+
+    def is_at(self, image: Image) -> bool:
+        """Return whether an image (H, W, 3), uint8 RGB, is the frame that the objects are at."""
+        return bool(np.array_equal(image, self._frame))
+
+    def add(self, image: Image, labels: LabelMap, count: int) -> None:
+        """Add objects; see `hqtrack.engines.Engine`."""
+        height, width = image.shape[:2]
+        if math.ceil(height / STRIDE) * math.ceil(width / STRIDE) < self._nearest:
+            raise InputError(
+                f"Cutie needs a frame of {self._nearest} places of {STRIDE} x {STRIDE} pixels, not "
+                f"{width} x {height} pixels: enlarge the video, or choose another card"
+            )
+        earlier = self._count
+        self._count += count
+        self._give(
+            image, np.where(labels > 0, labels + np.uint8(earlier), 0), range(earlier + 1, self._count + 1)
+        )
+
+    def add_reference(self, image: Image, labels: LabelMap) -> None:
+        """Take a frame as the current one and remember it for good; see `hqtrack.engines.Engine`."""
+        self._give(image, labels, range(1, self._count + 1))
+
+    @torch.inference_mode()
+    def find(self, image: Image) -> Found:
+        """Find all objects in the next frame; Cutie remembers its own masks of it at once."""
+        self._frame = image
+        labels = self._core.output_prob_to_mask(self._core.step(self._pixels(image))).to(torch.uint8)
+        return Found(labels, labels)
+
+    def remember(self, labels: Tensor) -> None:
+        """Do nothing: `find` remembered the frame with Cutie's own masks, as published."""
+
+    @torch.inference_mode()
+    def _give(self, image: Image, labels: LabelMap, ids: range) -> None:
+        """Give the masks of objects in a frame."""
+        self._frame = image
+        mask = torch.from_numpy(labels.astype(np.int64)).to(self._device)
+        self._core.step(self._pixels(image), mask, list(ids), force_permanent=True)
+
+    def _pixels(self, image: Image) -> Tensor:
+        """Return an image as (3, H, W) in 0 to 1."""
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)
+        return pixels.to(self._dtype) / 255
+
+
+def _library(name: str) -> Any:
+    """Import a module of the package.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError("the engine cutie needs rf-cutie: pip install 'hqtrack[cutie]'") from error
