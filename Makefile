@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-EXTRAS := .[dev,docs,samples,web]
+EXTRAS := .[dev,docs,all]
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick test lint docs
@@ -26,13 +26,13 @@ ifneq ($(shell { $(WORKS); } 2>/dev/null && echo yes),yes)
 .PHONY: $(STAMP)
 endif
 
-NO_PYTHON := there is no $(PYTHON) here: install Python 3.10 to 3.13, or name one with make PYTHON=/path/to/python3.12
-WRONG_PYTHON := "hqtrack needs Python 3.10 to 3.13, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12"
+NO_PYTHON := there is no $(PYTHON) here: install Python 3.11 to 3.14, or name one with make PYTHON=/path/to/python3.12
+WRONG_PYTHON := "hqtrack needs Python 3.11 to 3.14, but $(PYTHON) is %d.%d: name another with make PYTHON=python3.12"
 
 $(STAMP): pyproject.toml setup.py
 	@if ! { $(WORKS); } 2>/dev/null; then \
 	  command -v $(PYTHON) >/dev/null || { echo '$(NO_PYTHON)' >&2; exit 1; }; \
-	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else $(WRONG_PYTHON) % v)' || exit 1; \
+	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else $(WRONG_PYTHON) % v)' || exit 1; \
 	  set -x; \
 	  rm -rf $(VENV); \
 	  $(if $(UV),uv venv --python,) $(PYTHON) $(if $(UV),,-m venv) $(VENV); \

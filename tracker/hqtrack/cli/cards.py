@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hqtrack.cards import Card
+from hqtrack.cli.completion import complete_cards
 from hqtrack.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from hqtrack.cards import Card
 
 
 def cards(
-    name: Annotated[str, typer.Argument(help="A card to show in full: a name, or a .toml file.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A card to show in full: a name, or a .toml file.", autocompletion=complete_cards
+        ),
+    ] = "",
     settings: Annotated[
         bool, typer.Option("--settings", help="List the settings that can be given in place of a card's.")
     ] = False,

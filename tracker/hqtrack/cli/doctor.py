@@ -15,16 +15,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from hqtrack.cli.tables import print_table
-from hqtrack.errors import HQTrackError
+from hqtrack.cli.tracker_options import DEFAULT_CARD
+from hqtrack.errors import EXTRAS, HQTrackError
 
 if TYPE_CHECKING:
-    from hqtrack.cards import DEFAULT_CARD, Weights
+    from hqtrack.cards import Weights
 
 TRAX_SECONDS = 60.0
 """Time for a TraX round trip; starting Python and importing trax take a second or two of it."""
@@ -79,12 +81,36 @@ def check_versions() -> Iterator[Finding]:
         yield Finding("hqtrack", "note", "runs from source; versions are not compared", "pip install .")
         return
     yield Finding("hqtrack", "good", version)
-    for line in requirements or []:
-        requirement = Requirement(line)
+    needed = [Requirement(line) for line in requirements or []]
+    for requirement in needed:
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield _version_finding(
                 requirement.name, str(requirement.specifier), requirement.specifier.contains
             )
+    for extra in dict.fromkeys(EXTRAS.values()):
+        missing = []
+        for requirement in needed:
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                continue
+            if not requirement.marker.evaluate({"extra": extra}) or requirement.name == "hqtrack":
+                continue
+            if _is_installed(requirement.name):
+                yield _version_finding(
+                    requirement.name, str(requirement.specifier), requirement.specifier.contains
+                )
+            else:
+                missing.append(requirement.name)
+        if missing:
+            found = f"not installed: {', '.join(missing)}"
+            yield Finding(f"extra {extra}", "note", found, f"pip install 'hqtrack[{extra}]'")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _version_finding(name: str, wanted: str, fits: Callable[..., bool]) -> Finding:
@@ -214,6 +240,8 @@ def check_cache() -> Iterator[Finding]:
 
 def check_toolkit() -> Iterator[Finding]:
     """Import the parts of the VOT toolkit that an evaluation uses, in a process of their own."""
+    if find_spec("vot") is None:
+        return  # the versions have said so
     modules = "vot.workspace, vot.stack, vot.tracker.trax, vot.analysis"
     done = subprocess.run(
         [sys.executable, "-c", f"import {modules}"], capture_output=True, text=True, timeout=300, check=False
@@ -250,6 +278,8 @@ def _toolkit_remedy(error: str) -> str:
 
 def check_trax() -> Iterator[Finding]:
     """Start a tracker process that echoes masks, and send it two frames as the toolkit would."""
+    if find_spec("trax") is None:
+        return  # the versions have said so
     remedy = 'pip install --force-reinstall "vot-trax>=4.0.2,<5"'
     try:
         import numpy as np

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hqtrack.cli.completion import complete_trackers
+
 if TYPE_CHECKING:
     from hqtrack.evaluation.evaluate import Evaluation
 
@@ -16,6 +18,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[TRACKER]...",
+            autocompletion=complete_trackers,
             help="Trackers of the workspace's registry, model cards, or CARD:setting=value,… Without: every "
             "tracker of the registry whose weights are here.",
         ),

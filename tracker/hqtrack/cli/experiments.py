@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from hqtrack.cli.completion import complete_studies
+
 
 def experiments(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="table1 … table5, figure2 … figure4. Without: list them."),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="table1 … table5, figure2 … figure4. Without: list them.",
+            autocompletion=complete_studies,
+        ),
     ] = None,
     workspace: Annotated[Path, typer.Option(metavar="DIR", help="Workspace of the VOT toolkit.")] = Path(),
     light: Annotated[
@@ -41,7 +47,7 @@ def experiments(
     """
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
-    from hqtrack.errors import InputError
+    from hqtrack.errors import InputError, did_you_mean
     from hqtrack.evaluation.experiments import cells, columns, run_study
     from hqtrack.evaluation.pages import FIRST_FRAME, write_page, write_result
     from hqtrack.evaluation.paper import studies
@@ -52,7 +58,9 @@ def experiments(
         return
     for name in names:
         if name not in known:
-            raise InputError(f"no experiment {name!r}; there are {', '.join(known)}")
+            raise InputError(
+                f"no experiment {name!r}: {did_you_mean(name, known)}there are {', '.join(known)}"
+            )
     if scores is not None and "table5" not in names:
         raise InputError(f"--scores {scores} is for table5, which is not asked for")
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print rows under column names on standard output.
@@ -20,6 +16,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         rows: As many texts a row as there are columns; rich mark-up in them is not interpreted.
         title: Shown above a terminal's table.
     """
+    from rich.console import Console  # not needed for help
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     if not console.is_terminal:
         for row in (columns, *rows):

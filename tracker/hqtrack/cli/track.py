@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand
 
-from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.exits import STOPPED, one_line_errors
 from hqtrack.cli.tracker_options import (
+    DEFAULT_CARD,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -29,7 +29,7 @@ from hqtrack.cli.tracker_options import (
     WeightsOption,
     card_from_anywhere,
 )
-from hqtrack.errors import DataError, InputError
+from hqtrack.errors import DataError, InputError, require
 
 if TYPE_CHECKING:
     from hqtrack.tracker import Precision
@@ -175,7 +175,6 @@ def track(
     from hqtrack.video.job import Job, absolute, open_source
     from hqtrack.video.journal import read_job
     from hqtrack.video.prompts import made_ids, numbered
-    from hqtrack.video.run import VideoRun
 
     notice = ""
     given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
@@ -203,6 +202,12 @@ def track(
         corrections = [read_correction(text, frames.size) for text in correct or []]
         notice = made_ids(prompts)
         job = replace(job, prompts=tuple(numbered(prompts)), corrections=tuple(corrections))
+
+    if "trajectories" in job.outputs:
+        require("vot")
+
+    from hqtrack.video.run import VideoRun  # loads PyTorch: what is misspelt is refused before
+
     run = VideoRun(
         job,
         out,

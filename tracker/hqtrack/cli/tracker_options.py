@@ -8,10 +8,43 @@ from typing import Annotated
 
 import typer
 
+from hqtrack.cli.completion import PRECISIONS, complete_cards, complete_precisions
+from hqtrack.errors import InputError, did_you_mean
+
 SYSTEM = "System"
 
+DEFAULT_CARD, LIGHT_REFINER_CARD = "vmos-light", "hqtrack-light"
+"""As in `hqtrack.cards`, whose import would slow down help and completion; a test holds them equal."""
+
+
+def _checked_card(card: str) -> str:
+    """Check a card's name before anything heavy is imported."""
+    if card.endswith(".toml"):
+        return card
+    from hqtrack.zoo import load_card
+
+    load_card(card)
+    return card
+
+
+def _checked_precision(precision: str) -> str:
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
+            f"choose one of {', '.join(PRECISIONS)}"
+        )
+    return precision
+
+
 CardOption = Annotated[
-    str, typer.Option("--card", help="`hqtrack cards` lists them; or a .toml file.", rich_help_panel=SYSTEM)
+    str,
+    typer.Option(
+        "--card",
+        help="Model card: a name (see `hqtrack cards`) or a .toml file.",
+        rich_help_panel=SYSTEM,
+        callback=_checked_card,
+        autocompletion=complete_cards,
+    ),
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -23,7 +56,13 @@ DeviceOption = Annotated[
 ]
 PrecisionOption = Annotated[
     str,
-    typer.Option("--precision", help="auto, float32, bfloat16 or float16.", rich_help_panel=SYSTEM),
+    typer.Option(
+        "--precision",
+        help="auto, float32, bfloat16 or float16.",
+        rich_help_panel=SYSTEM,
+        callback=_checked_precision,
+        autocompletion=complete_precisions,
+    ),
 ]
 MaxLongEdgeOption = Annotated[
     int | None,

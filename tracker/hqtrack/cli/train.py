@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hqtrack.cards import LIGHT_REFINER_CARD
+from hqtrack.cli.tracker_options import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
 from hqtrack.files import whole
 

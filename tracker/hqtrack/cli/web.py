@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.tracker_options import (
+    DEFAULT_CARD,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -17,7 +16,7 @@ from hqtrack.cli.tracker_options import (
     WeightsOption,
     card_from_anywhere,
 )
-from hqtrack.errors import InputError
+from hqtrack.errors import InputError, require
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack, Precision
@@ -67,8 +66,7 @@ def web(
 
       hqtrack web videos/ --out sessions --card hqtrack --device cuda
     """
-    if find_spec("nicegui") is None:
-        raise InputError("the page needs NiceGUI: install hqtrack[web]")
+    require("nicegui")
     if not source.exists():
         raise InputError(f"{source}: no such video or folder")
     from hqtrack.web.export import Settings

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hqtrack.cli.completion import complete_weights
 from hqtrack.cli.tables import print_table
 from hqtrack.errors import WeightsError
 
@@ -19,7 +20,11 @@ app = typer.Typer(no_args_is_help=True, help="List, download, check and find wei
 
 Names = Annotated[
     list[str],
-    typer.Argument(help="Weights (`hqtrack weights list`), or a card: all that it needs.", metavar="NAME"),
+    typer.Argument(
+        help="Weights (`hqtrack weights list`), or a card: all that it needs.",
+        metavar="NAME",
+        autocompletion=complete_weights,
+    ),
 ]
 
 
@@ -151,7 +156,11 @@ def _weights_like(file: Path) -> Weights:
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Weights or cards; all that are here if none.", metavar="NAME"),
+        typer.Argument(
+            help="Weights or cards. Default: all that are downloaded.",
+            metavar="NAME",
+            autocompletion=complete_weights,
+        ),
     ] = None,
 ) -> None:
     """Check weight files against their SHA-256. The exit code is 1 if one is damaged, or named and missing.
@@ -177,7 +186,10 @@ def verify(
 
 @app.command()
 def path(
-    name: Annotated[str, typer.Argument(help="Weights; the folder of downloads if none is named.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(help="Weights. Default: the folder of downloads.", autocompletion=complete_weights),
+    ] = "",
 ) -> None:
     """Print the path of a weight file, for scripts.
 

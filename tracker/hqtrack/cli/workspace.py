@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from hqtrack.cli.completion import complete_stacks
+
 
 def workspace(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder to create; an existing workspace is kept.")
     ],
     stack: Annotated[
-        str, typer.Option(help="The toolkit's stack, such as vots2023, or stack.yaml for all measures.")
+        str,
+        typer.Option(
+            help="The toolkit's stack, for example vots2023, or stack.yaml for all measures.",
+            autocompletion=complete_stacks,
+        ),
     ] = "vots2023",
 ) -> None:
     """Create a VOT workspace in DIR with an entry for every model card.

@@ -19,7 +19,7 @@ from vot.utilities import normalize_path
 from vot.workspace import Workspace
 
 from hqtrack.cards import Card
-from hqtrack.errors import CardError, DataError
+from hqtrack.errors import CardError, DataError, did_you_mean
 from hqtrack.files import write_whole
 from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
@@ -171,10 +171,10 @@ def understand(name: str, registry: Sequence[str]) -> Named:
         return Named(name, None)
     is_path = card_name.endswith(".toml")
     if not is_path and card_name not in card_names():
-        known = ", ".join([*registry, *card_names()])
+        known = [*registry, *card_names()]
         raise DataError(
-            f"no tracker {name!r}: it is neither in the workspace's registry nor a model card. There are "
-            f"{known}; an ablation is CARD:setting=value,…"
+            f"no tracker {name!r}: {did_you_mean(card_name, known)}it is neither in the workspace's registry "
+            f"nor a model card. There are {', '.join(known)}; an ablation is CARD:setting=value,…"
         )
     card = load_card(card_name, **dict(settings))
     identifier = tracker_identifier(re.sub(r"[^a-zA-Z0-9-]", "-", card.name))

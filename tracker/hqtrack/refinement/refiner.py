@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hqtrack.cards import Overlap, RefinerSettings
-from hqtrack.errors import InputError
+from hqtrack.errors import InputError, require
 from hqtrack.images import Image
 from hqtrack.refinement.prompts import Clues, Prompted, Prompts
 from hqtrack.refinement.report import ObjectRefinement, RefinementReport
@@ -184,6 +184,7 @@ def build_refiner(
 
         network = load_light(path, device=place, dtype=dtype)
     else:
+        require("segment_anything_hq")
         from hqtrack.refinement.sam import load_sam
 
         network = load_sam(settings.kind, path, device=place, dtype=dtype)

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.errors import DataError
+from hqtrack.errors import DataError, require
 
 Canvas = npt.NDArray[np.uint8]
 """(H, W) on which an outline is drawn."""
@@ -41,18 +41,15 @@ def read_photo(name: str) -> Colours:
     """Read a photograph of scikit-image or matplotlib as RGB.
 
     Raises:
-        DataError: The package that carries it is not installed.
+        MissingExtraError: The package that carries it is not installed.
+        DataError: The file is not there any more.
     """
     if name == "grace_hopper.jpg":
         file = Path(matplotlib.get_data_path()) / "sample_data" / name
     else:
-        try:
-            import skimage
-        except ImportError as error:
-            raise DataError(
-                "the sample sequences are drawn from photographs of scikit-image, which is not installed; "
-                "run: pip install 'hqtrack[samples]'"
-            ) from error
+        require("skimage")
+        import skimage
+
         file = Path(skimage.__file__).parent / "data" / name
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if picture is None:

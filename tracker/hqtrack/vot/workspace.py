@@ -12,7 +12,7 @@ from pathlib import Path
 from vot.stack import list_integrated_stacks
 from vot.workspace import Workspace
 
-from hqtrack.errors import DataError, naming
+from hqtrack.errors import DataError, did_you_mean, naming
 from hqtrack.files import write_whole
 from hqtrack.zoo import card_names, load_card
 
@@ -138,8 +138,8 @@ def create_workspace(folder: Path, stack: str) -> None:
     known = list_integrated_stacks()
     if stack != SAMPLE_STACK and stack not in known:
         raise DataError(
-            f"the toolkit has no stack {stack!r}; there are {', '.join(sorted(known))}, "
-            f"and {SAMPLE_STACK} for ours"
+            f"the toolkit has no stack {stack!r}: {did_you_mean(stack, [*known, SAMPLE_STACK])}there are "
+            f"{', '.join(sorted(known))}, and {SAMPLE_STACK} for ours"
         )
     try:
         with naming(folder):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hqtrack.cards import Card, Weights, models_folder, read_card
-from hqtrack.errors import CardError
+from hqtrack.errors import CardError, did_you_mean
 
 
 def card_names() -> list[str]:
@@ -37,10 +36,8 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     names = card_names()
     name = str(name_or_path)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
         raise CardError(
-            f"no card named {name!r}: {hint}there are {', '.join(names)}; "
+            f"no card named {name!r}: {did_you_mean(name, names)}there are {', '.join(names)}; "
             "a card of your own is named by a path that ends in .toml"
         )
     return read_card(models_folder() / f"{name}.toml", **overrides)
@@ -64,8 +61,10 @@ def weights_of(name: str) -> tuple[Weights, ...]:
     for weights in known:
         if name in (weights.label, weights.file, Path(weights.file).stem):
             return (weights,)
+    hint = did_you_mean(name, [*(each.label for each in known), *card_names()])
     raise CardError(
-        f"no weights or card named {name!r}: there are the weights {', '.join(each.label for each in known)} "
+        f"no weights or card named {name!r}: {hint}there are the weights "
+        f"{', '.join(each.label for each in known)} "
         f"and the cards {', '.join(card_names())}"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from hqtrack.errors import require
 from hqtrack.nets.encoders.encoder import Encoder
 
 __all__ = ["Encoder", "build_encoder"]
@@ -25,9 +26,12 @@ def build_encoder(name: str) -> Encoder:
 
     Raises:
         ValueError: The name is unknown.
+        MissingExtraError: timm is not installed, of which all but efficientnet_lite0 are made.
     """
     if name not in _ENCODERS:
         raise ValueError(f"unknown encoder {name!r}; the encoders are {', '.join(sorted(_ENCODERS))}")
+    if name != "efficientnet_lite0":
+        require("timm")
     module, kind = _ENCODERS[name]
     encoder: Encoder = getattr(import_module(f"{__name__}.{module}"), kind)()
     return encoder
