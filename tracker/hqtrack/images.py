@@ -7,12 +7,14 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from hqtrack.errors import DataError
 
@@ -29,13 +31,37 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's statistics of red, green and blue, of 1, by which networks' images are normalised."""
 
+Levels = tuple[float, float]
+"""The values of an image of more than 8 bits that become black and white."""
+
+_WHOLE_RANGE = 0.5
+"""Share of all 16-bit values that an image uses at least which is shown as it is."""
+
 _HEADER = 4096
 """Bytes in which a JPEG's EXIF data begin, if it has any."""
 
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        ".avif",
+        ".bmp",
+        ".heic",
+        ".jfif",
+        ".jp2",
+        ".jpeg",
+        ".jpg",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
 )
 """Files of a folder that are frames; others are left alone."""
+
+
+_UNREAD = frozenset({".arw", ".cr2", ".dng", ".exr", ".gif", ".hdr", ".nef", ".psd", ".svg", ".tga"})
+"""Pictures that are not read as frames, of which people may think that they are."""
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -50,16 +76,25 @@ def images_in(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
     files = [file for file in names if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
     if not files:
-        raise DataError(
-            f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        inside = natural_order([file for file in names if file.is_dir() and file.name[0] != "."])
+        hint = f"; it holds the folder {inside[0].name}: give {inside[0]}" if inside else ""
+        raise DataError(f"{folder}: no images in this folder (looked for {known}){hint}")
+    unread = sorted({f.suffix.lower() for f in names if f.suffix.lower() in _UNREAD and f.name[0] != "."})
+    if unread:
+        count = sum(file.suffix.lower() in unread for file in names)
+        logger.warning(
+            "%s: %d files of the kind %s are left out; save them as .png or .jpg if they are frames",
+            *(folder, count, ", ".join(unread)),
         )
     return natural_order(files)
 
 
-def read_image(path: str | Path) -> Image:
+def read_image(path: str | Path, levels: Levels | None = None) -> Image:
     """Read an image file.
 
-    Grey images get three equal channels. Of 16-bit values the upper 8 bits are kept. Transparency is dropped,
+    Grey images get three equal channels. Of 16-bit values the upper 8 bits are kept, or those between the
+    `levels`, which become 0 and 255. Transparency is dropped,
     the colours under it stay. An orientation in the file's EXIF data is applied. Damage that the decoder
     notices in a JPEG, and further pictures of a file, are said once for each folder.
 
@@ -81,14 +116,75 @@ def read_image(path: str | Path) -> Image:
             _say_once(path, "is damaged, and its picture may be wrong from there on; copy the file again")
     elif _has_further_pictures(content):
         _say_once(path, "holds several pictures, of which only the first is used; save each as a file")
+    image = _decoded(content, cv2.IMREAD_COLOR if levels is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None:
+        return _by_pillow(path, content)
+    if levels is not None and image.dtype != np.uint8:
+        image = stretched(image, levels)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _decoded(content: bytes, flags: int) -> npt.NDArray[Any] | None:
     # Not cv2.imread: on Windows it cannot open paths with letters beyond ASCII.
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        data = np.frombuffer(content, np.uint8)
+        image = cv2.imdecode(data, flags) if content else None
+        if image is None and flags & cv2.IMREAD_ANYDEPTH:  # of floats it reads grey only
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            return np.repeat(image[..., None], 3, 2) if image is not None and image.ndim == 2 else None
+        return image
     except cv2.error:  # beyond the sizes that OpenCV allows
-        image = None
-    if image is None:
+        return None
+
+
+def _by_pillow(path: Path, content: bytes) -> Image:
+    """Decode what OpenCV does not know, such as AVIF."""
+    if content[4:8] != b"ftyp":
         raise DataError(f"{path}: not a readable image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    try:
+        with Pillow.open(io.BytesIO(content)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise DataError(f"{path}: not a readable image; save it as .png or .jpg") from error
+
+
+def levels_of(path: Path) -> Levels | None:
+    """Return between which values an image of 10 to 16 bits, or of floats, holds its picture.
+
+    Returns:
+        The percentiles 0.1 and 99.9; None for an image of 8 bits, or one that uses all 16.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    content = _content(path)
+    deep_png = content.startswith(b"\x89PNG") and content[24:25] == b"\x10"
+    if not deep_png and not content.startswith((b"II", b"MM")):
+        return None
+    image = _decoded(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None if image is None else levels_in(image)
+
+
+def levels_in(values: npt.NDArray[Any]) -> Levels | None:
+    """Return between which values an array holds its picture; see `levels_of`."""
+    if values.dtype == np.uint8 or not np.isfinite(values).all():
+        return None
+    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
+    if values.dtype == np.uint16 and high - low >= _WHOLE_RANGE * 65535:
+        return None
+    return (low, high) if high > low else (low, low + 1)
+
+
+def stretched(values: npt.NDArray[Any], levels: Levels) -> npt.NDArray[np.uint8]:
+    """Return values as uint8, of which the levels are 0 and 255.
+
+    Example:
+        >>> stretched(np.array([0, 100, 4095], np.uint16), (0, 4095)).tolist()
+        [0, 6, 255]
+    """
+    low, high = levels
+    scaled = (values.astype(np.float32) - low) * (255 / (high - low))
+    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
 
 
 def _content(path: Path) -> bytes:

@@ -127,6 +127,16 @@ def track(
         float | None,
         typer.Option(help="Frames per second of images; default: 25.", rich_help_panel=FRAMES),
     ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LOW,HIGH",
+            help="Values of images of 10 to 16 bits that become black and white. "
+            "Default: percentiles of the first frame.",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
     card: CardOption = DEFAULT_CARD,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
@@ -192,6 +202,7 @@ def track(
             end=end,
             stride=stride,
             fps=fps,
+            levels=None if value_range is None else _levels(value_range),
             card=card_from_anywhere(card),
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
@@ -283,6 +294,17 @@ def _outputs(context: typer.Context) -> tuple[str, ...]:
         others = ", ".join(f"--{kind}" for kind, writer in WRITERS.items() if not writer.wanted)
         raise InputError(f"no output is left; add one of {others}")
     return kinds
+
+
+def _levels(text: str) -> tuple[float, float]:
+    """Read "LOW,HIGH"."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--range {text[:40]}: write LOW,HIGH, two numbers such as 0,4095") from None
+    if not 0 <= low < high < 1e9:
+        raise InputError(f"--range {text[:40]}: LOW must be at least 0 and less than HIGH")
+    return low, high
 
 
 def _mask_files(texts: list[str]) -> list[Path]:

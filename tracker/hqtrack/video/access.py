@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from hqtrack.errors import DataError
-from hqtrack.images import Image, read_image
-from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames, image_of_picture
+from hqtrack.images import Image
+from hqtrack.video.pictures import image_of_picture, whole_pictures
+from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames
 
 KEPT_BYTES = 192 << 20
 """Memory for reduced frames that were shown before."""
@@ -47,7 +48,7 @@ class FrameAccess:
         if isinstance(source, ImageFrames):
             self._reader = _ImageReader(source)
         elif isinstance(source, VideoFrames):
-            self._reader = _VideoReader(source.path)
+            self._reader = _VideoReader(source.path, source.stream)
         else:
             raise DataError(f"{source}: has no frames to go back to; record it to a file first")
         self.size = source.size
@@ -117,11 +118,11 @@ class FrameAccess:
 
 class _ImageReader:
     def __init__(self, source: ImageFrames) -> None:
-        self._files = source.files
-        self.count = len(self._files)
+        self._source = source
+        self.count = len(source.files)
 
     def read(self, index: int) -> Iterator[tuple[int, Image]]:
-        yield index, read_image(self._files[index])
+        yield index, self._source.image(index)
 
 
 class _VideoReader:
@@ -130,10 +131,10 @@ class _VideoReader:
     Where the times of packets do not tell which frames they make, the video is decoded from its start.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, stream: int) -> None:
+        self._path, self._number = path, stream
         self._container = av.open(str(path))
-        self._stream = self._container.streams.video[0]
+        self._stream = self._container.streams.video[self._number]
         self._stream.thread_type = "SLICE"  # threads over frames would start anew at every jump
         packets = [packet for packet in self._container.demux(self._stream) if packet.size]
         shown = [packet for packet in packets if not packet.is_discard]
@@ -167,7 +168,7 @@ class _VideoReader:
         """Let decoding go on from the last key frame before a frame."""
         self._container.close()
         self._container = av.open(str(self._path))
-        self._stream = self._container.streams.video[0]
+        self._stream = self._container.streams.video[self._number]
         if self._times is not None and self._keys:
             key = self._keys[max(0, bisect_right(self._keys, self._times[index]) - 1)]
             if key > self._times[0]:
@@ -177,8 +178,12 @@ class _VideoReader:
     def _counted(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode, with the index of each frame."""
         numbers = None if self._times is None else {time: number for number, time in enumerate(self._times)}
-        for position, picture in enumerate(self._container.decode(self._stream)):
-            if numbers is None or picture.pts is None:
+        base = self._stream.time_base
+        pictures = whole_pictures(self._stream, self._container.decode(self._stream))
+        for position, picture in enumerate(pictures):
+            if numbers is None or picture.pts is None or not picture.time_base or not base:
                 yield position, picture
-            elif picture.pts in numbers:  # others belong before the first frame that is shown
-                yield numbers[picture.pts], picture
+                continue
+            time = round(picture.pts * picture.time_base / base)  # a filter counts finer
+            if time in numbers:  # others belong before the first frame that is shown
+                yield numbers[time], picture

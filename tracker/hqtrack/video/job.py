@@ -40,6 +40,8 @@ class Job:
     corrections: tuple[Correction, ...] = ()
     left_out: tuple[str, ...] = ()
     """Files that are no frames, wherever they are."""
+    levels: tuple[float, float] | None = None
+    """Values of images of more than 8 bits that become black and white; None takes the first frame's."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -57,7 +59,9 @@ class Job:
         prompts = tuple(Prompt.from_json(prompt) for prompt in entry["prompts"])
         corrections = tuple(Correction.from_json(each) for each in entry.get("corrections", ()))
         lists = {"prompts": prompts, "corrections": corrections}
-        names = {key: tuple(entry[key]) for key in ("outputs", "left_out")}
+        names = {
+            key: tuple(entry[key]) for key in ("outputs", "left_out", "levels") if entry[key] is not None
+        }
         return cls(**{**entry, **lists, **names})
 
 
@@ -74,7 +78,13 @@ def open_source(job: Job) -> FrameSource:
         DataError: There is no such source.
     """
     frames = open_frames(
-        job.source, start=job.start, end=job.end, stride=job.stride, fps=job.fps, left_out=job.left_out
+        job.source,
+        start=job.start,
+        end=job.end,
+        stride=job.stride,
+        fps=job.fps,
+        left_out=job.left_out,
+        levels=job.levels,
     )
     if job.fps is not None and not isinstance(frames, ImageFrames):
         raise InputError(f"fps = {job.fps:g}: is for images; {frames} has a frame rate of its own")

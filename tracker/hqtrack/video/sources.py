@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -21,13 +22,27 @@ from fractions import Fraction
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import IMAGE_SUFFIXES, Image, images_in, natural_order, read_image
+from hqtrack.images import (
+    IMAGE_SUFFIXES,
+    Image,
+    Levels,
+    images_in,
+    levels_in,
+    levels_of,
+    natural_order,
+    read_image,
+    stretched,
+)
+from hqtrack.video.pictures import image_of_picture, main_stream, whole_pictures
 from hqtrack.video.prefetch import prefetch
 
 logger = logging.getLogger(__name__)
@@ -40,6 +55,9 @@ MOST = 10**9
 
 SLOWEST, FASTEST = 0.0001, 1000
 """Frames per second that times and containers can express."""
+
+JUMP = 60
+"""Seconds between frames that are a jump of a file's times rather than a pause."""
 
 MISSING = 3
 """Frames that may be missing at the end of a video: the last ones of a camera are often cut."""
@@ -141,6 +159,7 @@ def open_frames(
     stride: int = 1,
     fps: Fraction | float | None = None,
     left_out: Sequence[str | Path] = (),
+    levels: Levels | None = None,
 ) -> FrameSource:
     """Open a source of frames.
 
@@ -152,6 +171,8 @@ def open_frames(
         stride: Every how many frames one is read.
         fps: Frame rate of images, 25 if None; a video file has its own.
         left_out: Files, such as masks, that are no frames; images that are named alike are none either.
+        levels: Values of images of 10 to 16 bits that become black and white; by default percentiles of the
+            first frame.
 
     Raises:
         DataError: There is no such source, or it holds no frames.
@@ -174,9 +195,15 @@ def open_frames(
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{str(source)[:80]}: cannot be read: {reason}") from error
     if path.is_dir():
-        return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window)
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-        return ImageFrames([path], str(path), rate, window)
+        return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window, levels)
+    if path.suffix.lower() in MOVING_SUFFIXES and path.is_file():
+        pages = _page_count(path)
+        if pages > 1 and path.suffix.lower() in (".png", ".apng"):
+            return VideoFrames(path, window)
+        if pages > 1:
+            return PageFrames(path, pages, rate, window, levels)
+    if path.suffix.lower() in IMAGE_SUFFIXES - {".avif"} and path.is_file():
+        return ImageFrames([path], str(path), rate, window, levels)
     if path.is_file():
         return VideoFrames(path, window)
     if path.exists():
@@ -187,7 +214,7 @@ def open_frames(
         files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
         if not files:
             raise DataError(f"{source}: no file fits this pattern")
-        return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window)
+        return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window, levels)
     raise DataError(
         f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
         "or the number of a camera"
@@ -248,7 +275,15 @@ class _Window:
 class ImageFrames(FrameSource):
     """Image files, one a frame."""
 
-    def __init__(self, files: Sequence[Path], title: str, fps: Fraction, window: _Window) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        title: str,
+        fps: Fraction,
+        window: _Window,
+        levels: Levels | None = None,
+    ) -> None:
+        self._given_levels = levels
         self.files, self._title, self.fps = files, title, fps
         # A pattern may match files of one name in several folders.
         self.stems = [file.stem for file in files]
@@ -261,8 +296,29 @@ class ImageFrames(FrameSource):
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame."""
-        height, width = read_image(self.files[self.start]).shape[:2]
+        height, width = self.image(self.start).shape[:2]
         return height, width
+
+    @cached_property
+    def levels(self) -> Levels | None:
+        """The values that become black and white in all frames; None for frames of 8 bits."""
+        if self._given_levels is not None:
+            return self._given_levels
+        found = self._found_levels()
+        if found is not None:
+            logger.warning(
+                "%s: frames of more than 8 bits; the range %g to %g, from the first, is stretched in "
+                "all (--range LOW,HIGH chooses another)",
+                *(self, *found),
+            )
+        return found
+
+    def _found_levels(self) -> Levels | None:
+        return levels_of(self.files[0])
+
+    def image(self, index: int) -> Image:
+        """Return a frame (H, W, 3) uint8 RGB."""
+        return read_image(self.files[index], self.levels)
 
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
         for index, file in enumerate(self.files):
@@ -270,7 +326,59 @@ class ImageFrames(FrameSource):
 
     def _read(self, index: int, file: Path) -> Frame:
         name = file.name if self._distinct else f"{index:08d}"
-        return Frame(read_image(file), index, index / self.fps, name)
+        return Frame(self.image(index), index, index / self.fps, name)
+
+
+MOVING_SUFFIXES = frozenset({".apng", ".png", ".tif", ".tiff", ".webp"})
+"""Images of which a file may hold many."""
+
+
+def _page_count(path: Path) -> int:
+    try:
+        with Pillow.open(path) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # who reads it says what is wrong
+        return 1
+
+
+class PageFrames(ImageFrames):
+    """The pictures of one file: an animated WebP, or the pages of a TIFF."""
+
+    def __init__(self, path: Path, count: int, fps: Fraction, window: _Window, levels: Levels | None) -> None:
+        super().__init__([path] * count, str(path), fps, window, levels)
+        self.stems = ()
+        self._lock = threading.Lock()
+        self._opened = Pillow.open(path)
+        self._times = [Fraction(0)]
+        for page in range(count - 1):
+            self._opened.seek(page)
+            self._opened.load()  # then a WebP knows its duration
+            shown = self._opened.info.get("duration", 0)
+            self._times.append(self._times[-1] + (Fraction(shown) / 1000 if shown else 1 / fps))
+        if self._opened.info.get("duration", 0):
+            self.fps = (count - 1) / self._times[-1]
+
+    def _found_levels(self) -> Levels | None:
+        return levels_in(self._page(0))
+
+    def _page(self, index: int) -> npt.NDArray[Any]:
+        with self._lock:
+            try:
+                self._opened.seek(index)
+                deep = self._opened.mode[0] in "IF"
+                return np.asarray(self._opened if deep else self._opened.convert("RGB"))
+            except Exception as error:  # Pillow raises many kinds for damaged files
+                raise DataError(f"{self}: picture {index} is not readable; is the file complete?") from error
+
+    def image(self, index: int) -> Image:
+        """Return a frame (H, W, 3) uint8 RGB."""
+        page = self._page(index)
+        if page.ndim == 2:
+            page = np.repeat((stretched(page, self.levels) if self.levels else page >> 8)[..., None], 3, 2)
+        return np.asarray(page, dtype=np.uint8)
+
+    def _read(self, index: int, file: Path) -> Frame:
+        return Frame(self.image(index), index, self._times[index], f"{index:08d}")
 
 
 class VideoFrames(FrameSource):
@@ -279,7 +387,8 @@ class VideoFrames(FrameSource):
     def __init__(self, path: Path, window: _Window) -> None:
         self.path, self.files = path, [path]
         with self._open() as container:
-            stream = container.streams.video[0]
+            self.stream = main_stream(path, container)
+            stream = container.streams.video[self.stream]
             rate = stream.average_rate or stream.guessed_rate
             self.fps = Fraction(rate) if rate else IMAGE_RATE
             self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
@@ -314,10 +423,14 @@ class VideoFrames(FrameSource):
 
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = container.streams.video[self.stream]
             stream.thread_type = "AUTO"
             begin: Fraction | None = None
-            frames = container.decode(stream)
+            frames = whole_pictures(stream, container.decode(stream))
+            origin = stream.start_time * stream.time_base if stream.start_time and stream.time_base else None
+            late = Fraction(0)  # by which times are too large since they jumped
+            last = None
+            longest = max(Fraction(JUMP), 20 / self.fps)
             index = 0
             end = Fraction(0)
             damaged = False
@@ -336,13 +449,23 @@ class VideoFrames(FrameSource):
                 if picture.pts is None or picture.time_base is None:
                     seconds = index / self.fps
                 else:
-                    seconds = picture.pts * picture.time_base
+                    seconds = picture.pts * picture.time_base - late
+                if last is not None and not last < seconds < last + longest:
+                    self._length = None  # which counts the jump
+                    logger.warning(
+                        "%s: times jump from %.2f to %.2f s at frame %d; it follows the one before here",
+                        *(self.path, last, seconds + late, index),
+                    )
+                    late += seconds - last - 1 / self.fps
+                    seconds = last + 1 / self.fps
+                last = seconds
                 if picture.is_corrupt and not damaged:
                     damaged = True
                     logger.warning("%s: frame %d is damaged, and its picture may be wrong", self.path, index)
                 begin = seconds if begin is None else begin
                 length = picture.duration * picture.time_base if picture.duration and picture.time_base else 0
-                end = max(end, seconds - begin + (length or 1 / self.fps))
+                skipped = begin - origin if origin is not None and origin < begin else 0
+                end = max(end, seconds - begin + skipped + (length or 1 / self.fps))
                 yield partial(_frame_of_picture, picture, index, seconds - begin)
                 index += 1
 
@@ -383,15 +506,6 @@ def _length(container: av.container.InputContainer, stream: av.VideoStream) -> F
 
 def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
     return Frame(image_of_picture(picture), index, seconds, f"{index:08d}")
-
-
-def image_of_picture(picture: av.VideoFrame) -> Image:
-    """Return a decoded picture as (H, W, 3) uint8 RGB, upright."""
-    image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
-    turns = round(picture.rotation / 90) % 4
-    if turns:  # a telephone's video is stored lying and says how to turn it
-        image = np.ascontiguousarray(np.rot90(image, turns))
-    return image
 
 
 def _reason(error: Exception) -> str:

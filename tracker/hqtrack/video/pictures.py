@@ -1,0 +1,154 @@
+"""Pictures of a video as they are meant: the right stream, whole frames, upright, for a screen."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.images import Image
+
+logger = logging.getLogger(__name__)
+
+PACKETS = 400
+"""Packets by which streams are compared."""
+
+PQ, HLG = 16, 18
+"""FFmpeg's numbers of the transfer functions of HDR."""
+
+WHITE = 203.0
+"""Candelas per square metre of HDR's reference white, which a screen shows brightly."""
+
+PEAK = 1000.0
+"""Candelas per square metre that become a screen's white."""
+
+_TO_709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
+)
+"""From BT.2020's red, green and blue to those of BT.709, in linear light."""
+
+
+def main_stream(path: Path, container: av.container.InputContainer) -> int:
+    """Return which of a container's video streams is the video; it must be at its start.
+
+    Covers and previews hold one picture; of several videos the largest is taken, and a line says so.
+    """
+    streams = container.streams.video
+    if len(streams) == 1:
+        return 0
+    with av.open(str(path)) as probe:
+        counts = Counter(
+            packet.stream.index for packet in islice(probe.demux(video=[*range(len(streams))]), PACKETS)
+        )
+    moving = [k for k, stream in enumerate(streams) if counts[stream.index] > 2] or [0]
+    best = max(moving, key=lambda k: (streams[k].width * streams[k].height, -k))
+    if len(moving) > 1:
+        size = f"{streams[best].width} x {streams[best].height}"
+        logger.warning("%s: has %d video streams; the largest, %s pixels, is read", path, len(moving), size)
+    return best
+
+
+def whole_pictures(stream: av.VideoStream, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Yield pictures, those of an interlaced video deinterlaced, at the same times."""
+    first = next(pictures, None)
+    if first is None:
+        return
+    if not first.interlaced_frame:
+        yield first
+        yield from pictures
+        return
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(template=stream),
+        graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+        graph.add("buffersink"),
+    ).configure()
+    graph.push(first)
+    for picture in pictures:
+        graph.push(picture)
+        yield from _ready(graph)
+    graph.push(None)
+    yield from _ready(graph)
+
+
+def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            picture = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        assert isinstance(picture, av.VideoFrame)
+        yield picture
+
+
+def image_of_picture(picture: av.VideoFrame) -> Image:
+    """Return a decoded picture as (H, W, 3) uint8 RGB, upright, HDR tone-mapped to a screen's range."""
+    if picture.color_trc in (PQ, HLG):
+        image = _tone_mapped(np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16), picture.color_trc)
+    else:
+        image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(cast("bytes", matrix), np.int32)[:5].tolist()
+    return upright(image, a, b, c, d)
+
+
+def upright(image: Image, a: int, b: int, c: int, d: int) -> Image:
+    """Turn and mirror an image by a display matrix: x' = a x + c y, y' = b x + d y.
+
+    Example:
+        >>> upright(np.array([[[1] * 3, [2] * 3]], np.uint8), -1, 0, 0, 1)[0, :, 0].tolist()
+        [2, 1]
+    """
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image = image.swapaxes(0, 1)
+        a, d = c, b
+    if a < 0:
+        image = image[:, ::-1]
+    if d < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+@cache
+def _linear_light(transfer: int) -> npt.NDArray[np.float32]:
+    """Return the light of each of 65,536 values, relative to reference white."""
+    value = np.linspace(0, 1, 1 << 16)
+    if transfer == PQ:
+        power = value ** (1 / 78.84375)
+        light = 10000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (
+            1 / 0.1593017578125
+        )
+    else:
+        scene = np.where(
+            value <= 0.5, value**2 / 3, (np.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        )
+        light = PEAK * scene**1.2
+    return (light / WHITE).astype(np.float32)
+
+
+@cache
+def _screen_values() -> npt.NDArray[np.uint8]:
+    """Return the value that a screen needs for each of 4,096 parts of its white (sRGB)."""
+    light = np.linspace(0, 1, 1 << 12)
+    return np.round(
+        255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    ).astype(np.uint8)
+
+
+def _tone_mapped(values: npt.NDArray[np.uint16], transfer: int) -> Image:
+    """Map HDR values (H, W, 3) to a screen's, by Reinhard's curve on the brightest channel."""
+    light = np.maximum(_linear_light(transfer)[values] @ _TO_709.T, 0)
+    brightest = light.max(-1, keepdims=True)
+    gain = (1 + brightest / (PEAK / WHITE) ** 2) / (1 + brightest)
+    shown = np.clip(light * gain, 0, 1)
+    return np.asarray(_screen_values()[(shown * 4095).astype(np.uint16)])
