@@ -12,7 +12,6 @@ import typer
 
 from hqtrack.cli.tracker_options import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
-from hqtrack.files import whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -353,48 +352,13 @@ def export(
     The card's table of weights, or that of its refiner's, then says their SHA-256, data, command and
     commit; so does that of cards beside it that use the same file.
     """
-    from hqtrack import nets
-    from hqtrack.cards import card_naming, read_card
-    from hqtrack.nets.light_segmenter import LightSegmenter
-    from hqtrack.training.checkpoints import code_version, starts_of, with_entry
-    from hqtrack.training.checkpoints import export as write
-    from hqtrack.training.refiner import LIGHT_REFINER
-    from hqtrack.zoo import load_card, models_folder
+    from hqtrack.training.export import export_runs
 
-    settings = load_card(card)
-    path = Path(card) if card.endswith(".toml") else models_folder() / f"{card}.toml"
-    beside = models_folder() / "weights" if path.parent == models_folder() else path.parent
-    trainings = [starts_of(run) for run in runs]
-    starts = [start for one in trainings for start in one]
-    untold = [run for run, one in zip(runs, trainings, strict=True) if not one]
-    name, section, weights = settings.network, "weights", settings.weights
-    if starts and starts[-1].network == LIGHT_REFINER:
-        if settings.refiner is None:
-            raise InputError(
-                f"{runs[-1]} trained a refiner, but the card {card} has none; choose one that has"
-            )
-        name, section, weights = LIGHT_REFINER, "refiner.weights", settings.refiner.weights
-    holder = card_naming(path, section)
-    if holder.parent.resolve() != path.parent.resolve():
-        raise InputError(f"{path}: has no [{section}] of its own; add one that names the file to write")
-    file = out or beside / Path(weights.file).name
-    if untold and not (data and command):
-        raise InputError(f"{untold[0]} does not say how it was trained; give --data and --command")
-    provenance = {
-        "data": data or "; ".join(dict.fromkeys(text for start in starts for text in start.data)),
-        "command": command or "; ".join(dict.fromkeys(one[-1].command for one in trainings)),
-        "commit": starts[-1].commit if starts else code_version(),
-    }
-    network = LightSegmenter() if name == LIGHT_REFINER else nets.build(name)
-    digest = write(runs, name, network, file, provenance)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
-    others = (each for each in sorted(path.parent.glob("*.toml")) if out is None and each != holder)
-    for each in (holder, *(each for each in others if weights.file in _files_of(each, section))):
-        text = with_entry(each.read_text(encoding="utf-8"), digest, provenance, str(each), section)
-        with whole(each) as part:
-            part.write_text(text, encoding="utf-8")
-            read_card(part)
-        typer.echo(f"{each}: updated")
+    exported = export_runs(runs, card, out=out, data=data, command=command)
+    size = exported.file.stat().st_size / 1e6
+    typer.echo(f"{exported.file}: {size:.1f} MB, SHA-256 {exported.sha256}")
+    for path in exported.cards:
+        typer.echo(f"{path}: updated")
 
 
 @app.command()
@@ -407,18 +371,6 @@ def curve(
 
     plot_log(run / "log.jsonl", out)
     typer.echo(f"{out}: written")
-
-
-def _files_of(card: Path, section: str) -> set[str]:
-    """Return the weight files of a card that names some in this section; none if it is no valid card."""
-    from hqtrack.cards import card_naming, read_card
-    from hqtrack.errors import CardError
-
-    try:
-        named = card_naming(card, section) == card
-        return {weights.file for weights in read_card(card).all_weights} if named else set()
-    except CardError:
-        return set()
 
 
 def _network(card: str, start: Path | None, encoder: Path | None = None) -> tuple[PropagationNetwork, str]:
