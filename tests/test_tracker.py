@@ -416,3 +416,19 @@ def test_propagation_goes_on_from_refined_masks_where_the_card_says_so(network: 
         tracker.initialize(frame(0), FIRST)
     assert (remembering.track(frame(1)) == plain.track(frame(1))[:, ::-1]).all()
     assert any((remembering.track(frame(seed)) != plain.track(frame(seed))[:, ::-1]).any() for seed in (2, 3))
+
+
+def test_scores_are_one_for_given_masks_and_zero_for_what_is_not_seen() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 60, (64, 96, 3)).astype(np.uint8)
+    image[16:40, 10:34] = (40, 180, 230)
+    mask = np.zeros((1, 64, 96), bool)
+    mask[0, 16:40, 10:34] = True
+    tracker = HQTrack.from_card("vmos-light", device="cpu")
+    tracker.initialize(image, mask)
+    assert tracker.scores.tolist() == [1]
+    found = tracker.track(np.ascontiguousarray(np.roll(image, 1, axis=1)))
+    assert found.any()
+    assert 0.5 < tracker.scores[0] <= 1
+    tracker.add_reference(image, np.zeros_like(mask))
+    assert tracker.scores.tolist() == [0]

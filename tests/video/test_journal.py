@@ -72,3 +72,18 @@ def test_a_finished_video_leaves_no_record(folder: Path) -> None:
     Journal.resume(folder).remove()
     assert not has_unfinished(folder)
     assert not list(folder.iterdir())
+
+
+def test_other_pictures_of_the_same_names_and_size_are_refused(folder: Path) -> None:
+    frame = Frame(np.full((*SIZE, 3), 9, np.uint8), 0, Fraction(0), f"{0:08d}")
+    with pytest.raises(DataError, match="the source has changed"):
+        Journal.resume(folder).past(frame)
+
+
+def test_scores_are_recorded(tmp_path: Path) -> None:
+    journal = Journal.begin(tmp_path, JOB)
+    masks = np.ones((1, *SIZE), bool)
+    each = TrackedFrame(tracked(0).frame, masks, scores=[0.25])
+    journal.append(each)
+    journal.close()
+    assert Journal.resume(tmp_path).past(each.frame).scores == [0.25]

@@ -76,6 +76,7 @@ class HQTrack:
         self._ids: list[int] = []
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
         self._report: RefinementReport | None = None
+        self._scores: npt.NDArray[np.float32] = np.zeros(0, np.float32)
 
     @classmethod
     def from_card(
@@ -123,6 +124,11 @@ class HQTrack:
         return np.array(self._ids, np.int64)
 
     @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """(N,) how sure the tracker is of each mask of the last frame, 0 to 1: 0 not seen, 1 a given mask."""
+        return self._scores.copy()
+
+    @property
     def refiner(self) -> MaskRefiner | None:
         """The card's refiner, which also turns boxes and points into masks."""
         return self._refiner
@@ -160,6 +166,7 @@ class HQTrack:
         engine.add(image, labels, count)
         self._engine, self._size, self._shown = engine, image.shape[:2], labels
         self._ids = numbers
+        self._scores = np.ones(count, np.float32)
         return masks_of(labels, count)
 
     def track(self, image: Image) -> Masks:
@@ -182,7 +189,10 @@ class HQTrack:
         answer = self._refinement.answer(image, found.labels, found.outlined, engine.count)
         engine.remember(answer.remembered)
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
-        return masks_of(self._shown, engine.count)
+        masks = masks_of(self._shown, engine.count)
+        sure = np.ones(engine.count) if found.scores is None else found.scores.cpu().numpy()
+        self._scores = np.asarray(np.where(masks.any((1, 2)), sure, 0), np.float32)
+        return masks
 
     def add_objects(
         self,
@@ -219,6 +229,7 @@ class HQTrack:
         earlier = masks_of(self._shown, engine.count)
         engine.add(image, labels, count)
         self._ids = [*self._ids, *numbers]
+        self._scores = np.append(self._scores, np.ones(count, np.float32))
         self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
         return masks_of(self._shown, engine.count)
 
@@ -245,12 +256,14 @@ class HQTrack:
             )
         self._report = None
         self._shown = label_map(known)
+        self._scores = np.asarray(known.any((1, 2)), np.float32)
         engine.add_reference(image, self._shown)
 
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._engine = None
         self._ids = []
+        self._scores = np.zeros(0, np.float32)
         self._report = None
         self._shown = np.zeros((0, 0), np.uint8)
 

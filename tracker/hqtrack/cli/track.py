@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 OBJECTS, OUTPUTS, FRAMES, RUN = "Objects", "Outputs", "Frames", "Run"
 
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that complete the files with the frames so far: Ctrl+C, an end from outside, a lost connection."""
+
 ALWAYS = frozenset({"source", "out", "resume", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
 
@@ -379,6 +382,8 @@ def _track(run: VideoRun, again: str) -> None:
     )
     for path in outcome.paths:
         typer.echo(path)
+    for line in outcome.doubts:
+        typer.echo(line, err=True)
     if outcome.missing is not None:  # not known before where a source does not say how long it is
         raise DataError(
             f"the object that begins in frame {outcome.missing} is missing: the last frame is {outcome.last}"
@@ -391,7 +396,7 @@ def _counted(number: int, what: str) -> str:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM in a list, so that a frame is never left half done.
+    """Collect the first of `STOPPING` in a list, so that a frame is never left half done.
 
     A second one raises KeyboardInterrupt.
     """
@@ -405,7 +410,7 @@ def _stop_on_signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
         yield received
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield received
     finally:

@@ -219,7 +219,9 @@ class SAM2:
         logits = functional.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
         highest, index = logits[:, 0].max(dim=0)
         labels = torch.where(highest > 0, index + 1, 0).to(torch.uint8)
-        return Found(labels, labels)
+        seen = logits[:, 0] > 0
+        sure = (logits[:, 0].sigmoid() * seen).sum((1, 2)) / seen.sum((1, 2)).clamp(min=1)
+        return Found(labels, labels, sure)
 
     def remember(self, labels: Tensor) -> None:
         """Do nothing: `find` remembered the frame with SAM 2's own masks, as published."""

@@ -22,6 +22,7 @@ from hqtrack.propagation.frame import (
 )
 from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
+from hqtrack.propagation.labels import confidence
 from hqtrack.propagation.rules import Rules
 
 
@@ -32,6 +33,8 @@ class Found(NamedTuple):
     """As the network sees them: to be remembered."""
     outlined: Tensor | None
     """To be shown, with outlines that follow the frame's edges; None where outlines are not guided."""
+    scores: Tensor | None = None
+    """(N,) float32: how sure the network is of each object's mask, 0 to 1; None where it does not say."""
 
 
 class Propagator:
@@ -101,20 +104,22 @@ class Propagator:
         self._look_at(image)
         features = self._features
         self._propagations = [group.propagate(features) for group in self._groups]
+        scores: list[Tensor] = []
         group_logits = (
-            group.logits(features, propagation)
+            _scored(group.logits(features, propagation), scores)
             for group, propagation in zip(self._groups, self._propagations, strict=True)
         )
         size, aligned = (image.shape[0], image.shape[1]), self._network.align_corners
         if not self._guided_outlines:
-            return Found(merge(group_logits, size, align_corners=aligned), None)
+            labels = merge(group_logits, size, align_corners=aligned)
+            return Found(labels, None, torch.cat(scores))
         every = list(group_logits)
         guide = Guide(image, self._input_size, self._device)
         outlined = aggregate(
             guide.probabilities(logits, group.tiny, align_corners=aligned)
             for logits, group in zip(every, self._groups, strict=True)
         )
-        return Found(merge(every, size, align_corners=aligned), outlined)
+        return Found(merge(every, size, align_corners=aligned), outlined, torch.cat(scores))
 
     @torch.inference_mode()
     def remember(self, labels: Tensor) -> None:
@@ -195,3 +200,9 @@ class Propagator:
 
     def _new_group(self, offset: int) -> ObjectGroup:
         return ObjectGroup(self._network, offset=offset, memory=self._memory, rules=self._rules())
+
+
+def _scored(logits: Tensor, scores: list[Tensor]) -> Tensor:
+    """Note the scores of a group's objects, and return its logits as they are."""
+    scores.append(confidence(logits))
+    return logits

@@ -65,7 +65,8 @@ def track_frames(
                 steps.know(frame.index, frame.image, tracked.masks)
         else:
             masks = steps.step(frame.index, frame.image)
-            tracked = TrackedFrame(frame, masks, objects=steps.objects[: len(masks)])
+            objects = steps.objects[: len(masks)]
+            tracked = TrackedFrame(frame, masks, objects=objects, scores=tracker.scores.tolist())
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(

@@ -20,7 +20,7 @@ from hqtrack import files
 from hqtrack.errors import DataError, InputError, naming
 from hqtrack.video.job import Job
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.recorded_frame import RecordedFrame, line_of, parsed
+from hqtrack.video.recorded_frame import RecordedFrame, digest, line_of, parsed
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
 
@@ -89,19 +89,23 @@ class Journal:
         """
         self.left -= 1
         line = next(self._past)
-        if line.frame != frame.name or line.size != frame.image.shape[:2]:
+        same = line.pixels in (None, digest(frame.image))
+        if line.frame != frame.name or line.size != frame.image.shape[:2] or not same:
             raise ChangedSourceError(
                 f"frame {frame.name} is not the one that was tracked before: the source has changed; "
                 "start anew with --force"
             )
         known = None if objects is None else objects[: len(line.masks)]
-        return TrackedFrame(frame, line.decoded(), line.run_lengths, objects=known)
+        return TrackedFrame(frame, line.decoded(), line.run_lengths, objects=known, scores=line.scores)
 
     def append(self, tracked: TrackedFrame) -> None:
         """Record a frame."""
         assert self._file is not None
         with naming(self._path):
-            self._file.write(line_of(tracked.frame.name, tracked.masks.shape[1:], tracked.run_lengths))
+            frame, size = tracked.frame, tracked.masks.shape[1:]
+            pixels = digest(frame.image)
+            line = line_of(frame.name, size, tracked.run_lengths, scores=tracked.scores, pixels=pixels)
+            self._file.write(line)
             self._file.flush()
             self.frames += 1
             if time.monotonic() - self._kept > KEPT_EVERY:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from hqtrack.images import Image
 from hqtrack.masks import Masks, Rle, rle_decode, runs_of
 
 
@@ -22,6 +25,10 @@ class RecordedFrame:
     """Height, width."""
     masks: list[str]
     """Run lengths of each object's mask."""
+    scores: list[float] | None = None
+    """How sure the tracker was of each mask."""
+    pixels: str | None = None
+    """A digest of the frame's pixels."""
 
     @property
     def run_lengths(self) -> list[Rle]:
@@ -39,10 +46,25 @@ class RecordedFrame:
 _LINES = TypeAdapter(RecordedFrame)
 
 
-def line_of(frame: str, size: tuple[int, ...], run_lengths: Sequence[Rle]) -> bytes:
-    """Write the masks of a frame (height, width) as a line."""
+def line_of(
+    frame: str,
+    size: tuple[int, ...],
+    run_lengths: Sequence[Rle],
+    *,
+    scores: Sequence[float] | None = None,
+    pixels: str | None = None,
+) -> bytes:
+    """Write the masks of a frame (height, width) as a line; see `RecordedFrame`."""
     counts = [coded["counts"] for coded in run_lengths]
-    return json.dumps({"frame": frame, "size": size, "masks": counts}).encode("ascii") + b"\n"
+    entry: dict[str, Any] = {"frame": frame, "size": size, "masks": counts}
+    entry |= {} if scores is None else {"scores": [*scores]}
+    entry |= {} if pixels is None else {"pixels": pixels}
+    return json.dumps(entry).encode("ascii") + b"\n"
+
+
+def digest(image: Image) -> str:
+    """Return a digest of one pixel in eight in each direction, which costs next to nothing."""
+    return hashlib.blake2b(np.ascontiguousarray(image[::8, ::8]).data, digest_size=8).hexdigest()
 
 
 def parsed(line: bytes) -> RecordedFrame:

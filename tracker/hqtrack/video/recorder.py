@@ -6,6 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from hqtrack.errors import HQTrackError
+from hqtrack.video.doubts import Doubts
 from hqtrack.video.journal import Journal
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import Outputs
@@ -30,6 +31,8 @@ class Recorder:
         self.objects = 0
         self.last = 0
         """Index of the last frame."""
+        self.doubts = Doubts()
+        """Frames that a person should look at."""
         self._finished = False
 
     @property
@@ -42,6 +45,7 @@ class Recorder:
         if self._journal is not None and self.frames >= self.earlier:
             self._journal.append(tracked)
         self._outputs.write(tracked)
+        self.doubts.see(tracked)
         self.frames, self.objects, self.last = self.frames + 1, len(tracked.masks), tracked.frame.index
 
     def finish(self, stopped: bool) -> None:

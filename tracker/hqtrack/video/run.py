@@ -53,6 +53,8 @@ class RunResult:
     """File or folder of each output."""
     missing: int | None
     """Frame in which an object should have begun that never came; None if all did."""
+    doubts: tuple[str, ...] = ()
+    """A line for each object whose mask is doubtful in some frames."""
 
 
 class VideoRun:
@@ -204,6 +206,7 @@ class VideoRun:
             unfinished=unfinished,
             paths=outputs.paths,
             missing=min(missing, default=None),
+            doubts=tuple(recorder.doubts.lines()),
         )
 
     def _fill(

@@ -24,6 +24,7 @@ class TrackedFrame:
         masks: (N, H, W) bool, disjoint; that of an object that is not seen is empty.
         run_lengths: The masks in this form, where it is known already.
         objects: Id, name and colour of each mask's object; by default objects 1 to N.
+        scores: How sure the tracker is of each mask, 0 to 1; by default 1 for objects that are seen.
     """
 
     def __init__(
@@ -33,11 +34,20 @@ class TrackedFrame:
         run_lengths: Sequence[Rle] | None = None,
         *,
         objects: Sequence[TrackedObject] | None = None,
+        scores: Sequence[float] | None = None,
     ) -> None:
         self.frame = frame
         self.masks = masks
         self.objects = unnamed(len(masks)) if objects is None else objects
         self._known_run_lengths = run_lengths
+        self._known_scores = scores
+
+    @cached_property
+    def scores(self) -> Sequence[float]:
+        """How sure the tracker is of each mask, 0 (not seen) to 1, with four digits."""
+        if self._known_scores is not None:
+            return [round(float(score), 4) for score in self._known_scores]
+        return [float(mask.any()) for mask in self.masks]
 
     @cached_property
     def labels(self) -> npt.NDArray[np.integer[Any]]:

@@ -47,10 +47,13 @@ class CocoMasks(TextWriter):
             "height": height,
             "width": width,
             "time": round(float(frame.time), 6),
+            "video_id": 1,
+            "frame_index": frame.index,
         }
         self._images_written = _item(self._file, self._images_written, entry)
         self._objects = tracked.objects
-        for each, box, run_lengths in zip(tracked.objects, tracked.boxes, tracked.run_lengths, strict=True):
+        forms = zip(tracked.objects, tracked.boxes, tracked.run_lengths, tracked.scores, strict=True)
+        for each, box, run_lengths, score in forms:
             if box is None:
                 continue
             entry = {
@@ -61,6 +64,8 @@ class CocoMasks(TextWriter):
                 "bbox": box[:4],
                 "area": box[4],
                 "iscrowd": 0,
+                "track_id": each.id,
+                "score": score,
             }
             self._annotations_written = _item(self._second, self._annotations_written, entry)
 

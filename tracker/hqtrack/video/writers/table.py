@@ -10,18 +10,18 @@ from hqtrack.video.writers.writer import TextWriter, VideoFacts
 
 
 class BoxTable(TextWriter):
-    """A CSV table of boxes and areas in pixels: a row for each object in each frame since it began.
+    """A CSV table of boxes, areas in pixels and scores: a row for each object in each frame since it began.
 
-    The box of an object that is not seen is left blank, and its area is 0. Where a person named or coloured
-    objects, two further columns have it.
+    The box of an object that is not seen is left blank, and its area and score are 0. Where a person named or
+    coloured objects, two further columns have it.
     """
 
     option = "csv"
     title = "Table of boxes"
-    help = "boxes and areas."
+    help = "boxes, areas and scores."
     name = "boxes.csv"
     suffix = ".csv"
-    columns = ("frame", "time", "object", "x", "y", "width", "height", "area")
+    columns = ("frame", "time", "object", "x", "y", "width", "height", "area", "score")
 
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
         super().__init__(folder, facts)
@@ -31,8 +31,8 @@ class BoxTable(TextWriter):
     def write(self, tracked: TrackedFrame) -> None:
         """Write a row for each object."""
         frame = tracked.frame
-        for each, box in zip(tracked.objects, tracked.boxes, strict=True):
-            row = box or ("", "", "", "", 0)
+        for each, box, score in zip(tracked.objects, tracked.boxes, tracked.scores, strict=True):
+            row = (*(box or ("", "", "", "", 0)), f"{score:.4f}")
             colour = "#{:02x}{:02x}{:02x}".format(*each.colour) if each.colour else ""
             marks = (each.name, colour) if self._facts.marked else ()
             self._rows.writerow((frame.index, f"{float(frame.time):.6f}", each.id, *row, *marks))
