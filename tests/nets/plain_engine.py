@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hqtrack.nets.interface import Memory, MemoryEntry, PropagationNetwork
+from published_input import published_input
 
 
 def input_size(
@@ -28,10 +28,8 @@ def input_size(
 
 
 def network_input(frame: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """Resize and normalise an RGB frame (H, W, 3) uint8 to (1, 3, *size)."""
-    if frame.shape[:2] != size:
-        frame = cv2.resize(frame, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-    pixels = (frame / 255.0 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    """Resize and normalise a frame (H, W, 3) uint8 RGB of the reference clip to (1, 3, *size)."""
+    pixels = (published_input(frame, size) / 255.0 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
 
 
@@ -62,8 +60,12 @@ def track(
     short_term_distance: int,
     min_short_edge: int = 0,
     max_long_edge: int = 1040,
+    remembered: np.ndarray | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Track all objects of `first_mask` through frames (T, H, W, 3) uint8.
+
+    With `remembered`, (T - 1, H, W) uint8, these labels are remembered instead of those that are found: a
+    difference in one frame then does not reach the next.
 
     Yields:
         For every frame after the first, logits (objects + 1, H, W) and the label map (H, W), at frame size.
@@ -89,7 +91,8 @@ def track(
         labels = logits.argmax(0)
         yield logits, labels
 
-        memory = network.memorize(propagation, identity_of(labels))
+        known = labels if remembered is None else torch.from_numpy(remembered[index - 1])
+        memory = network.memorize(propagation, identity_of(known))
         recent = [*recent, memory][-short_term_distance:]
         if index - last_write >= long_term_gap:
             last_write = index
