@@ -21,6 +21,8 @@ from hqtrack.video.drawing import palette
 from hqtrack.video.prompts.prompt import Prompt
 from hqtrack.video.prompts.seams import areas_of, soft_edged
 
+READABLE = "masks can be read from PNG, TIFF, BMP, WebP and JPEG, with a palette, grey or in colours"
+
 WHITE = ([255], [65535])
 """The values of masks in black and white."""
 
@@ -157,7 +159,7 @@ def read_labels(path: Path, size: Size) -> _Labels:
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
-        reason = getattr(error, "strerror", None) or "not a readable image"
+        reason = getattr(error, "strerror", None) or f"not a readable image; {READABLE}"
         raise DataError(f"mask {path}: {reason}") from error
     if upright.size != size[::-1]:
         raise InputError(
