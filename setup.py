@@ -60,7 +60,7 @@ if __name__ == "__main__":
             "hqtrack.models.weights": "models/weights",
         },
         package_data={
-            "hqtrack": ["py.typed"],
+            "hqtrack": ["py.typed", "web/*.js"],
             "hqtrack.models": ["*.toml"],
             "hqtrack.models.weights": [
                 "hqtrack-*.safetensors",

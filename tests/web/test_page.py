@@ -1,6 +1,5 @@
 """A person's session with the page, in a real browser."""
 
-import json
 import os
 import re
 import shlex
@@ -17,7 +16,8 @@ from typer.testing import CliRunner
 
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of
-from web_server import COUNT, HEIGHT, WIDTH, Rectangle, Server, filled, green, orange, picture, write_video
+from web_hand import at, drag, drag_around, folder_of, open_video, press, things, wait_for
+from web_server import COUNT, Rectangle, Server, filled, green, orange, picture, write_video
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
 expect.set_options(timeout=120_000)  # a machine may be busy with other tests
@@ -30,26 +30,6 @@ pytestmark = pytest.mark.slow
 Start = Callable[..., Server]
 
 
-def at(tab: Any, x: float, y: float) -> tuple[float, float]:
-    """Return where a pixel of the frame is on the screen."""
-    place = tab.locator("img").first.bounding_box()
-    return place["x"] + x * place["width"] / WIDTH, place["y"] + y * place["height"] / HEIGHT
-
-
-def drag(tab: Any, *points: tuple[float, float]) -> None:
-    tab.wait_for_function("(() => { const it = document.querySelector('img'); return it.naturalWidth; })()")
-    tab.mouse.move(*at(tab, *points[0]))
-    tab.mouse.down()
-    for point in points[1:]:
-        tab.mouse.move(*at(tab, *point), steps=4)
-    tab.mouse.up()
-
-
-def drag_around(tab: Any, place: Rectangle) -> None:
-    x, y, width, height = place
-    drag(tab, (x - 4, y - 4), (x + width + 4, y + height + 4))
-
-
 def go_to(tab: Any, index: int) -> None:
     """Go to a frame by the keys."""
     tab.keyboard.press("Home")
@@ -60,30 +40,8 @@ def go_to(tab: Any, index: int) -> None:
     tab.wait_for_function(f"document.querySelector('img').src.includes('/{index}.jpg')")
 
 
-def press(tab: Any, name: str) -> None:
-    tab.get_by_role("button", name=name, exact=True).click()
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def wait_until_tracked(tab: Any) -> None:
     tab.get_by_text(f"{COUNT} of {COUNT} frames tracked", exact=True).wait_for()
-
-
-def open_video(tab: Any, server: Server, name: str) -> None:
-    tab.goto(f"{server.address}/videos")
-    press(tab, name)
-    tab.get_by_text("Drag a box around").wait_for()
-
-
-def folder_of(tab: Any, server: Server) -> Path:
-    """Return where the session that is shown is kept."""
-    return server.out / tab.url.rpartition("/")[2]
 
 
 def repeated(tab: Any, session: Path, again: Path) -> list[tuple[Path, Path]]:
@@ -113,15 +71,14 @@ def test_a_whole_session(tab: Any, server: Server, tmp_path: Path) -> None:
     tab.get_by_label("Choose object 1").wait_for()
     # The second is clicked on, twice, and beside; then painted, and what is too much of it erased again.
     x, y, width, height = green()
+    tab.keyboard.press("n")
     tab.keyboard.press("p")
+    tab.get_by_text("Click on a new object").wait_for()
     tab.mouse.click(*at(tab, x + width / 3, y + height / 2))
     tab.get_by_label("Choose object 2").wait_for()
-    for key, place in (("Shift", (x + width * 2 / 3, y + height / 2)), ("Alt", (x - 20, y))):
-        tab.get_by_text("Click on").wait_for()
-        tab.keyboard.down(key)
-        tab.mouse.click(*at(tab, *place))
-        tab.keyboard.up(key)
-    tab.get_by_text("Click on a new object.").wait_for()
+    tab.mouse.click(*at(tab, x + width * 2 / 3, y + height / 2))
+    tab.mouse.click(*at(tab, x - 20, y), button="right")
+    expect(tab.locator("svg circle[r]")).to_have_count(3)
     tab.keyboard.press("2")
     tab.keyboard.press("d")
     for row in range(y + 3, y + height, 4):
@@ -202,11 +159,6 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
         assert ours.read_bytes() == theirs.read_bytes(), ours.name
 
 
-def things(tab: Any, server: Server) -> list[dict[str, Any]]:
-    """Return the objects as the session's file has them."""
-    return list(json.loads((folder_of(tab, server) / "session.json").read_text())["things"])
-
-
 def paint(tab: Any, place: Rectangle) -> None:
     """Paint something into an object."""
     x, y, width, height = place
@@ -219,7 +171,7 @@ def paint(tab: Any, place: Rectangle) -> None:
 def test_objects_are_chosen_named_coloured_deleted_and_all_of_it_undone(tab: Any, server: Server) -> None:
     open_video(tab, server, "clip.mp4")
     for number, place in ((1, orange(0)), (2, green())):
-        tab.keyboard.press("0")
+        tab.keyboard.press("n")
         paint(tab, place)
         tab.get_by_label(f"Choose object {number}").wait_for()
     tab.keyboard.press("1")
@@ -297,7 +249,7 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
     press(tab, "Light or dark")
     expect(body).to_have_class(re.compile("body--dark"))
     press(tab, "Keys")
-    tab.get_by_text("choose an object, or a new one").wait_for()
+    tab.get_by_text("choose an object").wait_for()
     press(tab, "Close")
     unnamed = "button:not([aria-label])"
     assert all(text.strip() for text in tab.locator(unnamed).all_inner_texts()), "a button without a name"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hqtrack.masks import rle_decode, rle_encode
-from hqtrack.web.pointing import Drag, stroked, svg_of
+from hqtrack.web.pointing import Drag, stroked
 
 
 def test_a_stroke_is_painted_and_erased_in_its_width() -> None:
@@ -32,12 +32,3 @@ def test_a_click_with_the_brush_makes_a_dot(points: list[tuple[float, float]]) -
 def test_a_box_is_the_same_from_any_corner() -> None:
     corners = [(5.0, 30.0), (25.0, 10.0)]
     assert Drag(0, corners).box == Drag(0, corners[::-1]).box == (5, 10, 20, 20)
-
-
-def test_what_is_drawn_is_shown_in_pixels_of_the_image_that_is_shown() -> None:
-    drag = Drag(0, [(20.0, 40.0), (60.0, 80.0)])
-    assert 'x="10.0" y="20.0" width="20.0" height="20.0"' in svg_of(drag, "box", brush=8, scale=2)
-    stroke = svg_of(drag, "paint", brush=8, scale=2)
-    assert 'points="10.0,20.0 30.0,40.0"' in stroke
-    assert 'stroke-width="4.0"' in stroke
-    assert svg_of(drag, "point", brush=8, scale=2) == ""

@@ -99,7 +99,9 @@ class PromptedLight:
             box = prompts.boxes[index].tolist()
             mask = None if prompts.masks is None else prompts.masks[index].cpu().numpy()
             objects.append(_Object(window_around(box, size), box, mask, points, beside))
-        masks, quality = self._masks(image, objects, refining=prompts.masks is not None)
+        masks, quality = self._masks(
+            image, objects, refining=prompts.masks is not None and prompts.points is None
+        )
         return Prediction(torch.from_numpy(masks), torch.tensor(quality))
 
     def _found(self, image: Image, points: FramePoints, beside: FramePoints) -> _Object:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hqtrack.errors import InputError
 from hqtrack.images import Image
+from hqtrack.masks import Mask
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Clues(NamedTuple):
     """x, y each."""
     beside: Sequence[Sequence[float]] = ()
     """x, y each: not on the object."""
+    mask: Mask | None = None
+    """(H, W): what the object was taken for so far; with a box only, and not all networks look at it."""
 
 
 def check_image(image: Image) -> None:

@@ -130,15 +130,15 @@ class MaskRefiner:
         Raises:
             InputError: A box or point is not within the image, or an object has neither box nor point.
         """
-        alike: dict[tuple[bool, int], list[int]] = {}
+        alike: dict[tuple[bool, bool, int], list[int]] = {}
         for index, clue in enumerate(clues):
             if clue.box is None and not clue.points:
                 raise InputError("an object needs a box, or a point on it; points beside it are not enough")
-            kind = clue.box is not None, len(clue.points) + len(clue.beside)
+            kind = clue.box is not None, clue.mask is not None, len(clue.points) + len(clue.beside)
             alike.setdefault(kind, []).append(index)
         embedding = self._network.encode(image)
         masks = torch.zeros(len(clues), *image.shape[:2], dtype=torch.bool)
-        for (has_box, count), indices in alike.items():
+        for (has_box, has_mask, count), indices in alike.items():
             group = [clues[index] for index in indices]
             boxes = points = on_object = None
             if has_box:
@@ -150,7 +150,10 @@ class MaskRefiner:
                 flat = _coordinates([point for one in every for point in one], "points", "x, y", image)
                 points = flat.view(len(group), count, 2)
                 on_object = torch.tensor([[i < len(clue.points) for i in range(count)] for clue in group])
-            found = self._network.decode(embedding, Prompts(boxes, points, on_object)).masks
+            coarse = None
+            if has_mask:
+                coarse = torch.from_numpy(np.stack([clue.mask for clue in group if clue.mask is not None]))
+            found = self._network.decode(embedding, Prompts(boxes, points, on_object, coarse)).masks
             masks[indices] = found.to(masks.device)
         return masks
 

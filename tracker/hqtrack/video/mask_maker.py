@@ -67,12 +67,36 @@ class MaskMaker:
         made = iter(self._made(image, described) if described else ())
         return np.stack([next(made) if prompt.mask is None else prompt.mask for prompt in prompts])
 
+    def changed(self, image: Image, mask: Mask, prompt: Prompt) -> Mask:
+        """Return a mask (H, W) changed by points that are on the object, and others that are not.
+
+        Args:
+            image: The frame (H, W, 3).
+            mask: (H, W), with a pixel; what the object was taken for so far.
+            prompt: The points.
+
+        Raises:
+            InputError: A point is not within the frame.
+            WeightsError: The refiner's weights are missing or damaged.
+        """
+        from hqtrack.refinement import Clues
+
+        rows, columns = np.nonzero(mask)
+        xs, ys = [*columns, *(x for x, _ in prompt.points)], [*rows, *(y for _, y in prompt.points)]
+        box = (float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys)))
+        clues = Clues(box, prompt.points, prompt.beside, mask)
+        made: Mask = self._ready().masks_from_clues(image, [clues])[0].cpu().numpy()
+        return made
+
+    def _ready(self) -> MaskRefiner:
+        if self._refiner is None:
+            self._refiner = self._build()
+        return self._refiner
+
     def _made(self, image: Image, prompts: Sequence[Prompt]) -> list[Mask]:
         """Return the mask (H, W) of each prompt that is a box, points, or both."""
         from hqtrack.refinement import Clues
 
-        if self._refiner is None:
-            self._refiner = self._build()
         clues = []
         for prompt in prompts:
             corners = None
@@ -80,7 +104,7 @@ class MaskMaker:
                 x, y, width, height = prompt.box
                 corners = (x, y, x + width - 1, y + height - 1)
             clues.append(Clues(corners, prompt.points, prompt.beside))
-        found: list[Mask] = list(self._refiner.masks_from_clues(image, clues).cpu().numpy())
+        found: list[Mask] = list(self._ready().masks_from_clues(image, clues).cpu().numpy())
         for index, prompt in enumerate(prompts):
             if found[index].any():
                 continue

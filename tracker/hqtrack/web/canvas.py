@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from nicegui import events, run, ui
+from nicegui import run, ui
 
 from hqtrack.errors import InputError
 from hqtrack.masks import Mask
 from hqtrack.video.prompts import Prompt
+from hqtrack.web.clicking import Clicks
 from hqtrack.web.desk import Desk
+from hqtrack.web.frame_view import FrameView
 from hqtrack.web.look import keep_arrows, press, tell
-from hqtrack.web.pointing import Clicks, Drag, Points, Tool, stroked, svg_of
+from hqtrack.web.pointing import Drag, Point, Tool, stroked
 from hqtrack.web.store import Open
 
 TOOLS: dict[Tool, tuple[str, str, str]] = {
@@ -39,14 +43,13 @@ class Canvas:
         desk: What all pages share.
         opened: The session with its frames.
         say: See there.
-        on_press: Called when the mouse is pressed on the frame.
+        on_press: Called when something begins to be drawn.
     """
 
     def __init__(self, desk: Desk, opened: Open, *, say: Say, on_press: Callable[[], None]) -> None:
         self._desk, self._opened, self._session = desk, opened, opened.session
-        self._say, self._on_press = say, on_press
+        self._say = say
         height, width = self._session.size
-        self._scale = width / opened.frames.reduced_size[1]
         self._live = False
         """Whether the browser listens; before that, what the mouse does is lost."""
         self.frame = 0
@@ -54,15 +57,15 @@ class Canvas:
         self.key: int | None = None
         """The chosen object; None draws a new one."""
         self._brush = max(4, round(min(height, width) / 20))
-        self._drag: Drag | None = None
         self._clicks: Clicks | None = None
         self._busy = False
+        self._turn = asyncio.Lock()
+        """Held by what is being done of what was drawn."""
         self._build_tools()
-        self._image = ui.interactive_image(
-            on_mouse=self._on_mouse, events=["mousedown", "mousemove", "mouseup"], sanitize=False
+        self._view = FrameView(
+            self._session.size, on_press=on_press, on_drawn=self._drawn, on_point=self._pointed
         )
-        fit = f"width: min(100%, calc((100vh - 215px) * {width / height:.4f})); cursor: crosshair"
-        self._image.style(fit).classes("mx-auto").props('role="img"')
+        self._view.style(f"width: min(100%, calc((100vh - 215px) * {width / height:.4f}))").classes("mx-auto")
         self._hint = ui.label().classes("text-sm opacity-80").props("role=status aria-live=polite")
         self.choose_tool("box")
 
@@ -74,9 +77,9 @@ class Canvas:
                 button.props("dense no-caps padding='4px 10px'").tooltip(key.upper())
                 self._tool_buttons[tool] = button
             ui.label("Brush").classes("ml-3")
-            size = ui.slider(min=1, max=max(8, min(self._session.size) // 4), value=self._brush)
+            self._size = size = ui.slider(min=1, max=max(8, min(self._session.size) // 4), value=self._brush)
             size.classes("w-32").props('aria-label="Size of the brush in pixels"')
-            size.on_value_change(lambda event: setattr(self, "_brush", int(event.value)))
+            size.on_value_change(lambda event: self.resize_brush(int(event.value)))
             keep_arrows(size)
             ui.space()
             self._masks = ui.switch("Masks", value=True, on_change=self.show)
@@ -86,11 +89,6 @@ class Canvas:
         if not self._live:
             self._live = True
             self.tell_what_to_do()
-
-    @property
-    def drawing(self) -> bool:
-        """Whether a box or stroke is being drawn."""
-        return self._drag is not None
 
     def look_at(self, frame: int) -> None:
         """Show another frame."""
@@ -102,9 +100,15 @@ class Canvas:
         session, frame = self._session, self.frame
         recorded = int(frame < len(session.record))
         query = f"m={int(self._masks.value)}&v={session.version}.{recorded}"
-        self._image.set_source(f"/frames/{session.folder.name}/{frame}.jpg?{query}")
-        self._image.props(f'aria-label="Frame {frame} of {session.title}"')
+        query += f"&c={self.key}" if self.key is not None else ""
+        address = f"/frames/{session.folder.name}/{frame}.jpg?{query}"
+        self._view.show(frame, address, f"Frame {frame} of {session.title}")
+        self._mark()
         self.tell_what_to_do()
+
+    def show_masks(self, shown: bool) -> None:
+        """Show the masks, or hide them."""
+        self._masks.value = shown
 
     def toggle_masks(self) -> None:
         """Show or hide the masks."""
@@ -119,12 +123,15 @@ class Canvas:
         what = "a new object" if self.key is None else session.name_of(self.key)
         does = {
             "box": f"Drag a box around {what}.",
-            "point": f"Click on {what}. With Shift: one more point on it; with Alt: one beside it.",
+            "point": f"Click on {what}"
+            + (". Right button: on what is not of it. A click on a point removes it." if self.key else "."),
             "paint": f"Paint {what}.",
             "erase": f"Erase what is not {what}." if self.key else "Choose the object from which to erase.",
         }[self.tool]
         if not session.things:
             does += " Or choose another tool. When all objects have masks, press “Track”."
+        elif self.key is not None:
+            does += " N: a new object."
         self._hint.text = does
 
     def choose_tool(self, tool: Tool) -> None:
@@ -132,36 +139,41 @@ class Canvas:
         self.tool = tool
         for name, button in self._tool_buttons.items():
             press(button, name == tool)
+        self._view.use(tool, self._brush)
+        self._mark()
         self.tell_what_to_do()
+
+    def resize_brush(self, pixels: int) -> None:
+        """Take a brush of another width."""
+        self._brush = min(max(1, pixels), max(8, min(self._session.size) // 4))
+        self._size.value = self._brush
+        self._view.use(self.tool, self._brush)
+
+    def widen_brush(self, factor: float) -> None:
+        """Take a brush that is wider, or narrower, by at least a pixel."""
+        changed = round(self._brush * factor)
+        self.resize_brush(changed if changed != self._brush else self._brush + (1 if factor > 1 else -1))
+
+    def fit(self) -> None:
+        """Show the whole frame."""
+        self._view.fit()
 
     def choose(self, key: int | None) -> None:
         """Choose an object, or None for a new one."""
-        self.key, self._clicks = key, None
+        if self.key != key:
+            self.key = key
+            self.show()
         self.tell_what_to_do()
 
-    def _on_mouse(self, event: events.MouseEventArguments) -> Any:
-        height, width = self._session.size
-        x = min(max(0.0, event.image_x * self._scale), width - 1.0)
-        y = min(max(0.0, event.image_y * self._scale), height - 1.0)
-        if event.type == "mousedown" and event.button == 0 and not self._busy:
-            self._on_press()
-            self._drag = Drag(self.frame, [(x, y)])
-        elif self._drag is not None and event.type == "mousemove" and event.buttons & 1:
-            self._drag.points.append((x, y))
-        elif self._drag is not None:  # released, here or outside
-            drag, self._drag = self._drag, None
-            self._image.content = ""
-            if event.type == "mouseup":
-                drag.points.append((x, y))
+    async def _drawn(self, drag: Drag) -> None:
+        """Take what was drawn; what comes meanwhile waits for its turn."""
+        async with self._turn:
             if self.tool in ("paint", "erase"):
-                self._say(partial(self._stroke, drag, self.tool == "paint"))
-                return None
-            return self._show_to_refiner(drag, add=event.shift, exclude=event.alt)
-        drag_now = self._drag
-        self._image.content = (
-            "" if drag_now is None else svg_of(drag_now, self.tool, brush=self._brush, scale=self._scale)
-        )
-        return None
+                self._say(partial(self._stroke, drag, self.tool == "paint" and not drag.exclude))
+            elif self.tool == "box":
+                await self._box(drag)
+            else:
+                await self._click(drag)
 
     def _stroke(self, drag: Drag, paint: bool) -> None:
         """Paint or erase along points; a new object is chosen then, for the strokes that follow."""
@@ -171,59 +183,95 @@ class Canvas:
             if not paint:
                 raise InputError("choose the object from which to erase")
             known = np.zeros(session.size, bool)
-        mask = stroked(known, drag.points, self._brush, paint=paint)
-        if key is None:
-            self.key = session.add(drag.frame, mask).key
-        else:
-            session.say(key, drag.frame, mask)
+        self._give(drag.frame, key, stroked(known, drag.points, self._brush, paint=paint))
 
-    async def _show_to_refiner(self, drag: Drag, *, add: bool, exclude: bool) -> None:
-        """Let a box or points become a mask, and say it.
+    async def _box(self, drag: Drag) -> None:
+        if min(drag.box[2:]) < SMALLEST_BOX:
+            ui.notify("Drag a box: press at one corner, and release at the opposite one.")
+            return
+        key, prompt = self.key, Prompt(drag.frame, box=drag.box)
+        mask = await self._made(partial(self._found, prompt, None))
+        if mask is not None:
+            self._say(partial(self._give, drag.frame, key, mask))
 
-        Args:
-            drag: From the first corner to the last, or to the point.
-            add: The point is one more on the object that was clicked on before.
-            exclude: It is one beside that object.
-        """
-        key = self.key
-        if self.tool == "box":
-            if min(drag.box[2:]) < SMALLEST_BOX:
-                ui.notify("Drag a box: press at one corner, and release at the opposite one.")
+    async def _click(self, drag: Drag) -> None:
+        """Choose the object that is clicked on, or let the click change the chosen one."""
+        session, place = self._session, drag.points[-1]
+        if not drag.add and not drag.exclude:
+            column, row = int(place[0]), int(place[1])
+            under = [shown.thing.key for shown in session.shown(drag.frame) if shown.mask[row, column]]
+            if under and self.key not in under:
+                self.choose(under[-1])
                 return
-            prompt = Prompt(drag.frame, box=drag.box)
-        else:
-            earlier = self._clicks if self._clicks and self._clicks.frame == drag.frame else None
-            if exclude and earlier is None:
-                ui.notify("Click on the object first; then, with Alt, on what does not belong to it.")
-                return
-            points: Points = ()
-            beside: Points = ()
-            if earlier is not None and (add or exclude):
-                key, points, beside = earlier.key, earlier.points, earlier.beside
-            place = drag.points[-1]
-            points, beside = (points, (*beside, place)) if exclude else ((*points, place), beside)
-            prompt = Prompt(drag.frame, points=points, beside=beside)
+        clicks = self._clicks_in(drag.frame)
+        if clicks is None:
+            base = None if self.key is None else session.mask(self.key, drag.frame)
+            clicks = Clicks(drag.frame, self.key, base)
+        if drag.exclude and clicks.base is None and not clicks.points:
+            ui.notify(
+                "Click on the object first; then, with the right button, on what does not belong to it."
+            )
+            return
+        await self._refine(clicks.with_point(place, not drag.exclude))
+
+    async def _pointed(self, index: int, place: Point | None) -> None:
+        """Move a point, or remove it."""
+        async with self._turn:
+            clicks = self._clicks_in(self.frame)
+            if clicks is not None and index < len(clicks.points):
+                await self._refine(clicks.changed(index, place))
+
+    async def _refine(self, clicks: Clicks) -> None:
+        if not clicks.signed(True) and clicks.base is None:
+            self._say(self._session.undo)  # the object had been made of the point that is removed
+            return
+        mask = await self._made(partial(clicks.mask, self._found))
+        if mask is None:
+            return
+
+        def give() -> None:
+            key = self._give(clicks.frame, clicks.key, mask)
+            self._clicks = replace(clicks, key=key, made=mask)
+
+        self._say(give)
+        self._mark()
+
+    def _clicks_in(self, frame: int) -> Clicks | None:
+        """Return the points of the chosen object in a frame, unless it was changed otherwise since."""
+        clicks = self._clicks
+        if clicks is None or clicks.frame != frame or clicks.key is None or clicks.key != self.key:
+            return None
+        if clicks.key not in {thing.key for thing in self._session.things}:
+            return None
+        now = self._session.mask(clicks.key, frame)
+        same = now is not None and clicks.made is not None and np.array_equal(now, clicks.made)
+        return clicks if same else None
+
+    def _mark(self) -> None:
+        clicks = self._clicks_in(self.frame)
+        self._view.show_points(clicks.points if clicks and self.tool == "point" else ())
+
+    async def _made(self, make: Callable[[], Mask | None]) -> Mask | None:
+        """Return what the refiner makes, away from the page's own thread; None where it cannot."""
         self._busy = True
         self.tell_what_to_do()
         try:
-            mask = await run.io_bound(self._found, prompt)
+            return await run.io_bound(make)
         except Exception as error:
             tell(error)
-            return
+            return None
         finally:
             self._busy = False
             self.tell_what_to_do()
-        if mask is not None:  # else the server is being ended
-            self._say(partial(self._give, prompt, key, mask))
 
-    def _found(self, prompt: Prompt) -> Mask:
-        return self._desk.engine.mask(self._opened.frames.image(prompt.frame), prompt)
+    def _found(self, prompt: Prompt, base: Mask | None) -> Mask:
+        return self._desk.engine.mask(self._opened.frames.image(prompt.frame), prompt, base)
 
-    def _give(self, prompt: Prompt, key: int | None, mask: Mask) -> None:
-        """Say the mask that was made of a prompt; a new object's where there is no key."""
+    def _give(self, frame: int, key: int | None, mask: Mask) -> int:
+        """Say a mask, a new object's where there is no key; returns the object, which is chosen then."""
         if key is None:
-            key = self._session.add(prompt.frame, mask).key
+            key = self._session.add(frame, mask).key
         else:
-            self._session.say(key, prompt.frame, mask)
-        if prompt.box is None:
-            self._clicks = Clicks(prompt.frame, key, prompt.points, prompt.beside)
+            self._session.say(key, frame, mask)
+        self.choose(key)
+        return key

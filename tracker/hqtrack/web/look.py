@@ -17,10 +17,40 @@ DARK_STYLE = """@layer quasar_importants {
 """On black the first colour is too dark to be read."""
 
 
+COLUMNS = """
+.hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
+.hq-work { flex: 1 1 0; min-width: 0 }
+.hq-side { flex: 0 0 20rem; min-width: 0 }
+@media (min-width: 2200px) { .hq-side { flex-basis: 28rem } }
+@media (max-width: 900px) {
+  .hq-columns { flex-direction: column; align-items: stretch }
+  .hq-work, .hq-side { flex: none; width: 100% }
+}
+"""
+"""Where there is little width, what stands beside the frame comes below it."""
+
+HEAD = """<script>
+document.documentElement.lang = 'en';
+const isTyped = (it) => it && it.closest && it.closest('input, textarea, [contenteditable=true]');
+document.addEventListener('pointerup', () => {
+  const it = document.activeElement;
+  if (it && it.closest('button, .q-slider')) it.blur();
+}, true);
+document.addEventListener('keydown', (event) => {
+  const undoes = (event.ctrlKey || event.metaKey) && ['z', 'y'].includes(event.key.toLowerCase());
+  if (undoes && !isTyped(event.target)) event.preventDefault();
+}, true);
+</script>"""
+"""After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab
+keeps the focus. The browser's own undo would change the text field in which something was typed last, even
+without focus."""
+
+
 def paint_page() -> ui.dark_mode:
     """Return a page its colours; gives what makes it light or dark, which is as the system has it."""
     ui.colors(primary=PRIMARY)
-    ui.add_css(DARK_STYLE)
+    ui.add_css(DARK_STYLE + COLUMNS)
+    ui.add_head_html(HEAD)
     return ui.dark_mode(None)
 
 

@@ -21,19 +21,19 @@ KEYS = (
     ("← →", "a frame back or on; with Shift ten"),
     ("Home End", "the first or last frame"),
     ("B P D E", "box, point, draw, erase"),
-    ("1 … 9, 0", "choose an object, or a new one"),
+    ("N", "a new object"),
+    ("1 … 9", "choose an object"),
+    ("[ ]", "a narrower or wider brush"),
+    ("0", "show the whole frame"),
+    ("Enter", "on the frame: begin and end with arrow keys"),
+    ("Escape", "cancel what is being drawn"),
     ("Ctrl+Z, Ctrl+Y", "undo, redo"),
     ("Delete", "delete the chosen object"),
     ("T", "track, go on, or stop"),
+    ("H", "hide the masks while it is held"),
     ("M", "show or hide the masks"),
+    ("?", "these keys"),
 )
-
-RELEASE_FOCUS = """<script>document.addEventListener('pointerup', () => {
-  const it = document.activeElement;
-  if (it && it.closest('button, .q-slider')) it.blur();
-}, true);</script>"""
-"""After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab
-keeps the focus."""
 
 TICK = 0.08
 """Seconds between two looks at what happens."""
@@ -55,10 +55,10 @@ class SessionPage:
         ui.timer(TICK, self._tick)  # which begins when the browser listens
 
     def _build(self) -> None:
-        ui.add_head_html(RELEASE_FOCUS)
         self._dark = paint_page()
         ui.keyboard(on_key=self._on_key)
         session, say = self._session, self._say
+        self._keys = _dialog_of_keys()
         with ui.header().classes("items-center gap-3 py-2 bg-primary"):
             ui.link("HQTrack", "/").classes("text-white text-lg font-bold no-underline")
             heading(session.title, 1).classes("text-white ellipsis")
@@ -67,14 +67,14 @@ class SessionPage:
                 ("undo", "Undo (Ctrl+Z)", partial(say, session.undo)),
                 ("redo", "Redo (Ctrl+Y)", partial(say, session.redo)),
                 ("dark_mode", "Light or dark", self._toggle_dark),
-                ("keyboard", "Keys", _dialog_of_keys().open),
+                ("keyboard", "Keys", self._keys.open),
             ):
                 icon_button(icon, label, action).props("color=white")
-        with ui.row(wrap=False).classes("w-full gap-4 items-start"):
-            with ui.column().classes("grow gap-2 min-w-0"):
+        with ui.element().classes("hq-columns"):
+            with ui.column().classes("hq-work gap-2"):
                 self._canvas = Canvas(self._desk, self._opened, say=say, on_press=self._stay)
                 self._time_line = TimeLine(self._opened, self._canvas.look_at)
-            with ui.column().classes("w-80 shrink-0 gap-3"):
+            with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
                 self._objects = ObjectList(session, self._canvas, say, self._time_line.go_to)
                 self._corrections = CorrectionList(session, say, self._go_to)
@@ -114,8 +114,7 @@ class SessionPage:
         canvas.wake()
         if canvas.key not in (None, *(thing.key for thing in session.things)):
             canvas.choose(None)
-        if not canvas.drawing:
-            self._time_line.tick(len(session.record))
+        self._time_line.tick(len(session.record))
         if self._version != session.version:
             self._version = session.version
             canvas.show()
@@ -148,6 +147,8 @@ class SessionPage:
             self._say(partial(self._desk.track, self._opened))
 
     def _on_key(self, event: events.KeyEventArguments) -> None:
+        if str(event.key).lower() == "h" and not event.action.repeat:
+            self._canvas.show_masks(not event.action.keydown)
         if not event.action.keydown:
             return
         session, canvas, time_line = self._session, self._canvas, self._time_line
@@ -164,10 +165,13 @@ class SessionPage:
             time_line.step(step if key.arrow_right else -step)
         elif name in ("home", "end"):
             time_line.go_to(0 if name == "home" else session.count - 1)
+        elif key.number == 0:
+            canvas.fit()
         elif key.number is not None:
-            keys = [None, *(thing.key for thing in session.things)]
-            if key.number < len(keys):
-                canvas.choose(keys[key.number])
+            if key.number <= len(session.things):
+                canvas.choose(session.things[key.number - 1].key)
+        elif name in ("[", "]"):
+            canvas.widen_brush(1.25 if name == "]" else 0.8)
         elif event.action.repeat:
             return
         elif key.space:
@@ -176,6 +180,10 @@ class SessionPage:
             canvas.choose_tool(tools[name])
         elif name == "delete" and canvas.key is not None:
             self._say(partial(session.delete, canvas.key))
+        elif name == "n":
+            canvas.choose(None)
+        elif name == "?":
+            self._keys.open()
         elif name == "t":
             self.toggle_track()
         elif name == "m":
@@ -183,7 +191,7 @@ class SessionPage:
 
 
 def _dialog_of_keys() -> ui.dialog:
-    with ui.dialog() as dialog, ui.card():
+    with ui.dialog().props('aria-label="Keys"') as dialog, ui.card():
         heading("Keys", 2).classes("text-lg")
         with ui.grid(columns=2).classes("gap-x-6 gap-y-1"):
             for key, meaning in KEYS:

@@ -34,7 +34,7 @@ class ObjectList:
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Objects", 2).classes("font-bold")
             self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
-            self._fresh.props("no-caps dense").classes("w-full").tooltip("0")
+            self._fresh.props("no-caps dense").classes("w-full").tooltip("N")
             self._list = ui.column().classes("w-full gap-1")
 
     def tick(self) -> None:
@@ -61,7 +61,7 @@ class ObjectList:
             row.name.on(
                 kind,
                 lambda event: say(partial(session.rename, key, str(event.args))),
-                js_handler="(event) => emit(event.target.value)",
+                js_handler="({key, target}) => { emit(target.value); if (key === 'Enter') target.blur(); }",
             )
         row.begin.on_click(lambda: self._go_to(session.thing(key).first.frame))
         row.delete.on_click(partial(say, partial(session.delete, key)))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from hqtrack.images import Image
 from hqtrack.video.drawing import draw_masks
 from hqtrack.web.store import Open
 
 QUALITY = 88
 
 
-def jpeg(opened: Open, index: int, *, masks: bool) -> bytes:
+def jpeg(opened: Open, index: int, *, masks: bool, chosen: int | None = None) -> bytes:
     """Return a frame as JPEG, reduced for the page.
 
     Args:
         opened: The session with its frames.
         index: The frame's.
         masks: Whether all masks that are known are drawn.
+        chosen: Key of the object whose outline stands out.
 
     Raises:
         DataError: The frame cannot be read.
@@ -31,5 +36,18 @@ def jpeg(opened: Open, index: int, *, masks: bool) -> bytes:
         ]
         numbers, colours = [each.number for each in shown], [each.colour for each in shown]
         image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours)
+        for each, mask in zip(shown, reduced, strict=True):
+            if each.thing.key == chosen:
+                image = _outlined(image, mask)
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return encoded.tobytes()
+
+
+def _outlined(image: Image, mask: npt.NDArray[Any]) -> Image:
+    """Return a frame (H, W, 3) with the outline of a mask (H, W) in white between black."""
+    image = np.ascontiguousarray(image).copy()
+    lines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    width = 1 + round(min(mask.shape) / 360)
+    for colour, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
+        cv2.drawContours(image, lines, -1, colour, width + extra)
+    return image

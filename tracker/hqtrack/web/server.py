@@ -126,8 +126,8 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
         return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
 
     @app.get("/frames/{name}/{index}.jpg")
-    def frame(request: Request, name: str, index: int, m: int = 1) -> Response:
-        content = jpeg(opened(request, name), index, masks=bool(m))
+    def frame(request: Request, name: str, index: int, m: int = 1, c: int | None = None) -> Response:
+        content = jpeg(opened(request, name), index, masks=bool(m), chosen=c)
         caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
         return Response(content, media_type="image/jpeg", headers=caching)
 
@@ -165,6 +165,7 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
             ui.label(told(error))
             ui.link("Choose a video", "/videos")
             return
+        ui.page_title(f"{found.session.title} - HQTrack")
         SessionPage(desk, found)
 
     ui.run_with(

@@ -49,10 +49,12 @@ class Engine:
                 self._built = self._build()
             return self._built
 
-    def mask(self, image: Image, prompt: Prompt) -> Mask:
-        """Turn a box or point into a mask (H, W), also while a video is tracked."""
+    def mask(self, image: Image, prompt: Prompt, base: Mask | None = None) -> Mask:
+        """Turn a box or points into a mask (H, W), or change one by points, also while a video is tracked."""
         _, maker = self.load()
         with self._making:
+            if base is not None:
+                return maker.changed(image, base, prompt)
             return maker.masks(image, [prompt])[0]
 
 

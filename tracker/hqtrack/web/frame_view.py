@@ -1,0 +1,71 @@
+"""The element that shows a frame in the browser, and reports what is drawn on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nicegui import events, ui
+
+from hqtrack.web.pointing import Drag, Point, Tool
+
+SignedPoint = tuple[float, float, bool]
+"""x, y, and whether it is on the object."""
+
+
+class FrameView(ui.element, component="frame_view.js"):
+    """A frame to point at, by mouse, pen, finger or keyboard; zooming and panning stay in the browser.
+
+    Args:
+        size: Height and width of the frames.
+        on_press: Called when something begins to be drawn.
+        on_drawn: Called with a box, stroke or point that was finished.
+        on_point: Called with a point's index and new place, or None where it is removed.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        on_press: Callable[[], Any],
+        on_drawn: Callable[[Drag], Any],
+        on_point: Callable[[int, Point | None], Any],
+    ) -> None:
+        super().__init__()
+        height, width = size
+        self.props.update(
+            {"width": width, "height": height, "points": [], "src": "", "label": "", "frame": 0}
+        )
+        self.on("press", lambda: on_press())
+
+        def drawn(event: events.GenericEventArguments) -> Any:
+            said = event.args
+            path = [(float(x), float(y)) for x, y in said["path"]]
+            return on_drawn(
+                Drag(int(said["frame"]), path, add=bool(said["add"]), exclude=bool(said["exclude"]))
+            )
+
+        def pointed(event: events.GenericEventArguments) -> Any:
+            place = event.args["place"]
+            return on_point(int(event.args["index"]), place and (float(place[0]), float(place[1])))
+
+        self.on("drawn", drawn)
+        self.on("point", pointed)
+
+    def show(self, frame: int, source: str, label: str) -> None:
+        """Show a frame from an address."""
+        self.props.update({"frame": frame, "src": source, "label": label})
+
+    def use(self, tool: Tool, brush: int) -> None:
+        """Draw with a tool; strokes have the brush's width in pixels of the frame."""
+        self.props.update({"tool": tool, "brush": brush})
+
+    def show_points(self, points: Sequence[SignedPoint]) -> None:
+        """Show the points of which a mask was made."""
+        shown = [list(point) for point in points]
+        if self.props["points"] != shown:
+            self.props["points"] = shown
+
+    def fit(self) -> None:
+        """Show the whole frame."""
+        self.run_method("fit")
