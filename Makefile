@@ -1,6 +1,6 @@
 # make demo    environment, sample dataset, evaluation, report: `make -C path/to/checkout demo` works too
 # make setup   only the environment: .venv in the checkout, with uv where it is installed, else venv and pip
-# make quick    tests without the slow ones, under a minute; make test: all of them; make lint; make docs
+# make quick    tests without the slow ones, under a minute; make test: all of them; make lint; make docs; make package
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 EXTRAS := .[dev,docs,all]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test lint docs
+.PHONY: help setup demo quick test lint docs package
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
@@ -51,6 +51,12 @@ test: setup
 
 quick: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m 'not slow'
+
+# The package as it is published; a warning of its description is an error.
+package: setup
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 lint: setup
 	$(BIN)/ruff check .
