@@ -123,5 +123,5 @@ def test_all_outputs_of_the_command_are_exported(desk: Desk, opened: Open, track
         "export.zip",
     }
     words = (folder / COMMAND).read_text()
-    assert "--card vmos-light" in words
+    assert "--card" not in words  # it is the default
     assert "--object frame=2,mask=" in words
