@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 
@@ -27,7 +28,14 @@ def workspace(tmp_path: Path, dataset: Path) -> Path:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Client]:
     with local_cluster(Workers(2, 1, 0)) as client:
-        yield client
+        tls = client.security.get_tls_config_for_role("client")
+        settings = {
+            "distributed.comm.tls.ca-file": tls["ca_file"],
+            "distributed.comm.tls.client.cert": tls["cert"],
+            "distributed.comm.tls.client.key": tls["key"],
+        }
+        with dask.config.set(settings):  # as somebody sets them who uses `--scheduler`
+            yield client
 
 
 @pytest.fixture

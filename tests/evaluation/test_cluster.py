@@ -1,5 +1,6 @@
 """Dividing a machine, and workers that are not what they should be."""
 
+import asyncio
 import errno
 import importlib.metadata
 import os
@@ -7,8 +8,11 @@ import shutil
 import time
 from pathlib import Path
 
+import dask
+import psutil
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, rpc
+from distributed.security import Security
 from vot.experiment import UnsupervisedExperiment
 
 from hqtrack.errors import DataError
@@ -29,6 +33,7 @@ from small_workspace import Recorder
 pytestmark = pytest.mark.slow
 
 GB = 1_000_000_000
+CONNECT = "distributed.comm.timeouts.connect"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,51 @@ def test_memory_grows_with_the_longest_sequence_and_the_largest_weights() -> Non
     assert memory_need(100, 1280 * 720, 5, 2 * GB) - short == 6 * GB
 
 
+def test_scheduler_nannies_and_workers_listen_on_the_loopback_interface_alone(cluster: Client) -> None:
+    me = psutil.Process()
+    listening = [
+        connection.laddr
+        for process in [me, *me.children(recursive=True)]
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 5  # a scheduler, and two nannies with a worker each
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    parts = cluster.scheduler_info(n_workers=-1)
+    assert parts["services"] == {}  # no HTTP server
+    assert all(worker["services"] == {} for worker in parts["workers"].values())
+
+
+def test_whoever_lacks_the_certificate_is_refused_by_every_part(cluster: Client) -> None:
+    parts = cluster.scheduler_info(n_workers=-1)
+    addresses = [parts["address"]]
+    for address, worker in parts["workers"].items():
+        addresses += [address, worker["nanny"]]
+    stranger = Security.temporary()  # a certificate of one's own is none
+    for address in addresses:
+        for security, other in ((stranger, address), (Security(), address.replace("tls://", "tcp://"))):
+
+            async def ask(security: Security = security, other: str = other) -> None:
+                async with rpc(other, connection_args=security.get_connection_args("client")) as part:
+                    await part.identity()
+
+            with pytest.raises(OSError, match=r".*"), dask.config.set({CONNECT: 2}):
+                asyncio.run(asyncio.wait_for(ask(), 10))
+
+
+def test_a_scheduler_whose_certificate_is_missing_is_told(
+    cluster: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "SECONDS_TO_ANSWER", 2)
+    nothing = {f"distributed.comm.tls.{key}": None for key in ("ca-file", "client.cert", "client.key")}
+    with (
+        dask.config.set(nothing),
+        pytest.raises(DataError, match=r"speaks TLS.*no certificate.*distributed\.comm\.tls"),
+        existing_cluster(cluster.scheduler_info()["address"]),
+    ):
+        pass
+
+
 def test_a_scheduler_that_does_not_answer_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "SECONDS_TO_ANSWER", 1)
     started = time.monotonic()
@@ -71,9 +121,9 @@ def test_workers_that_lack_something_are_named(
     cluster: Client, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert check_workers(cluster, workspace, (), "run-1") == 2
-    with pytest.raises(DataError, match=r"worker tcp://.*R50.*weights"):
+    with pytest.raises(DataError, match=r"worker tls://.*R50.*weights"):
         check_workers(cluster, workspace, (Need("X", "deaot-r50"),), "run-2")
-    with pytest.raises(DataError, match=r"worker tcp://.*is no workspace"):
+    with pytest.raises(DataError, match=r"worker tls://.*is no workspace"):
         check_workers(cluster, tmp_path / "elsewhere", (), "run-3")
     version = importlib.metadata.version
     monkeypatch.setattr(
@@ -88,10 +138,10 @@ def test_a_dataset_that_a_worker_lacks_is_told(cluster: Client, workspace: Path)
         len(worker_facts(str(workspace), (), "run-5")["sequences"]) == 3
     )  # this process keeps what it opened
     (workspace / "sequences" / "list.txt").write_text("long\nmiddle\n")
-    with pytest.raises(DataError, match=r"worker tcp://.* no frames of the sequence short, this command 5"):
+    with pytest.raises(DataError, match=r"worker tls://.* no frames of the sequence short, this command 5"):
         check_workers(cluster, workspace, (), "run-5")
     shutil.rmtree(workspace / "sequences")
-    with pytest.raises(DataError, match=r"worker tcp://.*: no dataset in .*sequences"):
+    with pytest.raises(DataError, match=r"worker tls://.*: no dataset in .*sequences"):
         check_workers(cluster, workspace, (), "run-6")
 
 

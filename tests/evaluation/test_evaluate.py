@@ -96,6 +96,21 @@ def test_a_tracker_that_never_says_a_word_is_given_up_after_its_time(workspace: 
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no process groups")
+def test_a_tracker_whose_children_keep_its_pipe_open_is_given_up_after_its_time(
+    workspace: Path, run: Run
+) -> None:
+    (workspace / "sequences" / "list.txt").write_text("short\n")
+    with (workspace / "trackers.ini").open("a") as file:
+        file.write(
+            f"\n[Lingering]\nprotocol = traxpython\ncommand = lingering\npaths = {TRACKERS}\ntimeout = 3\n"
+        )
+    started = time.monotonic()
+    (outcome,) = run(workspace, "Lingering").failures.values()
+    assert "Unable to connect to tracker" in str(outcome.failure)
+    assert time.monotonic() - started < 60  # its child lives for 120 s
+
+
 def test_a_worker_that_is_killed_in_mid_sequence_costs_only_its_task(workspace: Path, run: Run) -> None:
     killed: list[int] = []
 

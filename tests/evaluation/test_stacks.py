@@ -16,7 +16,8 @@ from vot.tracker.trax import TrackerProcess
 from vot.utilities.cli import do_analysis, do_pack
 
 from hqtrack.errors import DataError
-from hqtrack.evaluation.workspaces import mend_realtime, mend_starting, open_workspace
+from hqtrack.evaluation.mends import realtime, starting
+from hqtrack.evaluation.workspaces import open_workspace
 from small_workspace import Run, make_workspace
 
 pytestmark = pytest.mark.slow
@@ -128,13 +129,13 @@ def test_real_time_drops_the_frames_that_a_slow_tracker_is_late_for(
 
 def test_the_toolkit_is_mended_where_it_lacks_something_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RealtimeTrackerRuntime, "run", TrackerRuntime.run)
-    assert mend_realtime()
-    assert not mend_realtime()
+    assert realtime.mend()
+    assert not realtime.mend()
 
     def as_in_release_0_9_0(self: TrackerProcess, enable: bool = True) -> None:
         if self._watchdog_counter:
             self._watchdog_counter = self._timeout * 10 if enable else -1
 
     monkeypatch.setattr(TrackerProcess, "_watchdog_reset", as_in_release_0_9_0)
-    assert mend_starting()
-    assert not mend_starting()
+    assert starting.mend()
+    assert not starting.mend()

@@ -1,6 +1,7 @@
 """The rules of a session that need no toolkit."""
 
 import errno
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,24 @@ def test_the_tracker_ends_when_the_toolkit_dies() -> None:
     )
     assert "Traceback" not in done.stderr
     assert all(line.startswith("@@TRAX:") for line in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="this system cannot look at a pipe")
+@pytest.mark.parametrize("message", [b'@@TRAX:initialize "0,0,5,5"\n', b'@@TRAX:initialize "0,0'])
+def test_the_tracker_ends_when_the_toolkit_dies_between_a_message_and_its_frame(message: bytes) -> None:
+    command = [sys.executable, "-m", "hqtrack.vot.first_mask"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as tracker:
+        assert tracker.stdin is not None
+        assert tracker.stdout is not None
+        assert tracker.stdout.readline().startswith(b"@@TRAX:hello")
+        tracker.stdin.write(message)
+        tracker.stdin.close()
+        try:
+            assert tracker.wait(30) == 1
+        finally:
+            tracker.kill()
 
 
 def test_a_fault_while_loading_reaches_the_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:

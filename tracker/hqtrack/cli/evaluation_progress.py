@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import signal
 import sys
 import threading
@@ -48,12 +47,7 @@ class _Lines:
         )
 
     def cluster(self, workers: str, dashboard: str) -> None:
-        page = (
-            f"dashboard {dashboard}"
-            if importlib.util.find_spec("bokeh")
-            else "no dashboard (pip install 'hqtrack[dashboard]')"
-        )
-        self.say(f"{workers}; {page}")
+        self.say(f"{workers}; Dask's page {dashboard}" if dashboard else workers)
         self._started = time.monotonic()
 
     def running(self, task: Task, done: int, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 
 import dask
 import psutil
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
+from distributed.security import Security
 
 from hqtrack.errors import DataError
 from hqtrack.evaluation.tasks import PACKAGES, Need, worker_facts
@@ -23,8 +25,8 @@ SECONDS_TO_ANSWER = 10
 SECONDS_WITHOUT_WORKERS = 120
 """So long a task waits where all workers have died, for one that is started again."""
 
-DASHBOARD = ":0"
-"""Any free port."""
+LOOPBACK = "127.0.0.1"
+"""Where a cluster of this machine listens: nothing but the machine itself reaches it."""
 
 TRACKER_BYTES = 1_500_000_000
 """What a worker and its tracker need besides weights, measured with hqtrack-light (0.9 GB) and rounded up."""
@@ -106,12 +108,34 @@ def gpus() -> list[str]:
     return visible.split(",")[:count] if visible else [str(index) for index in range(count)]
 
 
+class _WithoutPages:
+    """Part of a cluster that has no HTTP server.
+
+    Dask starts one in its scheduler and in each worker. It asks nobody who they are, and is not needed here.
+    """
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Start nothing."""
+
+
+class PrivateScheduler(_WithoutPages, Scheduler):
+    """Dask's scheduler without its HTTP server."""
+
+
+class PrivateWorker(_WithoutPages, Worker):
+    """Dask's worker without its HTTP server."""
+
+
 @contextlib.contextmanager
 def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Client]:
     """Start workers on this machine, for as long as the context lasts.
 
     A worker that dies is started again. Its task is given to another once; a second death is the task's own.
+    Scheduler, nannies and workers listen on the loopback interface, and take nobody without the certificate,
+    which is made here and lives in these processes alone: other users of the machine are kept out too.
     """
+    security = Security.temporary()
+    private = {"host": LOOPBACK, "protocol": "tls", "security": security, "dashboard": False}
     options: dict[int, dict[str, Any]] = {}
     for index in range(workers.count):
         environment = {"OMP_NUM_THREADS": str(workers.threads), "MKL_NUM_THREADS": str(workers.threads)}
@@ -120,6 +144,8 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
         options[index] = {
             "cls": Nanny,
             "options": {
+                **private,
+                "worker_class": PrivateWorker,
                 "nthreads": 1,
                 "memory_limit": 0,  # nothing is kept in a worker that could be moved away
                 "env": environment,
@@ -132,10 +158,12 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.worker.daemon": False,
     }
-    scheduler = {"cls": Scheduler, "options": {"dashboard_address": DASHBOARD, "host": "127.0.0.1"}}
+    scheduler = {"cls": PrivateScheduler, "options": private}
     with (
         dask.config.set(settings),
-        SpecCluster(workers=options, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,
+        SpecCluster(
+            workers=options, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -143,34 +171,52 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
 
 @contextlib.contextmanager
 def existing_cluster(scheduler: str) -> Iterator[Client]:
-    """Connect to a cluster that somebody has started.
+    """Connect to a cluster that somebody has started, with the certificates of Dask's own settings.
 
     Args:
-        scheduler: Address such as `tcp://host:8786`, or a scheduler file.
+        scheduler: Address such as `tls://host:8786`, or a scheduler file.
 
     Raises:
-        DataError: It does not answer in time.
+        DataError: It does not answer in time, is no scheduler, or wants a certificate.
     """
-    path = Path(scheduler)
+    address = _address_in(Path(scheduler)) if Path(scheduler).is_file() else scheduler
+    if "://" not in address:
+        raise DataError(f"{scheduler!r} is neither an address such as tls://host:8786 nor a scheduler file")
+    # A client that fails while it is made cannot be closed: what can be known is looked at before.
+    if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
+        raise DataError(
+            f"the scheduler {address} speaks TLS, and Dask's settings name no certificate for it; set "
+            "distributed.comm.tls (ca-file, client.cert, client.key) as docs/compare.md says"
+        )
     try:
         with dask.config.set({"distributed.comm.timeouts.connect": SECONDS_TO_ANSWER}):
-            if path.is_file():
-                client = Client(scheduler_file=str(path), timeout=SECONDS_TO_ANSWER)
-            elif "://" in scheduler:
-                client = Client(scheduler, timeout=SECONDS_TO_ANSWER)
-            else:
-                raise DataError(
-                    f"{scheduler!r} is neither an address such as tcp://host:8786 nor a scheduler file"
-                )
+            client = Client(address, timeout=SECONDS_TO_ANSWER)
     except (OSError, TimeoutError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(
-            f"the scheduler {scheduler} does not answer within {SECONDS_TO_ANSWER} s ({error}); see that it "
-            "runs (`dask scheduler`) and that its port can be reached from here"
+            f"the scheduler {address} does not answer within {SECONDS_TO_ANSWER} s ({error}); check that it "
+            "runs (`dask scheduler`), that its port can be reached from here, and that certificates agree"
         ) from error
     with client:
         yield client
+
+
+def _address_in(file: Path) -> str:
+    """Read a scheduler's address from the file that it wrote.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{file} is no scheduler file ({error!r}); `dask scheduler --scheduler-file {file}` writes one"
+        ) from error
+
+
+def is_open_to_all(client: Client) -> bool:
+    """Check whether whoever reaches the cluster's ports may run code there: it has no TLS."""
+    return not scheduler_address(client).startswith(("tls://", "inproc://"))
 
 
 def scheduler_address(client: Client) -> str:

@@ -24,6 +24,7 @@ from hqtrack.evaluation.cluster import (
     existing_cluster,
     free_memory,
     gpus,
+    is_open_to_all,
     local_cluster,
     memory_need,
     scheduler_address,
@@ -45,7 +46,7 @@ class Watcher(Protocol):
         """Take what is to be done, how many results are complete, and which were broken."""
 
     def cluster(self, workers: str, dashboard: str) -> None:
-        """Take who does it, and the address of a page to watch them."""
+        """Take who does it, and the address of a page to watch them; empty where there is none."""
 
     def running(self, task: Task, done: int, seconds: float) -> None:
         """Take how many frames of a task are done, since how long it runs."""
@@ -135,7 +136,7 @@ def evaluate(
         _forget_analyses(workspace)
         with _connected(workspace, tasks, needs, scheduler, workers) as (client, who):
             count = check_workers(client, folder, needs, tasks[0].run)
-            watcher.cluster(who, client.dashboard_link)
+            watcher.cluster(who, client.dashboard_link if scheduler else "")
             for task, outcome in _run(client, tasks, watcher):
                 outcomes[task] = outcome
                 watcher.ended(task, outcome)
@@ -235,7 +236,12 @@ def _connected(
     """Return a client of the cluster that there is or that is made, and say who works there."""
     if scheduler is not None:
         with existing_cluster(scheduler) as client:
-            yield client, f"the cluster at {scheduler_address(client)}"
+            warning = (
+                " without TLS: whoever reaches its ports runs code as its user, see docs/compare.md"
+                if is_open_to_all(client)
+                else ""
+            )
+            yield client, f"the cluster at {scheduler_address(client)}{warning}"
         return
     devices = gpus()
     sequences = [workspace.dataset[name] for name in {task.sequence for task in tasks}]

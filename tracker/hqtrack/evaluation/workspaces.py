@@ -7,19 +7,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import yaml
 from vot.dataset import load_dataset
 from vot.experiment.referral import ReferralExperiment
 from vot.stack import Stack, resolve_stack
-from vot.tracker import OnlineTrackerRuntime, RealtimeTrackerRuntime, Tracker, TrackerRuntime
-from vot.tracker.trax import TrackerProcess
+from vot.tracker import Tracker
 from vot.utilities import normalize_path
 from vot.workspace import Workspace
 
 from hqtrack.cards import Card
 from hqtrack.errors import CardError, DataError, did_you_mean
+from hqtrack.evaluation.mends import mend_toolkit
 from hqtrack.files import write_whole
 from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
@@ -58,8 +57,7 @@ def open_workspace(folder: Path) -> Workspace:
     except (ToolkitException, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise DataError(f"{folder} cannot be opened: {error}") from error
     _refuse_what_is_not_masks(workspace.stack, folder)
-    mend_realtime()
-    mend_starting()
+    mend_toolkit()
     return workspace
 
 
@@ -105,40 +103,6 @@ def _refuse_what_is_not_masks(stack: Stack, folder: Path) -> None:
                     f"the stack {stack.name or folder} measures points ({type(analysis).__name__} of "
                     f"experiment {name!r}); HQTrack reports masks"
                 )
-
-
-def mend_realtime() -> bool:
-    """Give the toolkit's real-time runtime the method that it lacks; tells whether it lacked it.
-
-    Release 0.9.0 calls `run` of every runtime, and its real-time runtime has only the base class's, which
-    raises an error. Its other methods are those from which `OnlineTrackerRuntime.run` is made.
-    """
-    if getattr(RealtimeTrackerRuntime, "run", None) is not getattr(TrackerRuntime, "run", None):
-        return False
-    RealtimeTrackerRuntime.run = OnlineTrackerRuntime.run
-    return True
-
-
-def mend_starting() -> bool:
-    """Let the toolkit watch over a tracker that starts, too; tells whether it did not.
-
-    Release 0.9.0 takes a counter of 0 for a time that is up, and starts with 0: for a tracker's greeting it
-    waits without end, whatever its `timeout` says.
-    """
-    starting = SimpleNamespace(_watchdog_counter=0, _timeout=1, _client=None)
-    TrackerProcess._watchdog_reset(starting, True)
-    if starting._watchdog_counter:
-        return False
-    original = TrackerProcess._watchdog_reset
-
-    def reset(self: TrackerProcess, enable: bool = True) -> None:
-        if enable and self._client is None:
-            self._watchdog_counter = self._timeout * 10
-        else:
-            original(self, enable)
-
-    TrackerProcess._watchdog_reset = reset
-    return True
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ Rules for what the toolkit sends:
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ import trax
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.images import Image, read_image
 from hqtrack.masks import Mask, Masks, box_of
+from hqtrack.vot.hangup import Hangup
 from hqtrack.vot.streams import forward_prints
 
 logger = logging.getLogger(__name__)
@@ -152,10 +154,19 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (a fault of the tracker, see its log)"
 
 
+def _end_in_vain() -> None:
+    """End the process, whose other thread is caught in the protocol's library."""
+    logger.info("the toolkit closed the connection in the middle of a message")
+    forward_prints()
+    os._exit(1)
+
+
 def _serve(server: Any, tracker: MaskTracker | None, failure: str) -> int:
     sequence: TrackedSequence | None = None
+    hangup = Hangup(_end_in_vain)
     while True:
-        request = server.wait()
+        with hangup.waiting():
+            request = server.wait()
         if request.type == trax.TraxStatus.QUIT:
             return 0
         if tracker is None:
