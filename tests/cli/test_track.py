@@ -491,7 +491,7 @@ def test_a_second_interruption_does_not_wait_for_the_files_and_loses_no_frame(
         signals_at(patch, frame=3, times=2)
         result = run(clip, "-o", out, "--mask", mask, "--csv")
     assert result.exit_code != 0
-    assert "to go on with the next: hqtrack track" in result.stderr
+    assert "to resume: hqtrack track" in result.stderr
     assert files_in(out) == {"unfinished.json", "unfinished.jsonl"}
     succeed(clip, "-o", out, "--resume")
     assert frames_in(out / "overlay.mp4") == 8

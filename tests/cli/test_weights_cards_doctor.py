@@ -87,7 +87,7 @@ def test_a_card_is_shown_with_every_setting(card: Path, cache: Path) -> None:
     shown = dict(rows(run("cards", card)))
     assert shown["memory.long_term_slots"] == "8"
     assert shown["weights.page"] == "https://a.page"
-    assert shown["weights mine"] == "not here yet"
+    assert shown["weights mine"] == "not installed"
     cache.mkdir()
     (cache / "model.pth").touch()
     assert dict(rows(run("cards", card)))["weights mine"] == str(cache / "model.pth")

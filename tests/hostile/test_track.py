@@ -94,7 +94,7 @@ def test_an_input_that_became_shorter_is_not_gone_on_with(clip: Path, stopped: P
     result = hqtrack("track", clip, "-o", stopped, "--resume")
     assert result.exit_code == 1
     assert f"has only {DONE - 1} frames, but {DONE} were tracked before" in result.stderr
-    assert "to go on" not in result.stderr
+    assert "to resume" not in result.stderr
     assert outputs(stopped) == before
 
 
@@ -104,7 +104,7 @@ def test_another_input_is_not_gone_on_with(clip: Path, stopped: Path) -> None:
     result = hqtrack("track", clip, "-o", stopped, "--resume")
     assert result.exit_code == 1
     assert "the source has changed" in result.stderr
-    assert "to go on" not in result.stderr
+    assert "to resume" not in result.stderr
     assert outputs(stopped) == before
 
 

@@ -122,7 +122,7 @@ def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, 
         ({"HQTRACK_WEIGHTS": "/nowhere/light.pth"}, "/nowhere/light.pth"),
         ({"HQTRACK_LONG_TERM_GAB": "3"}, "unknown setting HQTRACK_LONG_TERM_GAB='3'"),
         ({"HQTRACK_DEVICE": "abacus"}, "abacus"),
-        ({"HQTRACK_WEIGHTS": __file__}, "no PyTorch checkpoint"),
+        ({"HQTRACK_WEIGHTS": __file__}, "not a PyTorch checkpoint"),
     ],
 )
 def test_a_wrong_setting_is_told_by_the_toolkit(

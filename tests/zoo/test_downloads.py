@@ -78,7 +78,7 @@ def test_a_download_given_up_goes_on_with_the_next_command(
 ) -> None:
     monkeypatch.setattr(downloads, "ATTEMPTS", 1)
     server.break_after, server.breaks = 1 << 20, 1
-    with pytest.raises(WeightsError, match="goes on where it stopped"):
+    with pytest.raises(WeightsError, match="resumes where it stopped"):
         pull(weights_at(server))
     assert not (cache / "model.pth").exists()
     (part,) = cache.glob("*.part")

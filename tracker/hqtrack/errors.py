@@ -1,4 +1,4 @@
-"""Errors that users see: each message says what was wrong, with which value, and what to do."""
+"""Errors that users see: each message names the problem, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Return the system's errors about an open file its name, which they lack: a full disk, for example."""
+    """Add the file's name to the system's errors that lack it, for example on a full disk."""
     try:
         yield
     except OSError as error:
@@ -96,11 +96,11 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Insufficient memory", "not enough memory")
-"""How PyTorch and OpenCV say it."""
+"""How PyTorch and OpenCV report it."""
 
 
 def told(error: Exception) -> str | None:
-    """Say in a line what went wrong; None where it is a fault of ours, or nobody is there to be told."""
+    """Return what went wrong in a line; None for a fault of ours, or if nobody is left to read it."""
     if isinstance(error, HQTrackError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):

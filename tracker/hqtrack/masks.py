@@ -43,7 +43,7 @@ class Rle(TypedDict):
 
 
 def as_bool(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
-    """Take masks as people give them: bool, or integers of which 0 is background.
+    """Check masks as people give them: bool, or integers with 0 for background.
 
     Raises:
         InputError: They are neither, or of different sizes.

@@ -31,7 +31,7 @@ def cards(
     A card is the whole description of a system: network, memory, input size, refiner, weights.
 
     Examples:
-        hqtrack cards                  every card, and whether its weights are here
+        hqtrack cards                  every card, and whether its weights are installed
         hqtrack cards hqtrack          all settings of one card
         hqtrack cards ./mine.toml      check a card of your own
         hqtrack cards --settings       what trackers.ini, hqtrack evaluate and from_card can override
@@ -82,13 +82,13 @@ def _readiness(card: Card) -> str:
 
 
 def _settings(card: Card) -> list[tuple[str, str]]:
-    """Every setting of a card under its key in the file, and where its weights lie."""
+    """Every setting of a card under its key in the file, and where its weights are."""
     from hqtrack.zoo import locate
 
     rows = list(_flattened(asdict(card)))
     for weights in card.all_weights:
         path = locate(weights)
-        rows.append((f"weights {weights.label}", "not here yet" if path is None else str(path)))
+        rows.append((f"weights {weights.label}", "not installed" if path is None else str(path)))
     return rows
 
 

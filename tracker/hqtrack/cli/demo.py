@@ -9,16 +9,16 @@ import typer
 
 
 def demo(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Workspace; made where there is none.")
-    ] = Path("vot_workspace"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Workspace; created if missing.")] = Path(
+        "vot_workspace"
+    ),
     test: Annotated[
-        bool, typer.Option("--test", help="The test set instead: the same scenes, drawn with other seeds.")
+        bool, typer.Option("--test", help="Use the test set: the same scenes with other seeds.")
     ] = False,
 ) -> None:
     """Evaluate the light system, with and without its refiner, and a baseline with the VOT toolkit.
 
-    The sequences are generated. What exists already is used again, so that a second run is short.
+    The sequences are synthetic. A second run reuses existing results.
     """
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table

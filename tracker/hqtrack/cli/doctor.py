@@ -1,4 +1,4 @@
-"""`hqtrack doctor`: does everything work here, and if not, what to do."""
+"""`hqtrack doctor`: what works, and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.tables import print_table
 from hqtrack.cli.tracker_options import DEFAULT_CARD
 from hqtrack.errors import EXTRAS, HQTrackError
@@ -46,7 +47,7 @@ class Finding:
 def doctor() -> None:
     """Check versions, devices, weights, the VOT toolkit, TraX, video codecs and the display.
 
-    Says what to do about each problem. The exit code is 1 if something essential is broken.
+    Each problem comes with a remedy. The exit code is 1 if something essential is broken.
 
     Examples:
         hqtrack doctor
@@ -62,7 +63,7 @@ def doctor() -> None:
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Turn a check that fails in an unforeseen way into a finding: a doctor must not fall ill."""
+    """Turn a check that fails in an unforeseen way into a finding: a check must not end the report."""
     try:
         yield from check()
     except Exception as error:
@@ -175,7 +176,7 @@ def check_precision() -> Iterator[Finding]:
 
 
 def check_weights() -> Iterator[Finding]:
-    """Load the embedded weights, and say which of the others are here."""
+    """Load the embedded weights, and report which of the others are installed."""
     from hqtrack.refinement import build_refiner
     from hqtrack.zoo import (
         card_names,
@@ -213,14 +214,14 @@ def check_weights() -> Iterator[Finding]:
             )
         elif weights.origin == "published":
             yield Finding(
-                f"weights {weights.label}", "note", "not here", f"hqtrack weights pull {weights.label}"
+                f"weights {weights.label}", "note", "not installed", f"hqtrack weights pull {weights.label}"
             )
         else:
-            yield Finding(f"weights {weights.label}", "note", "nobody published them", "hqtrack train --help")
+            yield Finding(f"weights {weights.label}", "note", "not published", "hqtrack train --help")
 
 
 def check_cache() -> Iterator[Finding]:
-    """See whether downloads can be written, and how much room there is."""
+    """See whether downloads can be written, and how much space is free."""
     from hqtrack.zoo import cache_folder
     from hqtrack.zoo.weights import CACHE_VARIABLE
 
@@ -230,9 +231,7 @@ def check_cache() -> Iterator[Finding]:
         with tempfile.NamedTemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free / 1e9
     except OSError as error:
-        yield Finding(
-            "cache", "note", f"{folder}: {error}", f"set {CACHE_VARIABLE} to a folder that can be written"
-        )
+        yield Finding("cache", "note", f"{folder}: {error}", f"set {CACHE_VARIABLE} to a writable folder")
         return
     remedy = "" if free > 4 else "the weights of the card hqtrack need about 3 GB"
     yield Finding("cache", "good" if free > 4 else "note", f"{folder}, {free:.0f} GB free", remedy)
@@ -315,12 +314,14 @@ def check_trax() -> Iterator[Finding]:
     finally:
         watchdog.cancel()
         process.kill()
-        said = process.communicate()[1].strip().splitlines()
+        lines = process.communicate()[1].strip().splitlines()
     if problem:
-        yield Finding("trax", "broken", ": ".join([problem, *said[-1:]]), remedy)
+        yield Finding("trax", "broken", ": ".join([problem, *lines[-1:]]), remedy)
         return
     if len(replies) == 2 and all(np.array_equal(region.array(True), sent) for region, _ in replies):
-        yield Finding("trax", "good", f"handshake, and two masks there and back in {seconds * 1000:.1f} ms")
+        yield Finding(
+            "trax", "good", f"handshake, and two masks sent and received in {seconds * 1000:.1f} ms"
+        )
     else:
         yield Finding("trax", "broken", "masks come back changed", remedy)
 
@@ -372,9 +373,7 @@ def check_display() -> Iterator[Finding]:
         yield Finding("display", "good", "windows can be opened")
     else:
         found = "no screen" if windows else "OpenCV was built without windows"
-        yield Finding(
-            "display", "note", found, "give objects by --box, --point or --mask instead of --select"
-        )
+        yield Finding("display", "note", found, "use --box, --point or --mask instead of --select")
 
 
 CHECKS = (

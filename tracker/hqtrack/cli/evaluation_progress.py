@@ -138,7 +138,7 @@ def _stopping() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped; complete results are kept, and the same command goes on", file=sys.stderr)
+        print("stopped; complete results are kept, and run the same command to resume", file=sys.stderr)
         raise typer.Exit(STOPPED + signal.SIGINT) from None
 
 

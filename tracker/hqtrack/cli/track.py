@@ -58,9 +58,7 @@ def track(
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", "-o", help="Folder for the outputs; made where there is none.", show_default=False
-        ),
+        typer.Option("--out", "-o", help="Folder for the outputs; created if missing.", show_default=False),
     ],
     mask: Annotated[
         list[Path] | None,
@@ -74,7 +72,7 @@ def track(
         list[int] | None,
         typer.Option(
             metavar="VALUE",
-            help="Value of label images that is no object, such as 255 for void. May be repeated.",
+            help="Value of label images to skip, for example 255 for void. Repeat for more.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -82,7 +80,7 @@ def track(
         list[str] | None,
         typer.Option(
             metavar="X,Y,W,H",
-            help="Box around an object, in pixels. May be repeated.",
+            help="Box around an object, in pixels. Repeat for more objects.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -90,7 +88,7 @@ def track(
         list[str] | None,
         typer.Option(
             metavar="X,Y",
-            help="Pixel on an object. May be repeated, for one object each.",
+            help="A point on an object, in pixels. Repeat for more objects.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -99,8 +97,8 @@ def track(
         typer.Option(
             "--object",
             metavar="TEXT",
-            help="An object that begins later, or of which more is known: frame=120,box=X,Y,W,H, "
-            "or with point=X,Y (repeatable), not=X,Y (beside it), or mask=FILE. May be repeated.",
+            help="An object that appears later or needs several prompts: frame=120,box=X,Y,W,H. "
+            "Also point=X,Y, not=X,Y (a background point) and mask=FILE. Repeat for more objects.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -108,8 +106,8 @@ def track(
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help="An object's mask in a later frame, from which tracking goes on: "
-            "frame=30,object=ID,mask=FILE, or with mask=none, box=X,Y,W,H or point=X,Y. May be repeated.",
+            help="Correct an object's mask in a later frame, and track on from there: "
+            "frame=30,object=ID,mask=FILE, or mask=none, box=X,Y,W,H or point=X,Y. Repeat for more.",
             rich_help_panel=OBJECTS,
         ),
     ] = None,
@@ -120,12 +118,10 @@ def track(
     end: Annotated[
         int | None,
         typer.Option(
-            help="First frame that is not read any more; default: to the end.", rich_help_panel=FRAMES
+            help="Stop before this frame. Default: the last one is included.", rich_help_panel=FRAMES
         ),
     ] = None,
-    stride: Annotated[
-        int, typer.Option(help="Every how many frames one is read.", rich_help_panel=FRAMES)
-    ] = 1,
+    stride: Annotated[int, typer.Option(help="Read every Nth frame.", rich_help_panel=FRAMES)] = 1,
     fps: Annotated[
         float | None,
         typer.Option(help="Frames per second of images; default: 25.", rich_help_panel=FRAMES),
@@ -149,7 +145,7 @@ def track(
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the unfinished video in the folder; its settings are taken from there.",
+            help="Resume the unfinished run in this folder, with its settings.",
             rich_help_panel=RUN,
         ),
     ] = False,
@@ -158,14 +154,14 @@ def track(
         typer.Option("--force", help="Replace the outputs of an earlier run.", rich_help_panel=RUN),
     ] = False,
 ) -> None:
-    """Track objects through a video: a first mask, box or point of each in, their masks in every frame out.
+    """Track objects in a video. Give a mask, a box or a point for each. Get its mask in every frame.
 
-    Boxes and points become masks by the card's refiner; for a card without one, by HQ-SAM where its weights
-    are here, else by the light refiner.
+    The card's refiner turns boxes and points into masks. A card without refiner uses HQ-SAM if its weights are
+    installed, else the light refiner.
     The values of a mask are the ids of its objects, in all outputs. Boxes, points and colours get the lowest
     free ids, which are printed.
 
-    Ctrl+C completes the files with the frames so far, and says how to go on. The exit code is 0 when the
+    Ctrl+C completes the files with the frames so far, and prints how to resume. The exit code is 0 when the
     video is done, 1 if it failed, 2 for wrong use, and 130 after Ctrl+C.
 
     Examples:
@@ -325,8 +321,8 @@ def _refuse_settings(context: typer.Context) -> None:
     ]
     if given:
         raise InputError(
-            f"--resume goes on with the settings of the first run; leave out {', '.join(given)}, "
-            "or start anew with --force instead of --resume"
+            f"--resume uses the settings of the first run; leave out {', '.join(given)}, "
+            "or start over with --force instead of --resume"
         )
 
 
@@ -364,7 +360,7 @@ def _prompts(
 
 
 def _track(run: VideoRun, again: str) -> None:
-    """Track with progress and signals, and tell what has become of it."""
+    """Track with progress and signals, and report the result."""
     advice: list[str] = []
     with one_line_errors(advice), _stop_on_signals() as received, _progress(run.frames) as advance:
         try:
@@ -373,7 +369,7 @@ def _track(run: VideoRun, again: str) -> None:
             if run.recorded:
                 done = _counted(run.recorded, "frame")
                 state = f"stopped after {done}" if received else f"{done} done"
-                advice.append(f"{state}; to go on with the next: {again}")
+                advice.append(f"{state}; to resume: {again}")
     if outcome.unfinished:
         raise typer.Exit(STOPPED + received[0])
     typer.echo(

@@ -24,7 +24,7 @@ app = typer.Typer(
     help="""Train a card's network: stage 1 on static images, stage 2 on videos, its refiner on
     both; then export the weights.
 
-    Given the same command again, a training goes on after its last checkpoint. Several GPUs or machines:
+    Run the same command again to resume a training from its last checkpoint. Several GPUs or machines:
     put `torchrun --nproc-per-node N --no-python` before the command.
     """,
 )
@@ -33,11 +33,11 @@ TrainedCardOption = Annotated[
     str, typer.Option("--card", help="Whose network to train: a card's name or file.")
 ]
 RunOption = Annotated[
-    Path | None, typer.Option("--folder", help="Of the training; default runs/CARD-stageN.")
+    Path | None, typer.Option("--folder", help="Folder of this training run. Default: runs/CARD-stageN.")
 ]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Total number of steps. Default: the recipe's.")]
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]
-SeedOption = Annotated[int, typer.Option(help="Of everything random.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 StartOption = Annotated[
     Path | None,
@@ -59,7 +59,7 @@ def stage1(
         list[str] | None,
         typer.Option(
             "--list",
-            help="File in DATA that names images to use, or elsewhere, beside images/ and labels/ of its "
+            help="File in DATA that names images to use, or elsewhere, next to images/ and labels/ of its "
             "own; repeatable.",
         ),
     ] = None,
@@ -121,14 +121,14 @@ def stage2(
     photographs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder as of stage 1's --data, for networks whose recipe mixes videos with drawn sequences."
+            help="Folder as of stage 1's --data, for networks that mix videos with synthetic sequences."
         ),
     ] = None,
     lists: Annotated[
         list[str] | None,
         typer.Option(
             "--list",
-            help="File in PHOTOGRAPHS that names images to use, or elsewhere, beside images/ and labels/ "
+            help="File in PHOTOGRAPHS that names images to use, or elsewhere, next to images/ and labels/ "
             "of its own; repeatable.",
         ),
     ] = None,
@@ -169,8 +169,8 @@ def stage2(
         else:
             if photographs is None:
                 raise InputError(
-                    f"stage 2 of {name} mixes videos with drawn sequences: give --photographs, a folder as "
-                    "of stage 1's --data"
+                    f"stage 2 of {name} mixes videos with synthetic sequences: give --photographs, a "
+                    "folder as of stage 1's --data"
                 )
             images = RegionImages.from_lists(photographs, lists)
             sequences = []
@@ -196,7 +196,7 @@ def refiner(
         list[str],
         typer.Option(
             "--list",
-            help="FILE[@WEIGHT] in DATA that names images to use, or elsewhere, beside images/ and labels/ "
+            help="FILE[@WEIGHT] in DATA that names images to use, or elsewhere, next to images/ and labels/ "
             "of its own; repeatable.",
         ),
     ],
@@ -280,10 +280,10 @@ def refiner(
 
 @app.command()
 def scenes(
-    folder: Annotated[Path, typer.Argument(help="Made where there is none; what it holds stays as it is.")],
+    folder: Annotated[Path, typer.Argument(help="Created if missing; existing sequences stay.")],
     count: Annotated[int, typer.Option(min=1, help="Variants of each of the five scenes.")] = 24,
 ) -> None:
-    """Draw sequences for stage 1's `--video vot=FOLDER`: the sample sequences' scenes with other seeds.
+    """Make synthetic sequences for stage 1's `--video vot=FOLDER`: the demo's scenes with other seeds.
 
     Neither the sample sequences nor the test set are among them.
     """
@@ -297,14 +297,14 @@ def scenes(
 def label(
     photographs: Annotated[Path, typer.Argument(help="Folder of images.")],
     folder: Annotated[Path, typer.Argument(help="Receives images/, labels/ and objects.txt.")],
-    encoder: Annotated[Path, typer.Option(help="Of Segment Anything, as ONNX.")],
-    decoder: Annotated[Path, typer.Option(help="Likewise.")],
+    encoder: Annotated[Path, typer.Option(help="ONNX file of the Segment Anything encoder.")],
+    decoder: Annotated[Path, typer.Option(help="ONNX file of the Segment Anything decoder.")],
     card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = LIGHT_REFINER_CARD,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Let a Segment Anything network find the objects in photographs, for `hqtrack train refiner`.
 
-    Given the same command again, it goes on where it was stopped.
+    Run the same command again to resume.
 
     Example:
         hqtrack train label ./photographs ./labelled --encoder encoder.onnx --decoder sam.onnx
@@ -343,14 +343,16 @@ def export(
         Path | None, typer.Option(help="The file to write; default: where the card looks for its weights.")
     ] = None,
     data: Annotated[str, typer.Option(help="What it was trained on, if the run's folder does not say.")] = "",
-    command: Annotated[str, typer.Option(help="The command that trained it, likewise.")] = "",
+    command: Annotated[
+        str, typer.Option(help="The command that trained it, if the run's folder does not say.")
+    ] = "",
 ) -> None:
     """Write a training's averaged weights (safetensors, float16), and enter them into the card.
 
     Of several trainings that began with the same weights, the mean is written.
 
     The card's table of weights, or that of its refiner's, then says their SHA-256, data, command and
-    commit; so does that of cards beside it that use the same file.
+    commit; so does that of cards next to it that use the same file.
     """
     from hqtrack.training.export import export_runs
 

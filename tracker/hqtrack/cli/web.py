@@ -34,7 +34,7 @@ def web(
         ),
     ] = Path("."),
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder in which sessions are kept and gone on with.")
+        Path, typer.Option("--out", "-o", help="Folder of the sessions, which can be resumed.")
     ] = Path("hqtrack-web"),
     host: Annotated[
         str,
@@ -43,10 +43,10 @@ def web(
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel=NETWORK)
+        int, typer.Option(min=0, max=65535, help="Port. 0 picks a free one.", rich_help_panel=NETWORK)
     ] = 8090,
     max_upload: Annotated[
-        int, typer.Option(min=1, help="MB of the uploads to one session.", rich_help_panel=NETWORK)
+        int, typer.Option(min=1, help="Upload limit for a session, in MB.", rich_help_panel=NETWORK)
     ] = 2048,
     browse: Annotated[bool, typer.Option(help="Open a browser.", rich_help_panel=NETWORK)] = True,
     card: CardOption = DEFAULT_CARD,
@@ -55,10 +55,10 @@ def web(
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
 ) -> None:
-    """Point at things in a video, watch them tracked, correct, go on, and export: a page in the browser.
+    """Open a page in the browser: select objects, track them, correct masks, export the results.
 
-    The page is for this machine alone, unless --host names another address; then a password is made for it.
-    What is said and tracked is kept in the folder of sessions, and gone on with after any end.
+    Only this machine can open the page, unless --host names another address. Then it needs a password.
+    Everything is stored in the folder of the sessions, and can be resumed.
 
     Examples:
 

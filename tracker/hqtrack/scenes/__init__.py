@@ -1,1 +1,1 @@
-"""Generated sequences with exact ground truth, drawn from photographs that installed packages carry."""
+"""Generated sequences with exact ground truth, made from photographs that installed packages contain."""

@@ -37,7 +37,7 @@ TEST_SEEDS = (3101, 3102)
 
 
 FIRST_TRAINING_SEED = 10_000
-"""Seeds from here on are for training: no figure is measured on them."""
+"""Seeds from this one on are for training: no figure is measured on them."""
 
 
 def write_sequence(folder: Path, scene: Scene, rng: np.random.Generator) -> None:

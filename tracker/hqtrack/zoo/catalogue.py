@@ -19,8 +19,8 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     """Read a card by name, or from a path that ends in `.toml`.
 
     Args:
-        name_or_path: `"hqtrack"` is one of ours, `"./mine.toml"` a file of one's own. A weight file that lies
-            beside a card of one's own is found there.
+        name_or_path: `"hqtrack"` is one of ours, `"./mine.toml"` a file of one's own. A weight file
+            next to a card of one's own is found there.
         **overrides: New values of the settings in `hqtrack.cards.OVERRIDES`; None changes nothing, "off"
             switches a setting off.
 
@@ -79,7 +79,7 @@ def _check_network(card: Card, path: Path) -> None:
 
 
 def _beside(card: Card, folder: Path) -> Card:
-    """Let weights that lie beside a card be found there."""
+    """Look for weights next to the card, too."""
 
     def resolved(weights: Weights) -> Weights:
         local = folder / weights.file

@@ -131,7 +131,7 @@ def read_content(path: Path) -> object:
     except pickle.UnpicklingError as error:
         # PyTorch's own message advises to switch this protection off.
         raise WeightsError(
-            f"{path}: it is no PyTorch checkpoint, or it holds code besides tensors, which is not run. "
+            f"{path}: it is not a PyTorch checkpoint, or it contains code, which is not run. "
             "Save its state dict alone, or get it again."
         ) from error
     except Exception as error:  # PyTorch raises many kinds for files of other programs and for damaged ones
@@ -171,7 +171,7 @@ def check_family(
         path: Where the checkpoint comes from, for the message.
 
     Raises:
-        WeightsError: It does not; the message says which family it looks like and which keys differ.
+        WeightsError: It does not; the message names the family it looks like and the keys that differ.
     """
     missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
     unexpected = [key for key in state if key not in expected]
@@ -207,7 +207,7 @@ def describe(state: Mapping[str, Tensor]) -> str:
     layers = len({key.split(".")[2] for key in keys if key.startswith("LSTT.layers.")})
     if layers == 0:
         encoder = _encoder(keys, prefix="")
-        return f"an encoder alone ({encoder})" if encoder else "no network known here"
+        return f"an encoder alone ({encoder})" if encoder else "no known network"
     if _any(keys, "LSTT.layer_s8."):
         family = "VMOS"
     elif "id_norm.weight" in keys:

@@ -40,7 +40,7 @@ TIMEOUT_SECONDS = 20.0
 """How long a server may be silent."""
 
 ATTEMPTS = 5
-"""For a transfer that breaks or stalls; each goes on where the last one stopped, if the server allows it."""
+"""For a transfer that breaks or stalls; each resumes where the last one stopped, if the server allows it."""
 
 
 def pull(
@@ -48,7 +48,7 @@ def pull(
 ) -> Path:
     """Download weights into the user's cache, unless they are there already.
 
-    The transfer goes to a temporary file beside the target, resumes where an earlier one stopped, and is
+    The transfer goes to a temporary file next to the target, resumes where an earlier one stopped, and is
     renamed only after its SHA-256 agreed: with the card, else with what the server publishes. Where neither
     knows one, the file must be a checkpoint, and its SHA-256 is recorded, so that later damage is noticed.
 
@@ -63,7 +63,7 @@ def pull(
 
     Raises:
         WeightsError: There is nothing to download, the transfer failed, what came is not what it should be,
-            or another file lies there under its name.
+            or another file has its name.
     """
     if folder is None and not force:
         present = locate(weights)
@@ -140,7 +140,7 @@ def _exclusive(target: Path) -> Iterator[None]:
 
 
 def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None:
-    """Fetch a URL into a file; what an interrupted transfer received is kept beside it and gone on with."""
+    """Fetch a URL into a file; what an interrupted transfer received is kept next to it, and resumed."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _attempt(weights, output, progress)
@@ -149,7 +149,7 @@ def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None
             if attempt == ATTEMPTS or not _may_pass(error):
                 raise WeightsError(
                     f"the download of {weights.label} from {weights.url} failed: {_reason(error)}. The same "
-                    "command goes on where it stopped, if the server can do so, and starts anew with --force "
+                    "command resumes where it stopped, if the server can, and starts over with --force "
                     f"({by_hand(weights)})."
                 ) from error
             _log.warning("%s: %s; attempt %d of %d", weights.label, _reason(error), attempt + 1, ATTEMPTS)
@@ -157,7 +157,7 @@ def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None
 
 
 def _attempt(weights: Weights, output: Path, progress: Progress | None) -> None:
-    """Try a transfer once. What the server refuses to go on with is deleted: the next try starts anew."""
+    """Try a transfer once. What the server refuses to resume is deleted: the next try starts over."""
     before = _received(output)
     try:
         gdown.download(

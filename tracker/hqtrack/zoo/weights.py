@@ -1,4 +1,4 @@
-"""Where weight files lie, and whether they are what they should be."""
+"""Where weight files are, and whether they are what they should be."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def cached(weights: Weights) -> Path:
 
 
 def locate(weights: Weights) -> Path | None:
-    """Return the path at which weights lie, or None."""
+    """Return the path of weights, or None."""
     return next((path for path in places(weights) if path.is_file()), None)
 
 
@@ -68,7 +68,7 @@ def find_weights(weights: Weights, explicit: Path | None = None) -> Path:
     """Find a weight file: an explicit path, then `models/weights`, then the user's cache.
 
     Raises:
-        WeightsError: It is in none of them; the message says how to get it and where to put it.
+        WeightsError: It is in none of them; the message names how to get it and where to put it.
     """
     if explicit is not None:
         if explicit.is_file():
@@ -200,7 +200,7 @@ def recorded(path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise WeightsError(f"{record}: is damaged; delete it, and the file is checked anew") from error
+        raise WeightsError(f"{record}: is damaged; delete it, and the file is checked again") from error
     return Record(match[0], source[0].removeprefix("# ") if source else None)
 
 
@@ -209,7 +209,7 @@ def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | N
 
     Args:
         weights: What the file should be.
-        path: Where it lies.
+        path: The file.
         anew: Read the file even if its size and time are as they were at the last check.
 
     Returns:
