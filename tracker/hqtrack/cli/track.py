@@ -156,8 +156,8 @@ def track(
 ) -> None:
     """Track objects in a video. Give a mask, a box or a point for each. Get its mask in every frame.
 
-    The card's refiner turns boxes and points into masks. A card without refiner uses HQ-SAM if its weights are
-    installed, else the light refiner.
+    The card's refiner turns boxes and points into masks. A card without refiner uses HQ-SAM if its weights
+    are installed, else the light refiner.
     The values of a mask are the ids of its objects, in all outputs. Boxes, points and colours get the lowest
     free ids, which are printed.
 
