@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from hqtrack.cards import DEFAULT_CARD
 from hqtrack.cli.tables import print_table
 from hqtrack.cli.tracker_options import DEFAULT_CARD
 from hqtrack.errors import EXTRAS, HQTrackError
