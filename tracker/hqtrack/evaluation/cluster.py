@@ -214,6 +214,12 @@ def _address_in(file: Path) -> str:
         ) from error
 
 
+def page_of(client: Client) -> str:
+    """Return the address of a page that shows the cluster at work, or nothing where it has no HTTP server."""
+    services = client.scheduler_info(n_workers=0)["services"]
+    return str(client.dashboard_link) if "dashboard" in services else ""
+
+
 def is_open_to_all(client: Client) -> bool:
     """Check whether whoever reaches the cluster's ports may run code there: it has no TLS."""
     return not scheduler_address(client).startswith(("tls://", "inproc://"))

@@ -27,6 +27,7 @@ from hqtrack.evaluation.cluster import (
     is_open_to_all,
     local_cluster,
     memory_need,
+    page_of,
     scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
@@ -136,7 +137,7 @@ def evaluate(
         _forget_analyses(workspace)
         with _connected(workspace, tasks, needs, scheduler, workers) as (client, who):
             count = check_workers(client, folder, needs, tasks[0].run)
-            watcher.cluster(who, client.dashboard_link if scheduler else "")
+            watcher.cluster(who, page_of(client))
             for task, outcome in _run(client, tasks, watcher):
                 outcomes[task] = outcome
                 watcher.ended(task, outcome)
