@@ -95,4 +95,4 @@ def test_the_command_lists_what_there_is_and_refuses_what_is_not() -> None:
     listed = CliRunner().invoke(app, ["experiments"])
     assert all(name in listed.stdout for name in ("table1", "table5", "figure4"))
     refused = CliRunner().invoke(app, ["experiments", "table9"])
-    assert "no experiment 'table9'; there are table1" in refused.stderr
+    assert "no experiment 'table9': did you mean table5? there are table1" in refused.stderr
