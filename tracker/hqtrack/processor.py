@@ -21,7 +21,7 @@ _WITHOUT_NARROW_PRODUCTS = frozenset(
 
 @lru_cache
 def fuses_convolutions(dtype: torch.dtype) -> bool:
-    """Whether oneDNN runs a convolution together with its activation, for numbers of a type.
+    """Return whether oneDNN runs a convolution together with its activation, for numbers of a type.
 
     The operator is private to PyTorch: it may be missing, refuse the type on this processor, or compute
     something else in a later version. So it is tried, in both memory formats, dense and depth-wise.
@@ -37,7 +37,7 @@ def fuses_convolutions(dtype: torch.dtype) -> bool:
 
 
 def _fuses(operator: object, dtype: torch.dtype, groups: int, memory_format: torch.memory_format) -> bool:
-    """Whether the operator gives max(0, -1) and max(0, 1) for two channels of one pixel."""
+    """Return whether the operator gives max(0, -1) and max(0, 1) for two channels of one pixel."""
     with torch.inference_mode():
         pixels = torch.ones(1, 2, 1, 1, dtype=dtype).to(memory_format=memory_format)
         weight = torch.ones(2, 2 // groups, 1, 1, dtype=dtype) / (2 // groups)
@@ -53,7 +53,7 @@ def _fuses(operator: object, dtype: torch.dtype, groups: int, memory_format: tor
 
 @lru_cache
 def has_bfloat16_products() -> bool:
-    """Whether the processor multiplies bfloat16 itself: AVX-512 with BF16, or AMX.
+    """Return whether the processor multiplies bfloat16 itself: AVX-512 with BF16, or AMX.
 
     Elsewhere PyTorch computes with bfloat16 too, by widening each number, which takes longer than float32.
     """

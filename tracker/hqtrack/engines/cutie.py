@@ -147,7 +147,7 @@ class Cutie:
 
     @torch.inference_mode()
     def _give(self, image: Image, labels: LabelMap, ids: range) -> None:
-        """Give the masks of objects in a frame."""
+        """Enter the masks of objects in a frame."""
         self._frame = image
         mask = torch.from_numpy(labels.astype(np.int64)).to(self._device)
         self._core.step(self._pixels(image), mask, list(ids), force_permanent=True)

@@ -241,7 +241,7 @@ class SAM2:
             tracked.pop(first - 1, None)
 
     def _condition(self, ids: range, labels: LabelMap, count: int) -> None:
-        """Give the masks of objects (labels (H, W), 1 to `count`) in the current frame."""
+        """Enter the masks of objects (labels (H, W), 1 to `count`) in the current frame."""
         session = self._session
         size = (self._side, self._side)
         for identity, mask in zip(ids, masks_of(labels, count), strict=True):

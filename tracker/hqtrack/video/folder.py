@@ -113,7 +113,7 @@ class OutputFolder:
         files.write_whole(self._list, "".join(kept))
 
     def _is_elsewhere(self, file: Path) -> bool:
-        """Whether one of the folders that lead to a file is a link."""
+        """Return whether one of the folders that lead to a file is a link."""
         return any((self.path / parent).is_symlink() for parent in file.parents if parent.parts)
 
     def _listed(self) -> list[Path]:

@@ -180,7 +180,7 @@ class FrameTracker:
             self._references.append((image, masks))
 
     def _tell(self, image: Image, masks: Masks) -> None:
-        """Tell the tracker the masks of a frame; those that it does not know yet join."""
+        """Enter the masks of a frame; those that it does not know yet join."""
         earlier = self._tracker.object_count
         if earlier:
             self._tracker.add_reference(image, masks[:earlier])

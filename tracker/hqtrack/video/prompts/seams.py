@@ -113,7 +113,7 @@ def areas_of(colours: npt.NDArray[np.uint8]) -> tuple[Values, list[tuple[int, ..
 
 
 def _joined(seeds: Values, colours: npt.NDArray[np.float32], centres: npt.NDArray[np.float32]) -> Values:
-    """Give each open pixel, -1 of `seeds` (H, W), to the area near it whose colour is nearest."""
+    """Assign each open pixel, -1 of `seeds` (H, W), to the area near it whose colour is nearest."""
     open_pixels = seeds < 0
     if not open_pixels.any():
         return seeds

@@ -80,7 +80,7 @@ def read_object(text: str, start: int, size: Size, read_file: ReadFile = read_la
 
 
 def _marked(prompts: list[Prompt], text: str, parts: dict[str, list[str]]) -> list[Prompt]:
-    """Give an object the id, name and colour that a text has for it."""
+    """Set an object's id, name and colour that a text has for it."""
     if not parts.keys() & {"id", "name", "colour"}:
         return prompts
     if len(prompts) != 1:

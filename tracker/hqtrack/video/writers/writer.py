@@ -100,7 +100,7 @@ class Writer(ABC):
         """Remove what is unfinished; never raises."""
 
     def _name(self, part: Path, path: Path, *, sync: bool = True) -> None:
-        """Give a complete file its name."""
+        """Rename a complete file."""
         if self.note is not None:
             self.note(path)
         files.put_in_place(part, path, sync=sync)
