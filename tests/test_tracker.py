@@ -331,7 +331,13 @@ class FlippingRefiner:
 @pytest.mark.slow
 def test_refined_masks_are_for_output_and_never_for_memory(network: PropagationNetwork) -> None:
     plain = new_tracker(network)
-    refining = HQTrack(plain.card, network, refiner=FlippingRefiner(), device="cpu")  # type: ignore[arg-type]
+    refining = HQTrack(
+        plain.card,
+        network,
+        refiner=FlippingRefiner(),  # type: ignore[arg-type]
+        device="cpu",
+        precision="float32",
+    )
     for tracker in (plain, refining):
         tracker.initialize(frame(0), FIRST)
     assert refining.refinement_report is None
@@ -411,6 +417,7 @@ def test_propagation_goes_on_from_refined_masks_where_the_card_says_so(network: 
         network,
         refiner=FlippingRefiner(),  # type: ignore[arg-type]
         device="cpu",
+        precision="float32",
     )
     for tracker in (plain, remembering):
         tracker.initialize(frame(0), FIRST)
