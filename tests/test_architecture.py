@@ -140,10 +140,10 @@ def test_an_import_that_goes_up_is_found(tmp_path: Path, file: str, line: str, f
 
 def test_a_circle_within_a_room_is_found(tmp_path: Path) -> None:
     package = copy_of_the_package(tmp_path)
-    with (package / "video" / "sources.py").open("a") as source:
+    with (package / "video" / "objects.py").open("a") as source:
         source.write("\nfrom hqtrack.video import tracked_frame\n")
     assert upward(imports_of(package)) == []
-    assert set(circle(imports_of(package))) == {"hqtrack.video.sources", "hqtrack.video.tracked_frame"}
+    assert set(circle(imports_of(package))) == {"hqtrack.video.objects", "hqtrack.video.tracked_frame"}
 
 
 def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:

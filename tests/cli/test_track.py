@@ -521,7 +521,7 @@ def test_a_camera_is_tracked_until_it_is_interrupted_and_nothing_is_left_to_go_o
 ) -> None:
     video, out, capture = write_video(tmp_path / "clip.mp4", 30), tmp_path / "out", cv2.VideoCapture
     monkeypatch.setattr("cv2.VideoCapture", lambda _: capture(str(video)))
-    monkeypatch.setattr("hqtrack.video.sources.may_be_camera", lambda _: True)
+    monkeypatch.setattr("hqtrack.video.sources.camera.may_be_camera", lambda _: True)
     with monkeypatch.context() as patch:
         signals_at(patch, frame=4, times=1)
         result = succeed("0", "-o", out, "--mask", mask, "--csv")

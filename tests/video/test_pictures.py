@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 from hqtrack import DataError
 from hqtrack.images import images_in, stretched
-from hqtrack.video.pictures import _linear_light, upright
 from hqtrack.video.sources import open_frames
+from hqtrack.video.sources.pictures import _linear_light, upright
 
 HEIGHT, WIDTH, COUNT = 48, 64, 6
 

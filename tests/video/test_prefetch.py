@@ -3,7 +3,7 @@
 import pytest
 
 from hqtrack import DataError
-from hqtrack.video.prefetch import prefetch
+from hqtrack.video.sources.prefetch import prefetch
 
 
 def test_decoding_runs_ahead_by_a_bounded_number() -> None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from hqtrack.errors import DataError
 from hqtrack.images import Image
-from hqtrack.video.pictures import image_of_picture, whole_pictures
 from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames
+from hqtrack.video.sources.pictures import image_of_picture, whole_pictures
 
 KEPT_BYTES = 192 << 20
 """Memory for reduced frames that were shown before."""

@@ -18,16 +18,16 @@ from hqtrack.images import Image
 
 logger = logging.getLogger(__name__)
 
-PACKETS = 400
+COMPARED_PACKETS = 400
 """Packets by which streams are compared."""
 
 PQ, HLG = 16, 18
 """FFmpeg's numbers of the transfer functions of HDR."""
 
-WHITE = 203.0
+REFERENCE_WHITE = 203.0
 """Candelas per square metre of HDR's reference white, which a screen shows brightly."""
 
-PEAK = 1000.0
+PEAK_WHITE = 1000.0
 """Candelas per square metre that become a screen's white."""
 
 _TO_709 = np.array(
@@ -46,7 +46,8 @@ def main_stream(path: Path, container: av.container.InputContainer) -> int:
         return 0
     with av.open(str(path)) as probe:
         counts = Counter(
-            packet.stream.index for packet in islice(probe.demux(video=[*range(len(streams))]), PACKETS)
+            packet.stream.index
+            for packet in islice(probe.demux(video=[*range(len(streams))]), COMPARED_PACKETS)
         )
     moving = [k for k, stream in enumerate(streams) if counts[stream.index] > 2] or [0]
     best = max(moving, key=lambda k: (streams[k].width * streams[k].height, -k))
@@ -132,8 +133,8 @@ def _linear_light(transfer: int) -> npt.NDArray[np.float32]:
         scene = np.where(
             value <= 0.5, value**2 / 3, (np.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
         )
-        light = PEAK * scene**1.2
-    return (light / WHITE).astype(np.float32)
+        light = PEAK_WHITE * scene**1.2
+    return (light / REFERENCE_WHITE).astype(np.float32)
 
 
 @cache
@@ -149,6 +150,6 @@ def _tone_mapped(values: npt.NDArray[np.uint16], transfer: int) -> Image:
     """Map HDR values (H, W, 3) to a screen's, by Reinhard's curve on the brightest channel."""
     light = np.maximum(_linear_light(transfer)[values] @ _TO_709.T, 0)
     brightest = light.max(-1, keepdims=True)
-    gain = (1 + brightest / (PEAK / WHITE) ** 2) / (1 + brightest)
+    gain = (1 + brightest / (PEAK_WHITE / REFERENCE_WHITE) ** 2) / (1 + brightest)
     shown = np.clip(light * gain, 0, 1)
     return np.asarray(_screen_values()[(shown * 4095).astype(np.uint16)])

@@ -1,0 +1,170 @@
+"""Images as frames: files of a folder or pattern, and files of many pictures."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from fractions import Fraction
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from hqtrack.errors import DataError
+from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched
+from hqtrack.video.sources.source import Frame, FrameSource, FrameWindow
+
+logger = logging.getLogger(__name__)
+
+
+def frames_among(files: Sequence[Path], left_out: Sequence[str | Path]) -> list[Path]:
+    """Leave masks out of the images of a folder: those that are named, and those that are named alike.
+
+    For 00000_mask.png these are 00001_mask.png and so on, where there is a frame 00001; for 00000.png, where
+    there is 00000.jpg, all PNG files that have such a twin.
+
+    Raises:
+        DataError: No frame is left.
+    """
+    masks = {os.path.realpath(file) for file in left_out}
+    named = [file for file in files if os.path.realpath(file) in masks]
+    others = [file for file in files if file not in named]
+    stems = {file.stem for file in others}
+    alike = set(named)
+    for mask in named:
+        if mask.stem in stems:
+            twins = Counter(file.stem for file in files)
+            alike |= {file for file in files if file.suffix == mask.suffix and twins[file.stem] > 1}
+        frame = max((stem for stem in stems if mask.stem.startswith(stem)), key=len, default=mask.stem)
+        tail = mask.stem.removeprefix(frame)
+        if tail:
+            alike |= {file for file in others if file.stem.removesuffix(tail) in stems - {file.stem}}
+    kept = [file for file in files if file not in alike]
+    if not kept:
+        raise DataError(f"{files[0].parent}: holds masks only, and no frames")
+    if alike:
+        first = min(alike).name
+        more = f" and {len(alike) - 1} more like it" if len(alike) > 1 else ""
+        logger.warning("%s%s: left out of the frames, since the masks are named so", first, more)
+    return kept
+
+
+class ImageFrames(FrameSource):
+    """Image files, one a frame."""
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        title: str,
+        fps: Fraction,
+        window: FrameWindow,
+        levels: Levels | None = None,
+    ) -> None:
+        self._given_levels = levels
+        self.files, self._title, self.fps = files, title, fps
+        # A pattern may match files of one name in several folders.
+        self.stems = [file.stem for file in files]
+        self._distinct = len({*self.stems}) == len(files)
+        super().__init__(start=window.start, end=window.end, stride=window.stride, count=len(files))
+
+    def __str__(self) -> str:
+        return self._title
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        height, width = self.image(self.start).shape[:2]
+        return height, width
+
+    @cached_property
+    def levels(self) -> Levels | None:
+        """The values that become black and white in all frames; None for frames of 8 bits."""
+        if self._given_levels is not None:
+            return self._given_levels
+        found = self._found_levels()
+        if found is not None:
+            logger.warning(
+                "%s: frames of more than 8 bits; the range %g to %g, from the first, is stretched in "
+                "all (--range LOW,HIGH chooses another)",
+                *(self, *found),
+            )
+        return found
+
+    def _found_levels(self) -> Levels | None:
+        return levels_of(self.files[0])
+
+    def image(self, index: int) -> Image:
+        """Return a frame (H, W, 3) uint8 RGB."""
+        return read_image(self.files[index], self.levels)
+
+    def name_of(self, index: int) -> str:
+        """Return the name of a frame's file, or its index where several files have one name."""
+        return self.files[index].name if self._distinct else super().name_of(index)
+
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        for index, file in enumerate(self.files):
+            yield partial(self._read, index, file)
+
+    def _read(self, index: int, file: Path) -> Frame:
+        return Frame(self.image(index), index, index / self.fps, self.name_of(index))
+
+
+MOVING_SUFFIXES = frozenset({".apng", ".png", ".tif", ".tiff", ".webp"})
+"""Images of which a file may hold many."""
+
+
+def page_count(path: Path) -> int:
+    """Return how many pictures a file has; 1 where it is not readable."""
+    try:
+        with Pillow.open(path) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # who reads it says what is wrong
+        return 1
+
+
+class PageFrames(ImageFrames):
+    """The pictures of one file: an animated WebP, or the pages of a TIFF."""
+
+    def __init__(
+        self, path: Path, count: int, fps: Fraction, window: FrameWindow, levels: Levels | None
+    ) -> None:
+        super().__init__([path] * count, str(path), fps, window, levels)
+        self.stems = ()
+        self._lock = threading.Lock()
+        self._opened = Pillow.open(path)
+        self._times = [Fraction(0)]
+        for page in range(count - 1):
+            self._opened.seek(page)
+            self._opened.load()  # then a WebP knows its duration
+            shown = self._opened.info.get("duration", 0)
+            self._times.append(self._times[-1] + (Fraction(shown) / 1000 if shown else 1 / fps))
+        if self._opened.info.get("duration", 0):
+            self.fps = (count - 1) / self._times[-1]
+
+    def _found_levels(self) -> Levels | None:
+        return levels_in(self._page(0))
+
+    def _page(self, index: int) -> npt.NDArray[Any]:
+        with self._lock:
+            try:
+                self._opened.seek(index)
+                deep = self._opened.mode[0] in "IF"
+                return np.asarray(self._opened if deep else self._opened.convert("RGB"))
+            except Exception as error:  # Pillow raises many kinds for damaged files
+                raise DataError(f"{self}: picture {index} is not readable; is the file complete?") from error
+
+    def image(self, index: int) -> Image:
+        """Return a frame (H, W, 3) uint8 RGB."""
+        page = self._page(index)
+        if page.ndim == 2:
+            page = np.repeat((stretched(page, self.levels) if self.levels else page >> 8)[..., None], 3, 2)
+        return np.asarray(page, dtype=np.uint8)
+
+    def _read(self, index: int, file: Path) -> Frame:
+        return Frame(self.image(index), index, self._times[index], f"{index:08d}")

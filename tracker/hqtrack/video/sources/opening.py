@@ -1,0 +1,104 @@
+"""From what a person names to a source of frames."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from hqtrack.errors import DataError, InputError
+from hqtrack.images import IMAGE_SUFFIXES, Levels, images_in, natural_order
+from hqtrack.video.sources.camera import CameraFrames
+from hqtrack.video.sources.images import (
+    MOVING_SUFFIXES,
+    ImageFrames,
+    PageFrames,
+    frames_among,
+    page_count,
+)
+from hqtrack.video.sources.source import IMAGE_RATE, FrameSource, FrameWindow
+from hqtrack.video.sources.videos import VideoFrames
+
+LOWEST_RATE, HIGHEST_RATE = 0.0001, 1000
+"""Frames per second that times and containers can express."""
+
+
+def open_frames(
+    source: str | Path | int,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    stride: int = 1,
+    fps: Fraction | float | None = None,
+    left_out: Sequence[str | Path] = (),
+    levels: Levels | None = None,
+) -> FrameSource:
+    """Open a source of frames.
+
+    Args:
+        source: A video file, a folder of images (in natural order: 2 before 10), an image, a glob such as
+            "shots/*.png", or the index of a camera.
+        start: First frame to read; frames count from 0.
+        end: First frame that is not read any more; None reads to the end.
+        stride: Every how many frames one is read.
+        fps: Frame rate of images, 25 if None; a video file has its own.
+        left_out: Files, such as masks, that are no frames; images that are named alike are none either.
+        levels: Values of images of 10 to 16 bits that become black and white; by default percentiles of the
+            first frame.
+
+    Raises:
+        DataError: There is no such source, or it holds no frames.
+        InputError: Start, end, stride or fps are out of range.
+
+    Example:
+        >>> for frame in open_frames("clip.mp4", stride=2):  # doctest: +SKIP
+        ...     print(frame.index, float(frame.time), frame.image.shape)
+    """
+    if fps is not None and not LOWEST_RATE <= fps <= HIGHEST_RATE:
+        raise InputError(f"fps = {fps}: must be {LOWEST_RATE} to {HIGHEST_RATE}")
+    path = Path(str(source))
+    window = FrameWindow(start, end, stride)
+    rate = IMAGE_RATE if fps is None else exact_rate(fps)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # the second for names that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{str(source)[:80]}: cannot be read: {reason}") from error
+    if path.is_dir():
+        return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window, levels)
+    if path.suffix.lower() in MOVING_SUFFIXES and path.is_file():
+        pages = page_count(path)
+        if pages > 1 and path.suffix.lower() in (".png", ".apng"):
+            return VideoFrames(path, window)
+        if pages > 1:
+            return PageFrames(path, pages, rate, window, levels)
+    if path.suffix.lower() in IMAGE_SUFFIXES - {".avif"} and path.is_file():
+        return ImageFrames([path], str(path), rate, window, levels)
+    if path.is_file():
+        return VideoFrames(path, window)
+    if path.exists():
+        raise DataError(f"{path}: is no file of frames but a pipe or device; save its frames in a file first")
+    if str(source).isdecimal():
+        return CameraFrames(str(source), window)
+    if glob.has_magic(str(source)):
+        files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
+        if not files:
+            raise DataError(f"{source}: no file fits this pattern")
+        return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window, levels)
+    raise DataError(
+        f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
+        "or the number of a camera"
+    )
+
+
+def exact_rate(fps: Fraction | float) -> Fraction:
+    """Return a frame rate as a fraction that containers can hold, as it is written.
+
+    Example:
+        >>> exact_rate(0.0005), exact_rate(29.97)
+        (Fraction(1, 2000), Fraction(2997, 100))
+    """
+    return Fraction(str(fps)).limit_denominator(100_000)

@@ -1,0 +1,158 @@
+"""Video files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Generator
+from contextlib import closing
+from fractions import Fraction
+from functools import cached_property, partial
+from pathlib import Path
+
+import av
+
+from hqtrack.errors import DataError
+from hqtrack.video.sources.pictures import image_of_picture, main_stream, whole_pictures
+from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWindow
+
+logger = logging.getLogger(__name__)
+
+
+JUMP_SECONDS = 60
+"""Seconds between frames that are a jump of a file's times rather than a pause."""
+
+TOLERATED_MISSING_FRAMES = 3
+"""Frames that may be missing at the end of a video: the last ones of a camera are often cut."""
+
+
+class VideoFrames(FrameSource):
+    """A video file. Frames keep their own times, so that a variable frame rate survives."""
+
+    def __init__(self, path: Path, window: FrameWindow) -> None:
+        self.path, self.files = path, [path]
+        with self._open() as container:
+            self.stream = main_stream(path, container)
+            stream = container.streams.video[self.stream]
+            rate = stream.average_rate or stream.guessed_rate
+            self.fps = Fraction(rate) if rate else IMAGE_RATE
+            self.aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            places = [container.metadata, *(each.metadata for each in container.streams)]
+            self.timecode = next((place["timecode"] for place in places if "timecode" in place), None)
+            count = stream.frames or None
+            self._length = _length(container, stream)
+        super().__init__(start=window.start, end=window.end, stride=window.stride, count=count)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        with closing(self._undecoded()) as frames:
+            first = next(frames, None)
+            if first is None:
+                raise DataError(f"{self}: no frame could be read; is the file complete?")
+            height, width = first().image.shape[:2]
+        return height, width
+
+    def _open(self) -> av.container.InputContainer:
+        try:
+            container = av.open(os.path.abspath(self.path), metadata_errors="replace")
+        except (av.error.FFmpegError, OSError) as error:
+            raise DataError(f"{self.path}: not a readable video: {_reason(error)}") from error
+        if not container.streams.video:
+            container.close()
+            raise DataError(f"{self.path}: there is no picture in this file")
+        return container
+
+    def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        with self._open() as container:
+            stream = container.streams.video[self.stream]
+            stream.thread_type = "AUTO"
+            begin: Fraction | None = None
+            frames = whole_pictures(stream, container.decode(stream))
+            origin = stream.start_time * stream.time_base if stream.start_time and stream.time_base else None
+            late = Fraction(0)  # by which times are too large since they jumped
+            last = None
+            longest = max(Fraction(JUMP_SECONDS), 20 / self.fps)
+            index = 0
+            end = Fraction(0)
+            damaged = False
+            while True:
+                try:
+                    picture = next(frames)
+                except StopIteration:
+                    self._check_end(index, end)
+                    return
+                except (av.error.FFmpegError, OSError) as error:
+                    if self._missing(index, end) == 0:
+                        return
+                    raise DataError(
+                        f"{self.path}: frame {index} cannot be decoded: {_reason(error)}"
+                    ) from error
+                if picture.pts is None or picture.time_base is None:
+                    seconds = index / self.fps
+                else:
+                    seconds = picture.pts * picture.time_base - late
+                if last is not None and not last < seconds < last + longest:
+                    self._length = None  # which counts the jump
+                    logger.warning(
+                        "%s: times jump from %.2f to %.2f s at frame %d; it follows the one before here",
+                        *(self.path, last, seconds + late, index),
+                    )
+                    late += seconds - last - 1 / self.fps
+                    seconds = last + 1 / self.fps
+                last = seconds
+                if picture.is_corrupt and not damaged:
+                    damaged = True
+                    logger.warning("%s: frame %d is damaged, and its picture may be wrong", self.path, index)
+                begin = seconds if begin is None else begin
+                length = picture.duration * picture.time_base if picture.duration and picture.time_base else 0
+                skipped = begin - origin if origin is not None and origin < begin else 0
+                end = max(end, seconds - begin + skipped + (length or 1 / self.fps))
+                yield partial(_frame_of_picture, picture, index, seconds - begin)
+                index += 1
+
+    def _missing(self, count: int, end: Fraction) -> int | None:
+        """Describe how many frames are missing after so many, the last of which ended then; None if unknown.
+
+        Frames count as missing only if both the time and the number say so, where both are known: an edit can
+        leave out frames that the file has, and the last frame may be shown for long.
+        """
+        if self._length is None:
+            return None
+        missing = round((self._length - end) * self.fps)
+        if self._total is not None:
+            missing = min(missing, self._total - count)
+        return missing if missing > TOLERATED_MISSING_FRAMES else 0
+
+    def _check_end(self, count: int, end: Fraction) -> None:
+        """Notice a video that ends early: FFmpeg's threads keep errors to themselves."""
+        missing = self._missing(count, end)
+        if missing:
+            raise DataError(
+                f"{self.path}: {count} of about {count + missing} frames could be read; the file is damaged "
+                "or cut short, copy it again"
+            )
+
+
+def _length(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction | None:
+    """Return how long a file says its picture is, in seconds; None if it does not say."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if said:
+        return 3600 * int(said[1]) + 60 * int(said[2]) + Fraction(said[3])
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
+    return Frame(image_of_picture(picture), index, seconds, f"{index:08d}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
