@@ -6,6 +6,7 @@ card with `engine = "optical-flow"` tracks with it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ import torch
 from hqtrack.cards import Card
 from hqtrack.engines import Start
 from hqtrack.images import Image
-from hqtrack.masks import LabelMap
+from hqtrack.masks import LabelMap, without_objects
 from hqtrack.propagation import Found
 
 
@@ -36,6 +37,10 @@ class OpticalFlow:
 
     def add_reference(self, image: Image, labels: LabelMap) -> None:
         self._frame, self._labels = image, labels
+
+    def remove(self, objects: Collection[int]) -> None:
+        self._labels = without_objects(self._labels, objects)
+        self.count -= len(objects)
 
     def find(self, image: Image) -> Found:
         now, before = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (image, self._frame))

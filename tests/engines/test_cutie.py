@@ -32,7 +32,7 @@ def network(config: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def frames() -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (14, *SIZE, 3), dtype=np.uint8)
+    return np.random.default_rng(3).integers(0, 256, (11, *SIZE, 3), dtype=np.uint8)
 
 
 def square(top: int, left: int) -> np.ndarray:
@@ -60,10 +60,10 @@ def test_masks_are_those_of_the_package(network: Any, config: Any, frames: np.nd
     engine.add(frames[0], FIRST, 2)
     give(frames[0], FIRST)
     seen = []
-    for number in range(1, 14):
-        if number == 8:
-            engine.add_reference(frames[8], CORRECTED)
-            give(frames[8], CORRECTED)
+    for number in range(1, 11):
+        if number == 7:
+            engine.add_reference(frames[7], CORRECTED)
+            give(frames[7], CORRECTED)
             continue
         ours = engine.find(frames[number]).labels.numpy()
         theirs = core.output_prob_to_mask(core.step(pixels(frames[number]))).numpy()
@@ -86,3 +86,33 @@ def test_a_frame_too_small_for_the_memory_is_refused(network: Any, config: Any) 
     engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
     with pytest.raises(InputError, match="64 x 64 pixels"):
         engine.add(np.zeros((64, 64, 3), np.uint8), np.ones((64, 64), np.uint8), 1)
+
+
+def test_removed_objects_are_not_found_and_others_are(network: Any, config: Any, frames: np.ndarray) -> None:
+    engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
+    engine.add(frames[0], label_map(np.stack([square(5, 10), square(35, 60), square(60, 5)])), 3)
+    engine.find(frames[1])
+    masks = engine._core.last_mask
+    engine.remove([2])
+    assert torch.equal(engine._core.last_mask, masks[:, [0, 2]])  # the package would read another object's
+    assert engine.count == 2
+    found = engine.find(frames[2])
+    assert set(np.unique(found.labels)) <= {0, 1, 2}
+    engine.add(frames[2], label_map(square(40, 5)[None]), 1)
+    engine.add_reference(frames[3], label_map(np.stack([square(5, 10), square(60, 5), square(35, 60)])))
+    found = engine.find(frames[4])
+    assert set(np.unique(found.labels)) <= {0, 1, 2, 3}
+    assert found.scores is not None
+    assert found.scores.shape == (3,)
+    engine.remove([1, 2, 3])
+    assert not engine.find(frames[5]).labels.any()
+
+
+def test_scores_are_mean_probabilities(network: Any, config: Any, frames: np.ndarray) -> None:
+    engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
+    engine.add(frames[0], FIRST, 2)
+    found = engine.find(frames[1])
+    assert found.scores is not None
+    for number, score in enumerate(found.scores.tolist(), start=1):
+        assert (score > 1 / 3) == bool((found.labels == number).any())  # the likeliest of three, or not seen
+        assert 0 <= score <= 1

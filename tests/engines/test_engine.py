@@ -61,6 +61,15 @@ def test_an_engine_of_another_package_tracks(another_package: Path) -> None:
         assert overlap.min() > 0.9, step
 
 
+def test_the_example_forgets_objects(another_package: Path) -> None:
+    card = load_card(card_of(another_package, "optical-flow"))
+    engine = load_engine(card, device=torch.device("cpu"), dtype=torch.float32)()
+    engine.add(np.zeros((40, 60, 3), np.uint8), np.arange(3, dtype=np.uint8).repeat(800).reshape(40, 60), 2)
+    engine.remove([1])
+    assert engine.count == 1
+    assert np.unique(engine.find(np.zeros((40, 60, 3), np.uint8)).labels).tolist() == [0, 1]
+
+
 def test_an_unknown_engine_names_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"engine = 'sam9'.*vmos, sam2"):
         HQTrack.from_card(card_of(tmp_path, "sam9"))

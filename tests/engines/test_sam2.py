@@ -154,6 +154,43 @@ def test_an_object_joins_as_in_the_library(model: Any, frames: np.ndarray) -> No
     assert any((ours == 3).any() for ours in found[5:])
 
 
+def test_others_are_found_as_if_a_removed_object_had_never_been(model: Any, frames: np.ndarray) -> None:
+    engine, alone = engine_of(model), engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    alone.add(frames[0], label_map(FIRST[1:]), 1)
+    track(engine, frames[1:6])
+    track(alone, frames[1:6])
+    engine.remove([1])
+    assert engine.count == 1
+    found, expected = track(engine, frames[6:12]), track(alone, frames[6:12])
+    engine.add(frames[11], label_map(LATER[None]), 1)
+    alone.add(frames[11], label_map(LATER[None]), 1)
+    found, expected = found + track(engine, frames[12:20]), expected + track(alone, frames[12:20])
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        np.testing.assert_array_equal(ours, theirs, err_msg=f"output {number}")
+    assert {1, 2} <= {int(value) for ours in found for value in np.unique(ours)}
+
+
+def test_all_objects_may_be_removed_and_others_join(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    engine.remove([1, 2])
+    assert engine.count == 0
+    assert not engine.find(frames[1]).labels.any()
+    engine.add(frames[1], label_map(LATER[None]), 1)
+    assert any((labels == 1).any() for labels in track(engine, frames[2:8]))
+
+
+def test_scores_are_of_objects_that_are_seen(model: Any, frames: np.ndarray) -> None:
+    engine = engine_of(model)
+    engine.add(frames[0], label_map(FIRST), 2)
+    found = [engine.find(frame) for frame in frames[1:20]]
+    for each in found:
+        assert each.scores is not None
+        assert ((each.scores >= 0) & (each.scores <= 1)).all()
+    assert len({float(score) for each in found for score in each.scores}) > 10
+
+
 def test_an_object_without_a_mask_in_a_correction_is_not_seen(model: Any, frames: np.ndarray) -> None:
     engine = engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)

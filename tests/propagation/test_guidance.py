@@ -115,14 +115,14 @@ def test_a_tiny_object_is_not_worn_away() -> None:
 def test_objects_that_are_given_with_few_pixels_are_tiny_and_those_that_join_too() -> None:
     network = ColourNetwork()
     memory = MemorySettings(long_term_slots=2, long_term_gap=1, short_term_distance=1)
-    group = ObjectGroup(network, offset=0, memory=memory, rules=no_rules())
+    group = ObjectGroup(network, memory=memory, rules=no_rules())
     labels = torch.zeros(64, 96, dtype=torch.uint8)
     features = network.encode(torch.zeros(1, 3, 64, 96))
     labels[:16, :15], labels[32:48, :16] = 1, 2
-    group.add_reference(features, labels, 2)
+    group.add_reference(features, labels, [1, 2])
     assert group.tiny == [0]
     labels[:, :15], labels[:4, 50:54] = 1, 3
-    group.add_reference(features, labels, 3)
+    group.add_reference(features, labels, [3])
     assert group.tiny == [0, 2]
 
 

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+import torch
 
 from hqtrack import HQTrack
 from hqtrack.cards import Card, MemorySettings, Paradigm, RuleSettings, Weights
+from hqtrack.engines import Engine, vmos
+from hqtrack.masks import label_map, masks_of
 from propagation.colour_network import ColourNetwork
 
 ROWS, COLUMNS = 5, 6
@@ -31,13 +34,13 @@ def blocks(masks: np.ndarray) -> np.ndarray:
     return masks[..., 8::16, 8::16]
 
 
-def new_tracker(
+def colour_card(
     paradigm: Paradigm = "joint",
     slots: int = 2,
     rules: RuleSettings | None = None,
     guided_outlines: bool = False,
-) -> HQTrack:
-    card = Card(
+) -> Card:
+    return Card(
         name="colours",
         title="",
         network="colours",
@@ -48,7 +51,29 @@ def new_tracker(
         guided_outlines=guided_outlines,
         paradigm=paradigm,
     )
+
+
+def new_tracker(
+    paradigm: Paradigm = "joint",
+    slots: int = 2,
+    rules: RuleSettings | None = None,
+    guided_outlines: bool = False,
+) -> HQTrack:
+    card = colour_card(paradigm, slots, rules, guided_outlines)
     return HQTrack(card, ColourNetwork(), device="cpu")
+
+
+def new_engine(paradigm: Paradigm = "joint", guided_outlines: bool = False) -> Engine:
+    card = colour_card(paradigm, guided_outlines=guided_outlines)
+    return vmos.starter(card, ColourNetwork(), device=torch.device("cpu"), dtype=torch.float32)()
+
+
+def found_in(engine: Engine, image: np.ndarray) -> np.ndarray:
+    """Track to a frame; return the middle pixels of what is found in it."""
+    found = engine.find(image)
+    engine.remember(found.labels)
+    shown = found.labels if found.outlined is None else found.outlined
+    return blocks(masks_of(shown.numpy(), engine.count))
 
 
 both_paradigms = pytest.mark.parametrize("paradigm", ["joint", "separate"])
@@ -122,3 +147,55 @@ def test_a_new_object_that_leaves_for_long_is_found_again_too() -> None:
         assert not tracker.track(scene({0: step})[0])[1].any()
     image, masks = scene({0: 12, 1: 25})
     assert (blocks(tracker.track(image)) == blocks(masks)).all()
+
+
+@both_paradigms
+@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("removed", [[2], [1, 12], [*range(1, 11)], [*range(2, 13)]])
+def test_removed_objects_are_background_and_the_others_stay(
+    paradigm: Paradigm, guided: bool, removed: list[int]
+) -> None:
+    engine = new_engine(paradigm, guided)
+    image, masks = scene({index: index for index in range(12)})
+    engine.add(image, label_map(masks), 12)
+    found_in(engine, scene({index: index + 1 for index in range(12)})[0])
+    engine.remove(removed)
+    stay = [index for index in range(12) if index + 1 not in removed]
+    assert engine.count == len(stay)
+    for step in range(2, 8):
+        image, masks = scene({index: index + step for index in range(12)})  # the removed ones are still there
+        assert (found_in(engine, image) == blocks(masks[stay])).all()
+
+
+@both_paradigms
+def test_objects_join_after_others_were_removed(paradigm: Paradigm) -> None:
+    engine = new_engine(paradigm)
+    image, masks = scene({index: index for index in range(9)})
+    engine.add(image, label_map(masks), 9)
+    engine.remove([1, 9])
+    image, masks = scene({index: index + 1 for index in range(12)})
+    found_in(engine, image)
+    engine.add(image, label_map(masks[9:]), 3)
+    assert engine.count == 10
+    for step in range(2, 8):
+        image, masks = scene({index: index + step for index in range(12)})
+        assert (found_in(engine, image) == blocks(np.delete(masks, [0, 8], axis=0))).all()
+    image, masks = scene({index: index + 3 for index in range(12)})
+    engine.add_reference(image, label_map(np.delete(masks, [0, 8], axis=0)))
+    assert (found_in(engine, image) == blocks(np.delete(masks, [0, 8], axis=0))).all()
+
+
+def test_all_objects_may_be_removed_and_others_join() -> None:
+    engine = new_engine()
+    image, masks = scene({0: 3, 1: 4})
+    engine.add(image, label_map(masks), 2)
+    engine.remove([1, 2])
+    assert engine.count == 0
+    image, masks = scene({0: 4, 2: 12})
+    found = engine.find(image)
+    engine.remember(found.labels)
+    assert not found.labels.any()
+    assert engine.is_at(image)
+    engine.add(image, label_map(masks[1:]), 1)
+    image, masks = scene({0: 5, 2: 13})
+    assert (found_in(engine, image) == blocks(masks[1:])).all()

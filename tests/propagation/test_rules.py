@@ -46,7 +46,7 @@ class Identities(ColourNetwork):
 
 def group_with(*rules: Rule, network: ColourNetwork | None = None) -> ObjectGroup:
     memory = MemorySettings(long_term_slots=2, long_term_gap=1, short_term_distance=1)
-    return ObjectGroup(network or ColourNetwork(), offset=0, memory=memory, rules=rules)
+    return ObjectGroup(network or ColourNetwork(), memory=memory, rules=rules)
 
 
 def two_objects() -> Tensor:
@@ -58,7 +58,7 @@ def two_objects() -> Tensor:
 def test_rules_are_told_and_asked_one_after_another() -> None:
     calls: list[tuple[str, str, tuple[int, ...]]] = []
     group = group_with(Note("first", calls), Note("second", calls))
-    group.add_reference(FEATURES, two_objects(), 2)
+    group.add_reference(FEATURES, two_objects(), [1, 2])
     propagation = group.propagate(FEATURES)
     group.logits(FEATURES, propagation)
     group.remember(FEATURES, propagation, two_objects())
@@ -74,7 +74,7 @@ def test_each_rule_judges_what_those_before_it_left() -> None:
     plain, judged = group_with(), group_with(Note("one", []), Note("two", []))
     found = []
     for group in (plain, judged):
-        group.add_reference(FEATURES, two_objects(), 2)
+        group.add_reference(FEATURES, two_objects(), [1, 2])
         found.append(group.logits(FEATURES, group.propagate(FEATURES)))
     torch.testing.assert_close(found[0] + 2, found[1])
 
@@ -82,7 +82,7 @@ def test_each_rule_judges_what_those_before_it_left() -> None:
 def test_what_a_rule_leaves_open_is_remembered_as_nobodys() -> None:
     network = Identities()
     group = group_with(Note("one", []), network=network)
-    group.add_reference(FEATURES, two_objects(), 2)
+    group.add_reference(FEATURES, two_objects(), [1, 2])
     assert network.told.sum(1).all()
     group.remember(FEATURES, group.propagate(FEATURES), two_objects())
     assert not network.told[0, :, 0].any()

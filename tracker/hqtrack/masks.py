@@ -7,7 +7,7 @@ A mask is an array (H, W), bool. Masks of several objects are (N, H, W), bool. A
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, TypedDict
 
@@ -125,6 +125,30 @@ def free_ids(taken: Iterable[int], count: int) -> list[int]:
     """
     known = set(taken)
     return list(islice((number for number in itertools.count(1) if number not in known), count))
+
+
+def kept_numbers(count: int, removed: Collection[int]) -> dict[int, int]:
+    """Return the new number of each object that stays where others are removed, by its old one.
+
+    Example:
+        >>> kept_numbers(4, [2])
+        {1: 1, 3: 2, 4: 3}
+    """
+    kept = (number for number in range(1, count + 1) if number not in removed)
+    return {number: place for place, number in enumerate(kept, 1)}
+
+
+def without_objects(labels: LabelMap, removed: Collection[int]) -> LabelMap:
+    """Return a label map (H, W) without some objects; the others keep their order, counted from 1.
+
+    Example:
+        >>> without_objects(np.array([[0, 1, 2, 3]], np.uint8), [2]).tolist()
+        [[0, 1, 0, 2]]
+    """
+    numbers = kept_numbers(MAX_OBJECTS, removed)
+    table = np.zeros(MAX_OBJECTS + 1, np.uint8)
+    table[list(numbers)] = list(numbers.values())
+    return table[labels]
 
 
 def masks_of(labels: npt.ArrayLike, count: int) -> Masks:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ def _no_download() -> Iterator[None]:
 
 def starter(network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Return what starts a video with a network that has its weights."""
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.autocast", FutureWarning, module=r"cutie\.")
     network = network.eval().to(device, dtype)
     return lambda: Cutie(network, config, device=device, dtype=dtype)
 
@@ -102,16 +105,19 @@ class Cutie:
     """
 
     def __init__(self, network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> None:
-        self._core = _library("cutie.inference.inference_core").InferenceCore(network, config)
+        inference = _library("cutie.inference.inference_core").InferenceCore
+        self._new_core = partial(inference, network, config)
+        self._core = self._new_core()
         self._nearest = int(config.top_k)  # places of memory that every place reads
         self._device, self._dtype = device, dtype
         self._frame: Image = np.empty((0, 0, 3), np.uint8)
-        self._count = 0
+        self._ids: list[int] = []  # in the package, where a number is never used again
+        self._next_id = 1
 
     @property
     def count(self) -> int:
         """Number of objects."""
-        return self._count
+        return len(self._ids)
 
     def is_at(self, image: Image) -> bool:
         """Return whether an image (H, W, 3), uint8 RGB, is the frame that the objects are at."""
@@ -125,32 +131,47 @@ class Cutie:
                 f"Cutie needs a frame of {self._nearest} places of {STRIDE} x {STRIDE} pixels, not "
                 f"{width} x {height} pixels: enlarge the video, or choose another card"
             )
-        earlier = self._count
-        self._count += count
-        self._give(
-            image, np.where(labels > 0, labels + np.uint8(earlier), 0), range(earlier + 1, self._count + 1)
-        )
+        new = list(range(self._next_id, self._next_id + count))
+        self._next_id += count
+        self._ids += new
+        self._give(image, labels, new)
 
     def add_reference(self, image: Image, labels: LabelMap) -> None:
         """Take a frame as the current one and remember it for good; see `hqtrack.engines.Engine`."""
-        self._give(image, labels, range(1, self._count + 1))
+        self._give(image, labels, self._ids)
+
+    def remove(self, objects: Collection[int]) -> None:
+        """Forget objects; see `hqtrack.engines.Engine`."""
+        kept = [place for place in range(self.count) if place + 1 not in objects]
+        if kept:
+            self._core.delete_objects([self._ids[number - 1] for number in objects])
+            self._core.last_mask = self._core.last_mask[:, kept]  # of which the package takes no care
+        else:
+            self._core = self._new_core()  # the package cannot delete its last object
+        self._ids = [self._ids[place] for place in kept]
 
     @torch.inference_mode()
     def find(self, image: Image) -> Found:
         """Find all objects in the next frame; Cutie remembers its own masks of it at once."""
         self._frame = image
-        labels = self._core.output_prob_to_mask(self._core.step(self._pixels(image))).to(torch.uint8)
-        return Found(labels, labels)
+        if not self._ids:
+            return Found.nothing(image, self._device)
+        probabilities = self._core.step(self._pixels(image)).float()
+        best, labels = probabilities.max(0)  # channels are objects in the order in which they joined
+        own = labels == torch.arange(1, self.count + 1, device=self._device)[:, None, None]
+        scores = (best * own).sum((1, 2)) / own.sum((1, 2)).clamp(min=1)
+        labels = labels.to(torch.uint8)
+        return Found(labels, None, scores)
 
     def remember(self, labels: Tensor) -> None:
         """Do nothing: `find` remembered the frame with Cutie's own masks, as published."""
 
     @torch.inference_mode()
-    def _give(self, image: Image, labels: LabelMap, ids: range) -> None:
-        """Enter the masks of objects in a frame."""
+    def _give(self, image: Image, labels: LabelMap, ids: list[int]) -> None:
+        """Enter the masks of objects in a frame: labels 1, 2, … are those of the package's `ids`."""
         self._frame = image
-        mask = torch.from_numpy(labels.astype(np.int64)).to(self._device)
-        self._core.step(self._pixels(image), mask, list(ids), force_permanent=True)
+        mask = torch.from_numpy(np.array([0, *ids])[labels]).to(self._device)
+        self._core.step(self._pixels(image), mask, ids, force_permanent=True)
 
     def _pixels(self, image: Image) -> Tensor:
         """Return an image as (3, H, W) in 0 to 1."""

@@ -7,7 +7,7 @@ engines by an entry point in the group `hqtrack.engines` whose object is a `Load
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -57,6 +57,16 @@ class Engine(Protocol):
 
     def add_reference(self, image: Image, labels: LabelMap) -> None:
         """Take a frame as the current one, with known labels of all objects, and keep it as a reference."""
+
+    def remove(self, objects: Collection[int]) -> None:
+        """Forget objects, all of them perhaps; the others keep their order, and are counted from 1 anew.
+
+        Called between two frames: after `add`, `add_reference` or `remember`. Without objects `find` gives
+        `Found.nothing`, and further ones may join with `add`.
+
+        Args:
+            objects: Their numbers, 1 to `count`.
+        """
 
     def find(self, image: Image) -> Found:
         """Find all objects in the next frame; nothing is remembered of it before `remember`."""

@@ -8,7 +8,7 @@ longer be read is dropped, so that memory does not grow with the video.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,18 +210,39 @@ class SAM2:
             self._look_at(image)
         self._condition(range(1, self.count + 1), labels, self.count)
 
+    def remove(self, objects: Collection[int]) -> None:
+        """Forget objects; see `hqtrack.engines.Engine`."""
+        session = self._session
+        kept = [place for place in range(self.count) if place + 1 not in objects]
+        for states in (
+            session.output_dict_per_obj,
+            session.frames_tracked_per_obj,
+            session.mask_inputs_per_obj,
+            session.point_inputs_per_obj,
+        ):
+            moved = [states[place] for place in kept]
+            states.clear()
+            states.update(enumerate(moved))
+        for numbers in (session._obj_id_to_idx, session._obj_idx_to_id):  # the library removes no objects
+            numbers.clear()
+        session._obj_id_to_idx.update({place + 1: place for place in range(len(kept))})
+        session._obj_idx_to_id.update({place: place + 1 for place in range(len(kept))})
+        session.obj_ids = list(session._obj_id_to_idx)
+
     @torch.inference_mode()
     def find(self, image: Image) -> Found:
         """Find all objects in the next frame; SAM 2 remembers its own masks of it at once."""
         self._look_at(image)
-        logits = self._forward()
+        if not self.count:
+            return Found.nothing(image, self._device)
+        logits, present = self._forward()
         height, width = image.shape[:2]
         logits = functional.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
         highest, index = logits[:, 0].max(dim=0)
         labels = torch.where(highest > 0, index + 1, 0).to(torch.uint8)
         seen = logits[:, 0] > 0
         sure = (logits[:, 0].sigmoid() * seen).sum((1, 2)) / seen.sum((1, 2)).clamp(min=1)
-        return Found(labels, labels, sure)
+        return Found(labels, None, sure * present)
 
     def remember(self, labels: Tensor) -> None:
         """Do nothing: `find` remembered the frame with SAM 2's own masks, as published."""
@@ -255,15 +276,19 @@ class SAM2:
         for given_masks in session.mask_inputs_per_obj.values():
             given_masks.clear()  # read once
 
-    def _forward(self) -> Tensor:
-        """Run the model on the current frame; returns logits (N, 1, h, w)."""
+    def _forward(self) -> tuple[Tensor, Tensor]:
+        """Run the model on the current frame.
+
+        Returns:
+            Logits (N, 1, h, w), and (N,) float32: the probability that each object is in the frame.
+        """
         frame = self._session.processed_frames[self._number]
         found = self._model(self._session, frame=frame, frame_idx=self._number)
         for outputs in self._session.output_dict_per_obj.values():
             for kept in outputs.values():
                 if self._number in kept:
                     kept[self._number].pop("high_res_masks", None)  # encoded by now, and 4 MB an object
-        return torch.as_tensor(found.pred_masks)
+        return found.pred_masks, found.object_score_logits.flatten().float().sigmoid()
 
 
 @contextmanager

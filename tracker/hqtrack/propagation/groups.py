@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import torch
@@ -15,34 +15,53 @@ from hqtrack.propagation.memory import LongTermMemory, ShortTermMemory
 from hqtrack.propagation.rules import Rule
 from hqtrack.propagation.tiny import TinyObjects
 
+REMOVED = -1
+"""In place of the label of an identity whose object was removed: no pixel has it."""
+
 
 class ObjectGroup:
     """Up to `network.max_objects` objects that are propagated together, and what is remembered of them.
 
     Args:
         network: The propagation network; all groups share it.
-        offset: Objects before this group's: its labels in the video's label map are offset + 1, offset + 2, …
         memory: How much is remembered, and when.
         rules: What is known of the objects besides what the network sees, in the order in which rules judge.
     """
 
-    def __init__(
-        self, network: PropagationNetwork, *, offset: int, memory: MemorySettings, rules: Sequence[Rule]
-    ) -> None:
-        self.count = 0
+    def __init__(self, network: PropagationNetwork, *, memory: MemorySettings, rules: Sequence[Rule]) -> None:
         self._network = network
-        self._offset = offset
+        self._labels: list[int] = []  # of each identity, in the video's label map; REMOVED without object
         self._rules = rules
         self._tiny = TinyObjects()
         self._long_term = LongTermMemory(memory.long_term_slots, memory.long_term_gap)
         self._short_term = ShortTermMemory(memory.short_term_distance)
 
     @property
+    def count(self) -> int:
+        """Number of objects."""
+        return len(self._present)
+
+    @property
+    def identities(self) -> int:
+        """Number of identities in use: those of removed objects are not used again, as memory holds them."""
+        return len(self._labels)
+
+    @property
     def tiny(self) -> Sequence[int]:
         """The objects, counted from 0, that were given tiny."""
-        return self._tiny.indices
+        tiny = set(self._tiny.indices)
+        return [place for place, index in enumerate(self._present) if index in tiny]
 
-    def add_reference(self, features: Features, labels: Tensor, count: int) -> None:
+    @property
+    def _present(self) -> list[int]:
+        """Identities, counted from 0, whose objects were not removed."""
+        return [index for index, label in enumerate(self._labels) if label != REMOVED]
+
+    def renumber(self, numbers: Mapping[int, int]) -> None:
+        """Give objects other labels; an object whose label is not among `numbers` is removed."""
+        self._labels = [numbers.get(label, REMOVED) for label in self._labels]
+
+    def add_reference(self, features: Features, labels: Tensor, joining: Iterable[int] = ()) -> None:
         """Remember a frame whose masks are known, for good.
 
         Short-term memory restarts with it, because in earlier frames its new objects are background.
@@ -50,9 +69,9 @@ class ObjectGroup:
         Args:
             features: The frame's pyramid.
             labels: (h, w) uint8 at the size of the network input, labels of the whole video.
-            count: Objects of this group from now on.
+            joining: Labels of objects that join the group with this frame.
         """
-        self.count = count
+        self._labels.extend(joining)
         masks = self._masks(labels)
         self._tiny.refer(masks[1:])
         for rule in self._rules:
@@ -63,21 +82,26 @@ class ObjectGroup:
 
     def propagate(self, features: Features) -> Propagation:
         """Propagate the group's identities from memory to a frame."""
-        memory = self._long_term
+        memory, channels = self._long_term, self.identities + 1
         recent = self._short_term.read()
-        return self._network.propagate(features, memory.read(), recent, memory.references, self.count + 1)
+        return self._network.propagate(features, memory.read(), recent, memory.references, channels)
 
     def logits(self, features: Features, propagation: Propagation) -> Tensor:
         """Return logits (count + 1, h, w), float32, as the rules judge them; channel 0 is background.
 
         Identities without an object are left out, which is what masking them with a large negative number
-        amounts to.
+        amounts to. What the network takes for a removed object is background.
         """
-        identities = torch.arange(self.count + 1, device=features[0].device)[None]
+        identities = torch.arange(self.identities + 1, device=features[0].device)[None]
         logits = self._network.decode(features, propagation, identities)[0].float()
         for rule in self._rules:
             logits = rule.judge(logits)
-        return logits
+        present = self._present
+        if len(present) == self.identities:
+            return logits
+        removed = [index + 1 for index, label in enumerate(self._labels) if label == REMOVED]
+        background = logits[[0, *removed]].logsumexp(0, keepdim=True)
+        return torch.cat([background, logits[[index + 1 for index in present]]])
 
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
@@ -91,10 +115,10 @@ class ObjectGroup:
         self._long_term.write(entry)
 
     def _masks(self, labels: Tensor) -> Tensor:
-        """Return the masks (count + 1, h, w) of the group, background first."""
-        own = labels.to(torch.int16) - self._offset
-        own = own.masked_fill((own < 0) | (own > self.count), 0)
-        return own == torch.arange(self.count + 1, device=labels.device, dtype=torch.int16)[:, None, None]
+        """Return the masks (identities + 1, h, w) of the group, background first."""
+        own = torch.tensor(self._labels, device=labels.device, dtype=torch.int16)[:, None, None]
+        masks = labels == own
+        return torch.cat([~masks.any(0, keepdim=True), masks])
 
     def _identity(self, masks: Tensor, features: Features) -> tuple[Tensor, ...]:
         return self._network.embed_identity(masks[None].to(features[0].dtype))

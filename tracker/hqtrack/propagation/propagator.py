@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from hqtrack.cards import MemorySettings, Paradigm
 from hqtrack.images import Image
-from hqtrack.masks import LabelMap, label_map, masks_of
+from hqtrack.masks import LabelMap, kept_numbers, label_map, masks_of, without_objects
 from hqtrack.nets.interface import Features, Propagation, PropagationNetwork
 from hqtrack.propagation.frame import (
     EdgeLimits,
@@ -35,6 +36,12 @@ class Found(NamedTuple):
     """To be shown, with outlines that follow the frame's edges; None where outlines are not guided."""
     scores: Tensor | None = None
     """(N,) float32: how sure the network is of each object's mask, 0 to 1; None where it does not say."""
+
+    @classmethod
+    def nothing(cls, image: Image, device: torch.device) -> Found:
+        """Return what is found where there are no objects, all of them being removed."""
+        labels = torch.zeros(image.shape[:2], dtype=torch.uint8, device=device)
+        return cls(labels, None, torch.zeros(0, device=device))
 
 
 class Propagator:
@@ -101,6 +108,9 @@ class Propagator:
             What was found. Nothing here waits for the device to finish, except for the rule that tells pieces
             apart: it does so on the CPU.
         """
+        if not self._groups:
+            self._frame, self._propagations = self._at_input_size(image), []
+            return Found.nothing(image, self._device)
         self._look_at(image)
         features = self._features
         self._propagations = [group.propagate(features) for group in self._groups]
@@ -160,12 +170,12 @@ class Propagator:
         total = earlier + count
         joined = earlier
         while joined < total:
-            if not self._groups or self._groups[-1].count == self._group_size:
-                self._groups.append(self._new_group(offset=joined))
+            if not self._groups or self._groups[-1].identities == self._group_size:
+                self._groups.append(self._new_group())
             group = self._groups[-1]
-            more = min(total - joined, self._group_size - group.count)
+            more = min(total - joined, self._group_size - group.identities)
+            group.add_reference(self._features, small, range(joined + 1, joined + more + 1))
             joined += more
-            group.add_reference(self._features, small, group.count + more)
 
     @torch.inference_mode()
     def add_reference(self, image: Image, labels: LabelMap) -> None:
@@ -178,7 +188,19 @@ class Propagator:
         self._look_at(image)
         small = self._adopt(labels)
         for group in self._groups:
-            group.add_reference(self._features, small, group.count)
+            group.add_reference(self._features, small)
+
+    def remove(self, objects: Collection[int]) -> None:
+        """Forget objects; the others keep their order, and are counted from 1 anew.
+
+        Args:
+            objects: Their numbers, 1 to `count`.
+        """
+        numbers = kept_numbers(self.count, objects)
+        self._labels = torch.from_numpy(without_objects(self._labels.cpu().numpy(), objects)).to(self._device)
+        for group in self._groups:
+            group.renumber(numbers)
+        self._groups = [group for group in self._groups if group.count]
 
     @property
     def _input_size(self) -> tuple[int, int]:
@@ -198,8 +220,8 @@ class Propagator:
         aligned = self._network.align_corners
         return resize_image(image, input_size(height, width, self._limits, align_corners=aligned))
 
-    def _new_group(self, offset: int) -> ObjectGroup:
-        return ObjectGroup(self._network, offset=offset, memory=self._memory, rules=self._rules())
+    def _new_group(self) -> ObjectGroup:
+        return ObjectGroup(self._network, memory=self._memory, rules=self._rules())
 
 
 def _scored(logits: Tensor, scores: list[Tensor]) -> Tensor:

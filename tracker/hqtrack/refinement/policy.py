@@ -47,7 +47,7 @@ class RefinementPolicy:
             outlined: The same with outlines that follow the frame's edges; None where they are not guided.
             count: Number of objects.
         """
-        if self._refiner is None:
+        if self._refiner is None or not count:
             return Answer(labels if outlined is None else outlined, labels, None)
         numbers = torch.arange(1, count + 1, dtype=torch.uint8, device=labels.device)[:, None, None]
         refined, report = self._refiner.refine(image, labels == numbers)
