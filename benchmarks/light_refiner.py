@@ -80,11 +80,11 @@ def measure(
         if not visible:
             continue
         given = propagated[visible]
-        ways = [("box", light.REFINED), ("box and mask", light.REFINED)]
+        ways = [("box", light.REFINED_CROP), ("box and mask", light.REFINED_CROP)]
         ways += [("box and mask", side) for side in OTHER_SIDES] if sizes else []
         for prompts, side in ways:
             found, _ = refined(network, image, given, prompts, side)
-            for tau in TAUS if side == light.REFINED else (CHOSEN,):
+            for tau in TAUS if side == light.REFINED_CROP else (CHOSEN,):
                 selected, *_ = select(given, found, tau)
                 for overlap in OVERLAPS if tau == CHOSEN else OVERLAPS[:1]:
                     masks = propagated.clone()

@@ -157,10 +157,6 @@ def copy_of_the_package(folder: Path) -> Path:
     return Path(shutil.copytree(PACKAGE, folder / "hqtrack", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-NAMED_TWICE = frozenset(["Engine"])
-"""Names of classes that still stand for two things: a list that only shrinks."""
-
-
 def classes_of(package: Path) -> dict[str, list[str]]:
     """Return the modules that define a class of each name, private ones too."""
     found: dict[str, list[str]] = {}
@@ -177,7 +173,7 @@ def classes_of_one_name(package: Path) -> dict[str, list[str]]:
 
 
 def test_no_two_classes_have_one_name() -> None:
-    assert classes_of_one_name(PACKAGE).keys() <= NAMED_TWICE
+    assert classes_of_one_name(PACKAGE) == {}
 
 
 def test_a_second_class_of_one_name_is_found(tmp_path: Path) -> None:

@@ -51,6 +51,6 @@ def folder_of(tab: Any, server: Server) -> Path:
     return server.out / tab.url.rpartition("/")[2]
 
 
-def things(tab: Any, server: Server) -> list[dict[str, Any]]:
+def objects(tab: Any, server: Server) -> list[dict[str, Any]]:
     """Return the objects as the session's file has them."""
-    return list(json.loads((folder_of(tab, server) / "session.json").read_text())["things"])
+    return list(json.loads((folder_of(tab, server) / "session.json").read_text())["objects"])

@@ -24,7 +24,7 @@ from hqtrack.cli import app
 from hqtrack.files import create
 from hqtrack.masks import iou, masks_of, rle_decode
 from hqtrack.video.backlog import Backlog
-from hqtrack.video.folder import STATE
+from hqtrack.video.folder import STATE_FOLDER
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.table import BoxTable
@@ -96,7 +96,7 @@ def succeed(*arguments: object) -> Result:
 
 def files_in(folder: Path) -> set[str]:
     files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return {str(file) for file in files if file.parts[0] != STATE}
+    return {str(file) for file in files if file.parts[0] != STATE_FOLDER}
 
 
 def labels_in(folder: Path) -> list[np.ndarray]:

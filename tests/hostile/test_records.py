@@ -16,7 +16,7 @@ from hostile.test_parsers import quick
 from hqtrack.errors import HQTrackError
 from hqtrack.masks import label_map, masks_of
 from hqtrack.video.job import Job
-from hqtrack.video.journal import FRAMES, SETTINGS, Journal, read_job
+from hqtrack.video.journal import FRAMES_FILE, SETTINGS_FILE, Journal, read_job
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -56,7 +56,7 @@ def test_a_broken_record_gives_the_frames_before_the_damage(
 ) -> None:
     frames = tracked(clip)
     recorded(tmp_path / "out", frames)
-    record = tmp_path / "out" / FRAMES
+    record = tmp_path / "out" / FRAMES_FILE
     if seed % 8:  # else as it was
         record.write_bytes(corrupted(record.read_bytes(), seed))
     journal = Journal.resume(tmp_path / "out")
@@ -76,12 +76,12 @@ def test_a_broken_record_gives_the_frames_before_the_damage(
 @given(st.integers(0, 10**6))
 def test_broken_settings_are_read_or_refused(tmp_path: Path, seed: int) -> None:
     recorded(tmp_path / "out", [])
-    settings = tmp_path / "out" / SETTINGS
+    settings = tmp_path / "out" / SETTINGS_FILE
     settings.write_bytes(corrupted(settings.read_bytes(), seed))
     try:
         job = read_job(tmp_path / "out")
     except HQTrackError as error:
-        assert SETTINGS in str(error)
+        assert SETTINGS_FILE in str(error)
     else:
         assert isinstance(job.source, str)
         assert isinstance(job.stride, int)

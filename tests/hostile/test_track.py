@@ -18,7 +18,7 @@ from hostile.corruptions import corrupted
 from hostile.media import write_video
 from hqtrack import HQTrack
 from hqtrack.cli import app
-from hqtrack.video.folder import STATE, OutputFolder
+from hqtrack.video.folder import STATE_FOLDER, OutputFolder
 from hqtrack.video.job import Job
 from hqtrack.video.prompts import read_prompts
 from hqtrack.video.run import VideoRun
@@ -35,7 +35,7 @@ def hqtrack(*arguments: object) -> Result:
 
 def outputs(out: Path) -> dict[str, bytes]:
     """Return the files that a user sees."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file() and STATE not in path.parts)
+    files = (path for path in sorted(out.rglob("*")) if path.is_file() and STATE_FOLDER not in path.parts)
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
@@ -243,8 +243,8 @@ def test_no_foreign_file_is_written_through_a_link(
     (out / "trajectories").mkdir()
     precious.write_text("precious")
     names = ("overlay.mp4", "masks.json", "masks.annotations", "boxes.csv", "unfinished.json")
-    names += ("labels/image.png", "trajectories/001.txt", f"{STATE}/written")
-    (out / STATE).mkdir()
+    names += ("labels/image.png", "trajectories/001.txt", f"{STATE_FOLDER}/written")
+    (out / STATE_FOLDER).mkdir()
     for name in names:
         make(out / f"{name}.part", precious)
     make(out / "unfinished.jsonl", precious)
@@ -254,11 +254,11 @@ def test_no_foreign_file_is_written_through_a_link(
     assert precious.read_text() == "precious"
     assert not list(out.rglob("*.part"))
     make(tmp_path / "list", precious)
-    (out / STATE / "written").unlink()
-    (tmp_path / "list").rename(out / STATE / "written")
+    (out / STATE_FOLDER / "written").unlink()
+    (tmp_path / "list").rename(out / STATE_FOLDER / "written")
     result = hqtrack("track", clip, "-o", out, "--mask", mask, "--force", *QUICK, "--csv")
     assert result.exit_code == 2
-    assert f"{STATE}/written: is a link or no plain file" in result.stderr
+    assert f"{STATE_FOLDER}/written: is a link or no plain file" in result.stderr
     assert precious.read_text() == "precious"
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from hqtrack.propagation.rules.expected import LARGEST_LOSS
-from hqtrack.propagation.rules.hideouts import WAIT
-from hqtrack.propagation.rules.motion import FREE
+from hqtrack.propagation.rules.hideouts import FRAMES_TO_COME_OUT
+from hqtrack.propagation.rules.motion import FREE_DEVIATIONS
 from hqtrack.propagation.rules.motion_prior import MotionPrior
 from propagation.test_objects import GROUND, SHAPE, blocks, new_tracker
 
@@ -168,7 +168,7 @@ def test_a_hideout_is_given_up_after_a_while() -> None:
     assert prior.see(discs((48, 62), None)).any()
     gone = discs((48, 130), None)
     frames = next(frame for frame in range(100) if not prior.see(gone).any())
-    assert frames == WAIT - 1
+    assert frames == FRAMES_TO_COME_OUT - 1
 
 
 def test_a_new_object_joins_and_the_others_go_on() -> None:
@@ -191,7 +191,7 @@ def test_a_correction_says_where_objects_are() -> None:
 def test_an_object_loses_nothing_where_it_is_expected() -> None:
     prior = MotionPrior()
     prior.refer(discs((48, 30), (48, 130)))
-    inside = discs((48, 30), radius=10 * FREE / 2)[0, ::4, ::4]
+    inside = discs((48, 30), radius=10 * FREE_DEVIATIONS / 2)[0, ::4, ::4]
     logits = alike(discs((48, 30)))
     assert (prior.judge(logits)[1] >= logits[1] - 1e-4)[inside].all()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.rules.one_piece import LEAST_GAP, SIZE_KEPT, OnePiece
+from hqtrack.propagation.rules.one_piece import LEAST_GAP_CELLS, SIZE_KEPT, OnePiece
 from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
@@ -97,7 +97,7 @@ def test_tiny_objects_may_have_small_gaps() -> None:
     before = torch.zeros(50, 50).bool()
     before[10, 10:12] = True
     now = before.clone()
-    now[10, 11 + LEAST_GAP] = True
+    now[10, 11 + LEAST_GAP_CELLS] = True
     assert torch.equal(kept(now, before=before), now)
 
 

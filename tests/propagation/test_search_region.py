@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack.propagation.rules.search_region import LEAST_MARGIN, confined, search_regions
+from hqtrack.propagation.rules.search_region import LEAST_MARGIN_PIXELS, confined, search_regions
 from propagation.test_objects import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
-"""Blocks of the scene, counted row by row: only the last is more than `LEAST_MARGIN` from the first."""
+"""Blocks of the scene, counted row by row: only the last is farther from the first than the margin."""
 
 
 def with_look_alike(place: int, other: int) -> np.ndarray:
@@ -55,7 +55,9 @@ def test_a_region_is_the_box_grown_by_a_part_of_its_sides() -> None:
     masks = torch.zeros(1, 400, 400).bool()
     masks[0, 100:300, 180:220] = True
     assert search_regions(masks, 0.5).spans.tolist() == [
-        pytest.approx([0 / 400, 400 / 400, (180 - LEAST_MARGIN) / 400, (220 + LEAST_MARGIN) / 400])
+        pytest.approx(
+            [0 / 400, 400 / 400, (180 - LEAST_MARGIN_PIXELS) / 400, (220 + LEAST_MARGIN_PIXELS) / 400]
+        )
     ]
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from hqtrack.errors import WeightsError
 from hqtrack.training import loop
-from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state
+from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state
 from training.tiny import tiny
 
 
@@ -49,13 +49,13 @@ def train(folder: Path, steps: int, of: Any = loss) -> None:
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path) -> None:
     with (
-        filelock.FileLock(tmp_path / loop.LOCK),
+        filelock.FileLock(tmp_path / loop.LOCK_FILE),
         pytest.raises(TrainingError, match="another process trains"),
     ):
         train(tmp_path, 2)
-    assert not (tmp_path / CHECKPOINT).exists()
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
     train(tmp_path, 2)
-    assert read_state(tmp_path / CHECKPOINT)["step"] == 2
+    assert read_state(tmp_path / CHECKPOINT_FILE)["step"] == 2
 
 
 def test_a_loss_that_stays_no_number_ends_the_training(tmp_path: Path) -> None:
@@ -78,8 +78,10 @@ def test_a_checkpoint_that_lacks_something_is_named(
     tmp_path: Path, change: dict[str, Any], names: str
 ) -> None:
     train(tmp_path, 1)
-    state = {**read_state(tmp_path / CHECKPOINT), **change}
-    torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / CHECKPOINT)
+    state = {**read_state(tmp_path / CHECKPOINT_FILE), **change}
+    torch.save(
+        {name: value for name, value in state.items() if value is not None}, tmp_path / CHECKPOINT_FILE
+    )
     with pytest.raises(WeightsError, match=names) as caught:
         train(tmp_path, 2)
-    assert str(tmp_path / CHECKPOINT) in str(caught.value)
+    assert str(tmp_path / CHECKPOINT_FILE) in str(caught.value)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from hqtrack.cli import app
 from hqtrack.training.crops import Photographs
-from hqtrack.training.teacher import LIST, index_map
+from hqtrack.training.teacher import LIST_FILE, index_map
 
 FLOAT = TensorProto.FLOAT
 
@@ -134,7 +134,7 @@ def test_objects_are_found_and_numbered_from_the_largest_on(photographs: Path, t
 
 def test_what_was_labelled_can_be_trained_on(photographs: Path, tmp_path: Path) -> None:
     labelled(photographs, tmp_path / "out", write_teacher(tmp_path))
-    (item,) = Photographs.from_lists(tmp_path / "out", [LIST]).items
+    (item,) = Photographs.from_lists(tmp_path / "out", [LIST_FILE]).items
     assert item.image.stem == "things"
     assert item.objects == (1, 2)
 
@@ -142,7 +142,7 @@ def test_what_was_labelled_can_be_trained_on(photographs: Path, tmp_path: Path) 
 def test_what_the_teacher_is_not_sure_of_is_left_out(photographs: Path, tmp_path: Path) -> None:
     result = labelled(photographs, tmp_path / "out", write_teacher(tmp_path, sureness=0.9))
     assert "0 photographs, 0 objects" in result.output
-    assert (tmp_path / "out" / LIST).read_text() == ""
+    assert (tmp_path / "out" / LIST_FILE).read_text() == ""
 
 
 def test_the_same_command_again_goes_on_where_it_was_stopped(photographs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hqtrack.errors import HQTrackError, InputError
 from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.refinement import build_refiner
 from hqtrack.scenes import dataset
-from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state, starts_of
+from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, starts_of
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
 from training.conftest import write_static
@@ -59,7 +59,7 @@ def trained(static_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_stage_1_trains_resumes_and_notes_how(trained: tuple[Path, Path]) -> None:
     _, run = trained
-    assert read_state(run / CHECKPOINT)["step"] == 2
+    assert read_state(run / CHECKPOINT_FILE)["step"] == 2
     starts = starts_of(run)
     assert [start.stage for start in starts] == [1, 1]
     assert starts[0].network == "vmos_light"
@@ -102,7 +102,7 @@ def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: t
         assert content.metadata()["steps"] == "2"
         assert content.get_tensor("decoder.identity_logits.weight").dtype == torch.float16
     network = load_network(load_card(card))
-    averaged = read_state(run / CHECKPOINT)["ema"]
+    averaged = read_state(run / CHECKPOINT_FILE)["ema"]
     for name, value in network.named_parameters():
         torch.testing.assert_close(value, averaged[name], rtol=1e-3, atol=1e-6)
 
@@ -111,9 +111,9 @@ def test_of_several_trainings_the_mean_is_exported(trained: tuple[Path, Path], t
     card, run = trained
     other = tmp_path / "other"
     shutil.copytree(run, other)
-    state = read_state(run / CHECKPOINT)
+    state = read_state(run / CHECKPOINT_FILE)
     state["ema"] = {key: value + 1 for key, value in state["ema"].items()}
-    torch.save(state, other / CHECKPOINT)
+    torch.save(state, other / CHECKPOINT_FILE)
     file = tmp_path / "mean.safetensors"
     invoke("export", run, other, "--card", card, "--out", file)
     with safe_open(file, "pt") as content:
@@ -146,7 +146,10 @@ def test_stage_2_starts_with_the_weights_of_stage_1(
     with pytest.raises(InputError, match="--photographs"):
         invoke(*command, *arguments)
     invoke(*command, "--photographs", static_folder, *arguments)
-    before, after = read_state(run / CHECKPOINT)["ema"], read_state(tmp_path / "run" / CHECKPOINT)["network"]
+    before, after = (
+        read_state(run / CHECKPOINT_FILE)["ema"],
+        read_state(tmp_path / "run" / CHECKPOINT_FILE)["network"],
+    )
     weight = "decoder.identity_logits.weight"
     assert 0 < float((after[weight] - before[weight]).abs().max()) < 0.01
     assert starts_of(tmp_path / "run")[0].data == ("davis2017", "all photographs")
@@ -224,7 +227,7 @@ def test_processes_started_by_torchrun_train_the_same_weights(tmp_path: Path) ->
     first, second = (torch.load(run / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     assert first.keys() == dict(VMOSLight().named_parameters()).keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    state = read_state(run / CHECKPOINT)
+    state = read_state(run / CHECKPOINT_FILE)
     assert state["step"] == 2
     assert all(torch.equal(state["network"][name], first[name]) for name in first)
 
@@ -242,7 +245,7 @@ def test_the_light_refiner_trains_resumes_and_is_exported_into_its_section(
         arguments = ("--steps", steps, "--batch", "1", "--workers", "0", "--device", "cpu", "--folder", run)
         few = ("--list", "all.txt@2", "--validation-crops", "1")
         invoke("refiner", "--card", card, "--data", static_folder, *few, *arguments)
-    assert read_state(run / CHECKPOINT)["step"] == 2
+    assert read_state(run / CHECKPOINT_FILE)["step"] == 2
     assert [start.stage for start in starts_of(run)] == ["refiner", "refiner"]
     invoke("export", run, "--card", card)
     settings = read_card(card)

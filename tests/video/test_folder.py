@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hqtrack import InputError
-from hqtrack.video.folder import STATE, OutputFolder
+from hqtrack.video.folder import STATE_FOLDER, OutputFolder
 
 
 def test_a_second_run_is_kept_out_until_the_first_ends(tmp_path: Path) -> None:
@@ -79,6 +79,6 @@ def test_a_list_that_was_tampered_with_removes_nothing_elsewhere(tmp_path: Path)
         b"{",
         b"9" * 5000,
     ]
-    (tmp_path / "out" / STATE / "written").write_bytes(b"\n".join(lines))
+    (tmp_path / "out" / STATE_FOLDER / "written").write_bytes(b"\n".join(lines))
     folder.remove_written({"labels", "/", ".."})
     assert precious.exists()

@@ -8,7 +8,7 @@ import pytest
 
 from hqtrack import DataError
 from hqtrack.video.job import Job
-from hqtrack.video.journal import FRAMES, Journal, has_unfinished, read_job
+from hqtrack.video.journal import FRAMES_FILE, Journal, has_unfinished, read_job
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -52,12 +52,12 @@ def test_a_record_gives_back_settings_and_frames_and_goes_on(folder: Path) -> No
 
 
 def test_a_line_that_was_not_finished_is_cut_off(folder: Path) -> None:
-    with (folder / FRAMES).open("a") as file:
+    with (folder / FRAMES_FILE).open("a") as file:
         file.write('{"frame": "00000003", "si')
     journal = Journal.resume(folder)
     assert journal.left == 3
     journal.close()
-    assert (folder / FRAMES).read_text().count("\n") == 3
+    assert (folder / FRAMES_FILE).read_text().count("\n") == 3
 
 
 @pytest.mark.parametrize("other", [(1, SIZE), (0, (6, 9))])

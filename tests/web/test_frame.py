@@ -1,4 +1,4 @@
-"""Pointing at things in the frame: clicks that refine, and all ways to draw, in a real browser."""
+"""Pointing at objects in the frame: clicks that refine, and all ways to draw, in a real browser."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hqtrack.masks import iou, rle_decode
-from web_hand import at, drag, drag_around, open_video, press, things, wait_for
+from web_hand import at, drag, drag_around, objects, open_video, press, wait_for
 from web_server import HEIGHT, WIDTH, Server, filled, green, orange
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def mask(tab: Any, server: Server, number: int = 1) -> np.ndarray:
     """Return an object's first mask, as the session keeps it."""
-    counts = things(tab, server)[number - 1]["first"]["counts"]
+    counts = objects(tab, server)[number - 1]["first"]["counts"]
     return rle_decode({"size": [HEIGHT, WIDTH], "counts": counts})
 
 
@@ -35,14 +35,14 @@ def test_clicks_change_the_chosen_object(tab: Any, server: Server) -> None:
     tab.mouse.click(*at(tab, x + width - 5, y + height / 2))
     wait_for(lambda: mask(tab, server)[y + height // 2, x + width - 5])
     assert iou(mask(tab, server), filled(orange(0))) > iou(painted, filled(orange(0))) + 0.2
-    assert len(things(tab, server)) == 1
+    assert len(objects(tab, server)) == 1
     tab.mouse.click(*at(tab, x + 8, y + 8), button="right")
     wait_for(lambda: not mask(tab, server)[y + 8, x + 8])
     expect(tab.locator("svg g circle")).to_have_count(2)
     tab.mouse.click(*at(tab, x + 8, y + 8))  # on the point, which goes
     wait_for(lambda: mask(tab, server)[y + 8, x + 8])
     expect(tab.locator("svg g circle")).to_have_count(1)
-    assert len(things(tab, server)) == 1
+    assert len(objects(tab, server)) == 1
 
 
 def test_quick_clicks_all_count_and_a_click_on_another_mask_chooses_it(tab: Any, server: Server) -> None:
@@ -56,10 +56,10 @@ def test_quick_clicks_all_count_and_a_click_on_another_mask_chooses_it(tab: Any,
     for part in (0.25, 0.5, 0.75):
         tab.mouse.click(*at(tab, x + width * part, y + height / 2))
     expect(tab.locator("svg g circle")).to_have_count(3)
-    assert len(things(tab, server)) == 2
+    assert len(objects(tab, server)) == 2
     tab.mouse.click(*at(tab, orange(0)[0] + 20, orange(0)[1] + 20))
     expect(tab.get_by_label("Choose object 1")).to_have_attribute("aria-pressed", "true")
-    assert len(things(tab, server)) == 2
+    assert len(objects(tab, server)) == 2
 
 
 def test_a_drag_is_cancelled_and_may_begin_and_end_outside(tab: Any, server: Server) -> None:
@@ -84,7 +84,7 @@ def test_a_drag_is_cancelled_and_may_begin_and_end_outside(tab: Any, server: Ser
     tab.keyboard.press("n")
     tab.mouse.up()
     tab.get_by_label("Choose object 2").wait_for()
-    assert len(things(tab, server)) == 2
+    assert len(objects(tab, server)) == 2
 
 
 def test_an_object_is_made_by_keyboard_alone(tab: Any, server: Server) -> None:
@@ -112,9 +112,9 @@ def test_undo_leaves_a_name_alone_and_enter_leaves_its_field(tab: Any, server: S
     name.press_sequentially("cat")
     name.press("Enter")
     expect(name).not_to_be_focused()
-    wait_for(lambda: things(tab, server)[0]["name"] == "cat")
+    wait_for(lambda: objects(tab, server)[0]["name"] == "cat")
     tab.keyboard.press("Control+z")
-    wait_for(lambda: things(tab, server)[0]["name"] == "")
+    wait_for(lambda: objects(tab, server)[0]["name"] == "")
     expect(name).to_have_value("")
     tab.keyboard.press("Control+y")
     expect(name).to_have_value("cat")

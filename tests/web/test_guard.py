@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hqtrack.web.guard import BODY_LIMIT, OWNER, PASS, Guard
+from hqtrack.web.guard import BODY_LIMIT, OWNER_COOKIE, PASSWORD_COOKIE, Guard
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 
@@ -141,7 +141,7 @@ def test_each_browser_is_told_apart_by_a_secret_that_stays_in_it(guard: Guard, b
     assert "set-cookie" not in again
     assert behind.owners[0] == behind.owners[2] != behind.owners[1]
     assert behind.owners[0] not in cookie, "what is stored with a session does not open it"
-    _, forged = ask(guard, host="localhost", cookie=f"{OWNER}={behind.owners[0]}")
+    _, forged = ask(guard, host="localhost", cookie=f"{OWNER_COOKIE}={behind.owners[0]}")
     assert forged["set-cookie"]
     assert behind.owners[3] != behind.owners[0]
 
@@ -163,7 +163,7 @@ def test_a_password_is_asked_for_before_anything_is_seen(behind: Behind) -> None
     guard = Guard(behind, hosts=None, password="correct horse", upload_path="-")
     for kind in ("http", "websocket"):
         assert ask(guard, kind=kind, host="any.example")[0] in (0, 401)
-        assert ask(guard, kind=kind, host="any.example", cookie=f"{PASS}=wrong")[0] in (0, 401)
+        assert ask(guard, kind=kind, host="any.example", cookie=f"{PASSWORD_COOKIE}=wrong")[0] in (0, 401)
     for wrong in ("", "wrong", "correct hors", "Correct horse"):
         body = f"password={quote(wrong)}".encode()
         assert ask(guard, host="any.example", method="POST", body=body)[0] == 401

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from hqtrack.cli import app
 from hqtrack.masks import iou, masks_of
-from web_hand import at, drag, drag_around, folder_of, open_video, press, things, wait_for
+from web_hand import at, drag, drag_around, folder_of, objects, open_video, press, wait_for
 from web_server import COUNT, Rectangle, Server, filled, green, orange, picture, write_video
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
@@ -191,13 +191,13 @@ def test_objects_are_chosen_named_coloured_deleted_and_all_of_it_undone(tab: Any
     tab.reload()
     second.fill("gate")
     second.press("Enter")
-    wait_for(lambda: [each["name"] for each in things(tab, server)] == ["cat", "gate"])
+    wait_for(lambda: [each["name"] for each in objects(tab, server)] == ["cat", "gate"])
     expect(second).to_have_value("gate")
 
     shown = tab.locator("img").first.get_attribute("src")
     tab.get_by_label("Colour of object 1").click()
     tab.locator(".q-color-picker__spectrum").click(position={"x": 20, "y": 20})
-    wait_for(lambda: things(tab, server)[0]["colour"] is not None)
+    wait_for(lambda: objects(tab, server)[0]["colour"] is not None)
     expect(tab.locator("img").first).not_to_have_attribute("src", shown)
     tab.keyboard.press("Escape")
     expect(tab.locator(".q-color-picker__spectrum")).to_have_count(0)

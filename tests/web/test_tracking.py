@@ -9,10 +9,10 @@ import pytest
 from hqtrack import HQTrack, InputError
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
-from hqtrack.web.desk import Desk
-from hqtrack.web.export import COMMAND, Settings, export
-from hqtrack.web.store import Open, Store
-from hqtrack.web.tracking import Engine
+from hqtrack.web.export import COMMAND_FILE, Settings, export
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import OpenSession, Store
+from hqtrack.web.tracking import SharedTracker
 from web_server import filled, green, orange, write_video
 
 COUNT = 10
@@ -21,30 +21,30 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def shared() -> SharedTracker:
     tracker = HQTrack.from_card("vmos-light")
-    return Engine(lambda: (tracker, MaskMaker.beside(tracker)))
+    return SharedTracker(lambda: (tracker, MaskMaker.beside(tracker)))
 
 
 @pytest.fixture
-def desk(tmp_path: Path, engine: Engine) -> Desk:
+def service(tmp_path: Path, shared: SharedTracker) -> TrackingService:
     write_video(tmp_path / "clip.mp4", COUNT)
     store = Store(tmp_path / "sessions", tmp_path / "clip.mp4", upload_limit=1)
-    return Desk(store, engine, Settings(card="vmos-light"))
+    return TrackingService(store, shared, Settings(card="vmos-light"))
 
 
 @pytest.fixture
-def opened(desk: Desk) -> Open:
-    return desk.store.create("me", desk.store.root, "clip")
+def opened(service: TrackingService) -> OpenSession:
+    return service.store.create("me", service.store.root, "clip")
 
 
 @pytest.fixture
-def track(desk: Desk, opened: Open) -> Callable[[], str]:
+def track(service: TrackingService, opened: OpenSession) -> Callable[[], str]:
     """Return what tracks to the end and tells how that was."""
 
     def run() -> str:
-        desk.track(opened)
-        tracking = desk.tracking(opened)
+        service.track(opened)
+        tracking = service.tracking(opened)
         assert tracking is not None
         tracking.join(120)
         return f"{tracking.state} {tracking.error}".strip()
@@ -53,7 +53,7 @@ def track(desk: Desk, opened: Open) -> Callable[[], str]:
 
 
 def test_a_full_disk_stops_and_what_was_tracked_stays(
-    opened: Open, track: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    opened: OpenSession, track: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = opened.session
     session.add(0, filled(orange(0)))
@@ -70,18 +70,18 @@ def test_a_full_disk_stops_and_what_was_tracked_stays(
     monkeypatch.undo()
     assert track() == "done"
     assert len(session.record) == COUNT
-    assert session.tracked.gone_on == (3,)
+    assert session.tracked.restarts == (3,)
 
 
-def test_two_sessions_are_tracked_one_after_the_other(desk: Desk, opened: Open) -> None:
-    other = desk.store.create("you", desk.store.root, "clip")
+def test_two_sessions_are_tracked_one_after_the_other(service: TrackingService, opened: OpenSession) -> None:
+    other = service.store.create("you", service.store.root, "clip")
     for each in (opened, other):
         each.session.add(0, filled(orange(0)))
-        desk.track(each)
+        service.track(each)
     with pytest.raises(InputError, match="being tracked already"):
-        desk.track(opened)
+        service.track(opened)
     for each in (opened, other):
-        tracking = desk.tracking(each)
+        tracking = service.tracking(each)
         assert tracking is not None
         tracking.join(120)
         assert tracking.state == "done"
@@ -90,28 +90,30 @@ def test_two_sessions_are_tracked_one_after_the_other(desk: Desk, opened: Open) 
 
 
 def test_what_is_not_tracked_as_it_was_said_is_not_exported(
-    desk: Desk, opened: Open, track: Callable[[], str]
+    service: TrackingService, opened: OpenSession, track: Callable[[], str]
 ) -> None:
     session = opened.session
-    thing = session.add(0, filled(orange(0)))
+    item = session.add(0, filled(orange(0)))
     with pytest.raises(InputError, match="nothing is tracked yet"):
-        export(session, ["labels"], desk.settings)
+        export(session, ["labels"], service.settings)
     assert track() == "done"
-    folder = export(session, ["labels"], desk.settings)
+    folder = export(session, ["labels"], service.settings)
     assert len(list((folder / "labels").iterdir())) == COUNT
-    session.say(thing.key, 5, filled(green()))
+    session.set_mask(item.key, 5, filled(green()))
     with pytest.raises(InputError, match="go on first, or undo it"):
-        export(session, ["labels"], desk.settings)
+        export(session, ["labels"], service.settings)
     session.undo()
     with pytest.raises(InputError, match="at least one output"):
-        export(session, [], desk.settings)
-    assert (folder / COMMAND).is_file(), "an export that fails leaves the one before"
+        export(session, [], service.settings)
+    assert (folder / COMMAND_FILE).is_file(), "an export that fails leaves the one before"
 
 
-def test_all_outputs_of_the_command_are_exported(desk: Desk, opened: Open, track: Callable[[], str]) -> None:
+def test_all_outputs_of_the_command_are_exported(
+    service: TrackingService, opened: OpenSession, track: Callable[[], str]
+) -> None:
     opened.session.add(2, filled(orange(2)))
     assert track() == "done"
-    folder = export(opened.session, ["overlay", "labels", "rle", "trajectories", "csv"], desk.settings)
+    folder = export(opened.session, ["overlay", "labels", "rle", "trajectories", "csv"], service.settings)
     names = {path.name for path in folder.iterdir()}
     assert names >= {
         "overlay.mp4",
@@ -122,6 +124,6 @@ def test_all_outputs_of_the_command_are_exported(desk: Desk, opened: Open, track
         "given",
         "export.zip",
     }
-    words = (folder / COMMAND).read_text()
+    words = (folder / COMMAND_FILE).read_text()
     assert "--card" not in words  # it is the default
     assert "--object frame=2,mask=" in words

@@ -99,7 +99,7 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Insufficient memory"
 """How PyTorch and OpenCV report it."""
 
 
-def told(error: Exception) -> str | None:
+def message_of(error: Exception) -> str | None:
     """Return what went wrong in a line; None for a fault of ours, or if nobody is left to read it."""
     if isinstance(error, HQTrackError):
         return str(error)

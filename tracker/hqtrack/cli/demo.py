@@ -22,12 +22,12 @@ def demo(
     """
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
-    from hqtrack.evaluation.demo import CARD, run_demo, table
+    from hqtrack.evaluation.demo import DEMO_CARD, run_demo, table
     from hqtrack.scenes.dataset import SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
     from hqtrack.zoo import find_weights, load_card
 
-    for weights in load_card(CARD).all_weights:
+    for weights in load_card(DEMO_CARD).all_weights:
         find_weights(weights)  # what is missing is better known before minutes of drawing
     if not (folder / "config.yaml").exists():
         create_workspace(folder, SAMPLE_STACK)

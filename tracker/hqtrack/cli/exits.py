@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from hqtrack.errors import CardError, InputError, told
+from hqtrack.errors import CardError, InputError, message_of
 
 FAILED, WRONG_USE, STOPPED = 1, 2, 128
 """Exit codes; a run that a signal stopped ends with 128 and the signal's number, as in a shell."""
@@ -37,7 +37,7 @@ def one_line_errors(advice: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        line = told(error)
+        line = message_of(error)
         if line is None:
             raise
         typer.echo(f"hqtrack: {line}", err=True)

@@ -49,7 +49,7 @@ def experiments(
     from hqtrack.cli.tables import print_table
     from hqtrack.errors import InputError, did_you_mean
     from hqtrack.evaluation.experiments import cells, columns, run_study
-    from hqtrack.evaluation.pages import FIRST_FRAME, write_page, write_result
+    from hqtrack.evaluation.pages import FIRST_FRAME_NOTE, write_page, write_result
     from hqtrack.evaluation.paper import studies
 
     known = studies()
@@ -82,5 +82,5 @@ def experiments(
         files = write_result(result, folder, file)
         print_table(columns(result.rows), cells(result.rows), result.title)
         typer.echo(f"written: {', '.join(str(path) for path in files)}", err=True)
-    typer.echo(FIRST_FRAME, err=True)
+    typer.echo(FIRST_FRAME_NOTE, err=True)
     typer.echo(f"page: {write_page(results, folder)}", err=True)

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
 
-OBJECTS, OUTPUTS, FRAMES, RUN = "Objects", "Outputs", "Frames", "Run"
+OBJECTS_PANEL, OUTPUTS_PANEL, FRAMES_PANEL, RUN_PANEL = "Objects", "Outputs", "Frames", "Run"
 
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 """Signals that complete the files with the frames so far: Ctrl+C, an end from outside, a lost connection."""
 
-ALWAYS = frozenset({"source", "out", "resume", "device", "precision"})
+NEVER_RESUMED = frozenset({"source", "out", "resume", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
 
 
@@ -65,7 +67,7 @@ def track(
         typer.Option(
             help="Label image of the first frame: 0 is background, every other value is the id of an object. "
             "Or a folder of label images. Repeat for more files.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     ignore: Annotated[
@@ -73,7 +75,7 @@ def track(
         typer.Option(
             metavar="VALUE",
             help="Value of label images to skip, for example 255 for void. Repeat for more.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     box: Annotated[
@@ -81,7 +83,7 @@ def track(
         typer.Option(
             metavar="X,Y,W,H",
             help="Box around an object, in pixels. Repeat for more objects.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     point: Annotated[
@@ -89,7 +91,7 @@ def track(
         typer.Option(
             metavar="X,Y",
             help="A point on an object, in pixels. Repeat for more objects.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     later: Annotated[
@@ -99,7 +101,7 @@ def track(
             metavar="TEXT",
             help="An object that appears later or needs several prompts: frame=120,box=X,Y,W,H. "
             "Also point=X,Y, not=X,Y (a background point) and mask=FILE. Repeat for more objects.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     correct: Annotated[
@@ -108,23 +110,25 @@ def track(
             metavar="TEXT",
             help="Correct an object's mask in a later frame, and track on from there: "
             "frame=30,object=ID,mask=FILE, or mask=none, box=X,Y,W,H or point=X,Y. Repeat for more.",
-            rich_help_panel=OBJECTS,
+            rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
     select: Annotated[
-        bool, typer.Option("--select", help="Draw boxes in a window.", rich_help_panel=OBJECTS)
+        bool, typer.Option("--select", help="Draw boxes in a window.", rich_help_panel=OBJECTS_PANEL)
     ] = False,
-    start: Annotated[int, typer.Option(help="First frame; they count from 0.", rich_help_panel=FRAMES)] = 0,
+    start: Annotated[
+        int, typer.Option(help="First frame; they count from 0.", rich_help_panel=FRAMES_PANEL)
+    ] = 0,
     end: Annotated[
         int | None,
         typer.Option(
-            help="Stop before this frame. Default: the last one is included.", rich_help_panel=FRAMES
+            help="Stop before this frame. Default: the last one is included.", rich_help_panel=FRAMES_PANEL
         ),
     ] = None,
-    stride: Annotated[int, typer.Option(help="Read every Nth frame.", rich_help_panel=FRAMES)] = 1,
+    stride: Annotated[int, typer.Option(help="Read every Nth frame.", rich_help_panel=FRAMES_PANEL)] = 1,
     fps: Annotated[
         float | None,
-        typer.Option(help="Frames per second of images; default: 25.", rich_help_panel=FRAMES),
+        typer.Option(help="Frames per second of images; default: 25.", rich_help_panel=FRAMES_PANEL),
     ] = None,
     value_range: Annotated[
         str | None,
@@ -133,7 +137,7 @@ def track(
             metavar="LOW,HIGH",
             help="Values of images of 10 to 16 bits that become black and white. "
             "Default: percentiles of the first frame.",
-            rich_help_panel=FRAMES,
+            rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,
     card: CardOption = DEFAULT_CARD,
@@ -146,12 +150,12 @@ def track(
         typer.Option(
             "--resume",
             help="Resume the unfinished run in this folder, with its settings.",
-            rich_help_panel=RUN,
+            rich_help_panel=RUN_PANEL,
         ),
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace the outputs of an earlier run.", rich_help_panel=RUN),
+        typer.Option("--force", help="Replace the outputs of an earlier run.", rich_help_panel=RUN_PANEL),
     ] = False,
 ) -> None:
     """Track objects in a video. Give a mask, a box or a point for each. Get its mask in every frame.
@@ -266,7 +270,7 @@ def _writer_options() -> list[Any]:
                         help=f"{writer.name}{'/' if writer.is_folder else ''}: {writer.help}",
                         expose_value=False,
                         callback=_note_output,
-                        rich_help_panel=OUTPUTS,
+                        rich_help_panel=OUTPUTS_PANEL,
                     ),
                 ],
             )
@@ -281,14 +285,14 @@ def _writer_options() -> list[Any]:
 
 def _note_output(context: typer.Context, option: typer.CallbackParam, wanted: bool) -> None:
     """Keep whether an output is wanted, for `_outputs`."""
-    context.meta.setdefault(OUTPUTS, {})[option.opts[0].removeprefix("--")] = wanted
+    context.meta.setdefault(OUTPUTS_PANEL, {})[option.opts[0].removeprefix("--")] = wanted
 
 
 def _outputs(context: typer.Context) -> tuple[str, ...]:
     """Return the kinds of output that are wanted, in the order of the writers."""
     from hqtrack.video.writers import WRITERS
 
-    kinds = tuple(kind for kind in WRITERS if context.meta[OUTPUTS][kind])
+    kinds = tuple(kind for kind in WRITERS if context.meta[OUTPUTS_PANEL][kind])
     if not kinds:
         others = ", ".join(f"--{kind}" for kind, writer in WRITERS.items() if not writer.wanted)
         raise InputError(f"no output is left; add one of {others}")
@@ -317,7 +321,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.get_params(context)
-        if parameter.name not in ALWAYS and _is_given(context, parameter.name)
+        if parameter.name not in NEVER_RESUMED and _is_given(context, parameter.name)
     ]
     if given:
         raise InputError(
@@ -392,7 +396,7 @@ def _counted(number: int, what: str) -> str:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[list[int]]:
-    """Collect the first of `STOPPING` in a list, so that a frame is never left half done.
+    """Collect the first of `STOP_SIGNALS` in a list, so that a frame is never left half done.
 
     A second one raises KeyboardInterrupt.
     """
@@ -406,7 +410,7 @@ def _stop_on_signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
         yield received
         return
-    before = {number: signal.signal(number, note) for number in STOPPING}
+    before = {number: signal.signal(number, note) for number in STOP_SIGNALS}
     try:
         yield received
     finally:

@@ -11,7 +11,7 @@ import typer
 from hqtrack.cli.completion import PRECISIONS, complete_cards, complete_precisions
 from hqtrack.errors import InputError, did_you_mean
 
-SYSTEM = "System"
+SYSTEM_PANEL = "System"
 
 DEFAULT_CARD, LIGHT_REFINER_CARD = "vmos-light", "hqtrack-light"
 """As in `hqtrack.cards`, whose import would slow down help and completion; a test holds them equal."""
@@ -41,25 +41,27 @@ CardOption = Annotated[
     typer.Option(
         "--card",
         help="Model card: a name (see `hqtrack cards`) or a .toml file.",
-        rich_help_panel=SYSTEM,
+        rich_help_panel=SYSTEM_PANEL,
         callback=_checked_card,
         autocompletion=complete_cards,
     ),
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option("--weights", help="Weight file instead of the card's.", rich_help_panel=SYSTEM),
+    typer.Option("--weights", help="Weight file instead of the card's.", rich_help_panel=SYSTEM_PANEL),
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", help="cpu, cuda, cuda:1, mps, …; auto takes the best.", rich_help_panel=SYSTEM),
+    typer.Option(
+        "--device", help="cpu, cuda, cuda:1, mps, …; auto takes the best.", rich_help_panel=SYSTEM_PANEL
+    ),
 ]
 PrecisionOption = Annotated[
     str,
     typer.Option(
         "--precision",
         help="auto, float32, bfloat16 or float16.",
-        rich_help_panel=SYSTEM,
+        rich_help_panel=SYSTEM_PANEL,
         callback=_checked_precision,
         autocompletion=complete_precisions,
     ),
@@ -70,7 +72,7 @@ MaxLongEdgeOption = Annotated[
         "--max-long-edge",
         help="The network sees frames reduced to this longer side; default: the card's. "
         "Smaller is faster. Outputs keep the frame's size.",
-        rich_help_panel=SYSTEM,
+        rich_help_panel=SYSTEM_PANEL,
     ),
 ]
 

@@ -313,7 +313,7 @@ def label(
     from rich.progress import track
 
     from hqtrack.images import images_in
-    from hqtrack.training.teacher import LIST, Models, label_photographs
+    from hqtrack.training.teacher import LIST_FILE, Models, label_photographs
     from hqtrack.zoo import load_card
 
     pupil = load_card(card).refiner
@@ -330,7 +330,9 @@ def label(
             disable=not console.is_terminal,
         )
     )
-    typer.echo(f"{folder / LIST}: {sum(1 for count in found if count)} photographs, {sum(found)} objects")
+    typer.echo(
+        f"{folder / LIST_FILE}: {sum(1 for count in found if count)} photographs, {sum(found)} objects"
+    )
 
 
 @app.command()
@@ -395,11 +397,11 @@ def _network(card: str, start: Path | None, encoder: Path | None = None) -> tupl
 
 def _start(network: nn.Module, name: str, start: Path) -> None:
     """Start with the weights of a file, or of a training's folder."""
-    from hqtrack.training.checkpoints import CHECKPOINT, read_state
+    from hqtrack.training.checkpoints import CHECKPOINT_FILE, read_state
     from hqtrack.zoo import load_into, read_checkpoint
 
-    path = start / CHECKPOINT if start.is_dir() else start
-    state = read_state(path)["ema"] if path.name == CHECKPOINT else read_checkpoint(path)
+    path = start / CHECKPOINT_FILE if start.is_dir() else start
+    state = read_state(path)["ema"] if path.name == CHECKPOINT_FILE else read_checkpoint(path)
     load_into(network, name, state, path)
 
 

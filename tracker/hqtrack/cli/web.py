@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack, Precision
     from hqtrack.video.mask_maker import MaskMaker
 
-NETWORK = "Network"
+NETWORK_PANEL = "Network"
 
 
 def web(
@@ -39,16 +39,17 @@ def web(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on; all but this machine's own need a password.", rich_help_panel=NETWORK
+            help="Address to listen on; all but this machine's own need a password.",
+            rich_help_panel=NETWORK_PANEL,
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port. 0 picks a free one.", rich_help_panel=NETWORK)
+        int, typer.Option(min=0, max=65535, help="Port. 0 picks a free one.", rich_help_panel=NETWORK_PANEL)
     ] = 8090,
     max_upload: Annotated[
-        int, typer.Option(min=1, help="Upload limit for a session, in MB.", rich_help_panel=NETWORK)
+        int, typer.Option(min=1, help="Upload limit for a session, in MB.", rich_help_panel=NETWORK_PANEL)
     ] = 2048,
-    browse: Annotated[bool, typer.Option(help="Open a browser.", rich_help_panel=NETWORK)] = True,
+    browse: Annotated[bool, typer.Option(help="Open a browser.", rich_help_panel=NETWORK_PANEL)] = True,
     card: CardOption = DEFAULT_CARD,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
@@ -99,4 +100,4 @@ def web(
     options = Options(
         root=source, folder=out, host=host, port=port, upload_limit=max_upload << 20, settings=settings
     )
-    serve(options, build, say=lambda line: typer.echo(f"hqtrack: {line}", err=True), browse=browse)
+    serve(options, build, report=lambda line: typer.echo(f"hqtrack: {line}", err=True), browse=browse)

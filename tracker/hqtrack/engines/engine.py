@@ -21,10 +21,10 @@ from hqtrack.images import Image
 from hqtrack.masks import LabelMap
 from hqtrack.propagation import Found
 
-GROUP = "hqtrack.engines"
+ENTRY_POINT_GROUP = "hqtrack.engines"
 """Entry-point group of engines from other packages."""
 
-OWN = {
+BUILT_IN_ENGINES = {
     "vmos": "hqtrack.engines.vmos",
     "sam2": "hqtrack.engines.sam2",
     "cutie": "hqtrack.engines.cutie",
@@ -101,7 +101,10 @@ class Load(Protocol):
 
 def engine_names() -> list[str]:
     """Return the names of all engines: the package's own, then those of other packages."""
-    return [*OWN, *sorted({point.name for point in entry_points(group=GROUP)} - set(OWN))]
+    return [
+        *BUILT_IN_ENGINES,
+        *sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(BUILT_IN_ENGINES)),
+    ]
 
 
 def load_engine(
@@ -114,14 +117,14 @@ def load_engine(
         WeightsError: The weights are missing, damaged, or of another network.
         InputError: A package that the engine needs is not installed.
     """
-    if card.engine in OWN:
-        load: Load = importlib.import_module(OWN[card.engine]).load
+    if card.engine in BUILT_IN_ENGINES:
+        load: Load = importlib.import_module(BUILT_IN_ENGINES[card.engine]).load
     else:
-        found = [point for point in entry_points(group=GROUP) if point.name == card.engine]
+        found = [point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name == card.engine]
         if not found:
             raise CardError(
                 f"engine = {card.engine!r}: no such engine; there are {', '.join(engine_names())}, and more "
-                f"come with packages that have an entry point in {GROUP}"
+                f"come with packages that have an entry point in {ENTRY_POINT_GROUP}"
             )
         load = found[0].load()
     return load(card, weights, device=device, dtype=dtype)

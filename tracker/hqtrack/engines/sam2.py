@@ -30,7 +30,7 @@ from hqtrack.zoo import checked_weights, read_checkpoint
 if TYPE_CHECKING:
     from transformers import Sam2ImageProcessor, Sam2VideoConfig, Sam2VideoModel
 
-SESSIONS = "transformers.models.sam2_video.modeling_sam2_video"
+SESSION_MODULE = "transformers.models.sam2_video.modeling_sam2_video"
 """Module of the library that has the state of a video."""
 
 
@@ -170,7 +170,7 @@ class SAM2:
         self._device = device
         self._side = int(model.config.image_size)
         self._read_back = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
-        self._session = _library(SESSIONS).Sam2VideoInferenceSession(
+        self._session = _library(SESSION_MODULE).Sam2VideoInferenceSession(
             inference_device=device,
             inference_state_device=device,
             video_storage_device=device,

@@ -17,7 +17,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
 from hqtrack.errors import DataError
-from hqtrack.evaluation.tasks import PACKAGES, Need, worker_facts
+from hqtrack.evaluation.tasks import COMPARED_PACKAGES, Need, worker_facts
 
 SECONDS_TO_ANSWER = 10
 """A scheduler that is there answers within this time."""
@@ -266,7 +266,7 @@ def _compare(here: dict[str, Any], there: dict[str, Any], address: str) -> None:
         DataError: It would not.
     """
     worker = f"worker {address} on {there['host']}"
-    for name in PACKAGES:
+    for name in COMPARED_PACKAGES:
         if there["versions"][name] != here["versions"][name]:
             raise DataError(
                 f"{worker} has {name} {there['versions'][name]}, this command {here['versions'][name]}; "

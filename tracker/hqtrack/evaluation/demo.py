@@ -28,11 +28,11 @@ from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import VideoFacts
 from hqtrack.video.writers.overlay import OverlayVideo
 
-CARD = LIGHT_REFINER_CARD
-TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
+DEMO_CARD = LIGHT_REFINER_CARD
+DEMO_TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
 """The whole system, the same without its refiner, and the baseline."""
 
-NAME = "demo"
+DEMO_NAME = "demo"
 
 
 @dataclass(frozen=True)
@@ -62,34 +62,34 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     Raises:
         HQTrackError: A tracker failed, or a step of the toolkit left no result.
     """
-    evaluation = evaluate(folder, TRACKERS, watcher or Silent())
+    evaluation = evaluate(folder, DEMO_TRACKERS, watcher or Silent())
     for task, outcome in evaluation.failures.items():
         raise DataError(
             f"{task.tracker} left no complete result of {task.sequence}: {outcome.failure}; see the newest "
             f"file in {folder / 'logs'}, or run: vot test --workspace {folder} {task.tracker}"
         )
-    analysis = folder / "analysis" / f"{NAME}.json"
-    report = folder / "reports" / NAME / "report.html"
-    plots = folder / "reports" / NAME
-    archive = next(folder.glob(f"{TRACKERS[0]}_*.zip"), None)
+    analysis = folder / "analysis" / f"{DEMO_NAME}.json"
+    report = folder / "reports" / DEMO_NAME / "report.html"
+    plots = folder / "reports" / DEMO_NAME
+    archive = next(folder.glob(f"{DEMO_TRACKERS[0]}_*.zip"), None)
     if evaluation.outcomes or not analysis.exists() or not report.exists():
-        measures = analyse(folder, TRACKERS, NAME)
+        measures = analyse(folder, DEMO_TRACKERS, DEMO_NAME)
         for kind in ("html", "plots"):
-            run_toolkit(folder, "report", "--format", kind, "--name", NAME, *TRACKERS)
+            run_toolkit(folder, "report", "--format", kind, "--name", DEMO_NAME, *DEMO_TRACKERS)
         archive = None
     else:
         measures = read_measures(analysis)
     workspace = open_workspace(folder)
     overlay, sheet_file = folder / "output" / OverlayVideo.name, folder / "output" / "contact-sheet.png"
     overlay.parent.mkdir(parents=True, exist_ok=True)
-    refined, propagated = resolve(workspace, TRACKERS[:2])
+    refined, propagated = resolve(workspace, DEMO_TRACKERS[:2])
     _draw(workspace, (propagated, refined), overlay)
     write_picture(sheet_file, sheet(workspace, (refined, propagated)))
     return DemoResult(
         measures,
         expected(report, "report"),
         expected(next(plots.glob("*Quality plot*.png"), plots / "Quality plot.png"), "report"),
-        archive or pack(folder, TRACKERS[0]),
+        archive or pack(folder, DEMO_TRACKERS[0]),
         overlay,
         sheet_file,
     )

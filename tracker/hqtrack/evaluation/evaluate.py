@@ -31,7 +31,7 @@ from hqtrack.evaluation.cluster import (
     scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
-from hqtrack.evaluation.tasks import TOPIC, Need, Outcome, Task, run_task
+from hqtrack.evaluation.tasks import PROGRESS_TOPIC, Need, Outcome, Task, run_task
 from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
 from hqtrack.zoo.weights import CACHE_VARIABLE
 
@@ -272,7 +272,7 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
             task = by_name[message["tracker"], message["sequence"]]
             watcher.running(task, message["done"], message["seconds"])
 
-    client.subscribe_topic(TOPIC, heard)
+    client.subscribe_topic(PROGRESS_TOPIC, heard)
     futures: dict[Future[Outcome], Task] = {}
     try:
         for index, task in enumerate(tasks):
@@ -283,7 +283,7 @@ def _run(client: Client, tasks: Sequence[Task], watcher: Watcher) -> Iterator[tu
             yield futures[future], outcome_of(future, time.monotonic() - started)
     finally:
         client.cancel(list(futures), force=True)
-        client.unsubscribe_topic(TOPIC)
+        client.unsubscribe_topic(PROGRESS_TOPIC)
 
 
 def outcome_of(future: Future[Outcome], seconds: float) -> Outcome:

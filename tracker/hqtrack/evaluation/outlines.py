@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hqtrack.masks import Mask
 
-TOLERANCE = 0.008
+OUTLINE_TOLERANCE = 0.008
 """How far outlines may be apart, as a fraction of the frame's diagonal."""
 
 
@@ -30,7 +30,7 @@ def boundary_f(mask: Mask, truth: Mask) -> float:
     found, true = _outline(mask), _outline(truth)
     if not found.any() or not true.any():
         return float(found.any() == true.any())
-    reach = math.ceil(TOLERANCE * math.hypot(*mask.shape))
+    reach = math.ceil(OUTLINE_TOLERANCE * math.hypot(*mask.shape))
     offsets = np.arange(-reach, reach + 1)
     disc = (offsets[:, None] ** 2 + offsets[None] ** 2 <= reach**2).astype(np.uint8)
     precision = float((found & _grown(true, disc)).sum() / found.sum())

@@ -13,11 +13,13 @@ from hqtrack.evaluation.experiments import Result, cells, columns
 from hqtrack.evaluation.measures import MEASURES
 from hqtrack.evaluation.workspaces import write_atomically
 
-FIRST_FRAME = (
+FIRST_FRAME_NOTE = (
     "The toolkit counts the first frame, whose masks are given, as a failure: on n frames a perfect tracker "
     "has AUC = (n - 1) / n."
 )
-PAPER = "The paper's figures are given where they could be checked against a source, and of other sequences."
+PAPER_NOTE = (
+    "The paper's figures are given where they could be checked against a source, and of other sequences."
+)
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
@@ -63,14 +65,14 @@ def write_result(result: Result, folder: Path, name: str) -> list[Path]:
 def markdown(result: Result) -> str:
     """Return a result as a Markdown table with what was measured."""
     heading, lines = columns(result.rows), cells(result.rows)
-    text = [f"### {result.title}", "", f"{_measured_on(result)} {FIRST_FRAME}{_on_paper([result])}", ""]
+    text = [f"### {result.title}", "", f"{_measured_on(result)} {FIRST_FRAME_NOTE}{_on_paper([result])}", ""]
     text += [f"| {' | '.join(heading)} |", "|" + "---|" * len(heading)]
     text += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
     return "\n".join(text) + "\n"
 
 
 def _on_paper(results: Sequence[Result]) -> str:
-    return "" if all(result.light for result in results) else f" {PAPER}"
+    return "" if all(result.light for result in results) else f" {PAPER_NOTE}"
 
 
 def _measured_on(result: Result) -> str:
@@ -128,7 +130,7 @@ def write_page(results: Sequence[tuple[str, Result]], folder: Path) -> Path:
     """
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>HQTrack: experiments</title><style>{_STYLE}"
-        f"</style><h1>HQTrack: experiments</h1><p>{FIRST_FRAME}{_on_paper([r for _, r in results])}</p>"
+        f"</style><h1>HQTrack: experiments</h1><p>{FIRST_FRAME_NOTE}{_on_paper([r for _, r in results])}</p>"
     ]
     for name, result in results:
         parts.append(f"<h2>{html.escape(result.title)}</h2><p>{_measured_on(result)}</p>")

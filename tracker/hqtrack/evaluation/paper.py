@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-LIGHT, LIGHT_PROPAGATION, BASELINE = "hqtrack-light", "vmos-light", "FirstMask"
+LIGHT_CARD, LIGHT_PROPAGATION_CARD, BASELINE_TRACKER = "hqtrack-light", "vmos-light", "FirstMask"
 """The embedded model, the same without its refiner, and the tracker that everybody must beat."""
 LIGHT_GAP = 5
 """The embedded model's own gap, which is shorter than any of the paper's."""
@@ -48,7 +48,10 @@ def _varied(card: str, setting: str, values: tuple[float, ...], text: str) -> tu
 def studies() -> dict[str, Study]:
     """Return all tables and figures by name."""
     gaps, thresholds, slots = (10, 20, 30, 40, 50, 60, 70), (0, 0.1, 0.2, 0.3, 0.4, 0.5), (0, 1, 2, 4, 8)
-    light_pair = (System("VMOS-light, no refiner", LIGHT_PROPAGATION), System("HQTrack-light", LIGHT))
+    light_pair = (
+        System("VMOS-light, no refiner", LIGHT_PROPAGATION_CARD),
+        System("HQTrack-light", LIGHT_CARD),
+    )
     all_studies = (
         Study(
             "table1",
@@ -59,8 +62,8 @@ def studies() -> dict[str, Study]:
                 System("MS-AOT, joint", "ms-aot-joint"),
             ),
             (
-                System("VMOS-light, separate", f"{LIGHT_PROPAGATION}:paradigm=separate"),
-                System("VMOS-light, joint", f"{LIGHT_PROPAGATION}:paradigm=joint"),
+                System("VMOS-light, separate", f"{LIGHT_PROPAGATION_CARD}:paradigm=separate"),
+                System("VMOS-light, joint", f"{LIGHT_PROPAGATION_CARD}:paradigm=joint"),
             ),
         ),
         Study(
@@ -73,9 +76,9 @@ def studies() -> dict[str, Study]:
                 System("+ multi-scale propagation (VMOS)", "vmos"),
             ),
             (
-                System("the first mask repeated", BASELINE),
-                *_varied(LIGHT_PROPAGATION, "long_term_slots", slots, "VMOS-light, {} long-term slots"),
-                System("+ light refiner (HQTrack-light)", LIGHT),
+                System("the first mask repeated", BASELINE_TRACKER),
+                *_varied(LIGHT_PROPAGATION_CARD, "long_term_slots", slots, "VMOS-light, {} long-term slots"),
+                System("+ light refiner (HQTrack-light)", LIGHT_CARD),
             ),
         ),
         Study(
@@ -83,7 +86,7 @@ def studies() -> dict[str, Study]:
             "Table 3: gap between writes to long-term memory",
             "measures",
             _varied("vmos", "long_term_gap", gaps, "VMOS, gap {}"),
-            _varied(LIGHT_PROPAGATION, "long_term_gap", (LIGHT_GAP, *gaps), "VMOS-light, gap {}"),
+            _varied(LIGHT_PROPAGATION_CARD, "long_term_gap", (LIGHT_GAP, *gaps), "VMOS-light, gap {}"),
             "long_term_gap",
         ),
         Study(
@@ -91,7 +94,7 @@ def studies() -> dict[str, Study]:
             "Table 4: IoU threshold τ of the selector",
             "measures",
             _varied("hqtrack", "iou_threshold", thresholds, "HQTrack, τ {}"),
-            _varied(LIGHT, "iou_threshold", thresholds, "HQTrack-light, τ {}"),
+            _varied(LIGHT_CARD, "iou_threshold", thresholds, "HQTrack-light, τ {}"),
             "iou_threshold",
         ),
         Study(
@@ -111,7 +114,7 @@ def studies() -> dict[str, Study]:
             "Figure 2: what HQTrack tracks",
             "sheet",
             (System("HQTrack", "hqtrack"),),
-            (System("HQTrack-light", LIGHT),),
+            (System("HQTrack-light", LIGHT_CARD),),
         ),
         Study(
             "figure3",

@@ -28,10 +28,10 @@ from hqtrack.evaluation.results import State, dropped_frames, remove, state_of
 from hqtrack.evaluation.workspaces import open_workspace, resolve
 from hqtrack.zoo import find_weights, load_card
 
-TOPIC = "hqtrack-progress"
+PROGRESS_TOPIC = "hqtrack-progress"
 SECONDS_BETWEEN_REPORTS = 1.0
 
-PACKAGES = ("hqtrack", "vot-toolkit", "torch", "numpy")
+COMPARED_PACKAGES = ("hqtrack", "vot-toolkit", "torch", "numpy")
 """Whose versions must agree between workers and the command, for results to be the same everywhere."""
 
 
@@ -240,7 +240,7 @@ class _Report:
             self._next = now + SECONDS_BETWEEN_REPORTS
             with contextlib.suppress(ValueError):  # not in a worker
                 get_worker().log_event(
-                    TOPIC,
+                    PROGRESS_TOPIC,
                     {
                         "run": self._task.run,
                         "tracker": self._task.tracker,
@@ -273,7 +273,7 @@ def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str,
             problems.append(str(error))
     return {
         "host": os.uname().nodename if hasattr(os, "uname") else "",
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {name: importlib.metadata.version(name) for name in COMPARED_PACKAGES},
         "sequences": sequences,
         "problems": problems,
     }

@@ -24,7 +24,7 @@ from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
 from vot import ToolkitException
 
-ABLATIONS = "ablations.ini"
+ABLATIONS_FILE = "ablations.ini"
 """File of a workspace with an entry for each variation of a card that was evaluated in it."""
 
 
@@ -181,14 +181,14 @@ def register(folder: Path, names: Sequence[Named], known: Sequence[str]) -> bool
     }
     if not entries:
         return False
-    file = folder / ABLATIONS
+    file = folder / ABLATIONS_FILE
     text = file.read_text(encoding="utf-8") if file.exists() else "# Written by hqtrack; see vot --help.\n"
     write_atomically(file, text + "".join("\n" + entry for entry in entries.values()))
     config = _read_config(folder)
     paths = config.get("registry") or []
     paths = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list) else []
-    if f"./{ABLATIONS}" not in paths:
-        config["registry"] = [*paths, f"./{ABLATIONS}"]
+    if f"./{ABLATIONS_FILE}" not in paths:
+        config["registry"] = [*paths, f"./{ABLATIONS_FILE}"]
         write_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     return True
 

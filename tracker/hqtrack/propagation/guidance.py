@@ -19,13 +19,13 @@ from torch import Tensor
 from hqtrack.images import Image, Size
 from hqtrack.propagation.labels import resize_logits
 
-CELL = 2
+CELL_PIXELS = 2
 """Side of the cells of the grid of neighbourhoods, in pixels of the network's input."""
 NEIGHBOURHOOD_RADIUS = 1
 """Half the side of a neighbourhood, in cells, its middle left out."""
-FLATNESS = 4e-4
+HALF_FOLLOWED_VARIANCE = 4e-4
 """Variance of grey values, between 0 and 1, that an outline follows by half; noise has less."""
-CERTAIN = 4.0
+LARGEST_LOGIT_GAP = 4.0
 """Logits farther than this below the highest one count as so far."""
 
 
@@ -40,10 +40,12 @@ class Guide:
 
     def __init__(self, frame: Image, size: Size, device: torch.device) -> None:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(grey, (size[1] // CELL, size[0] // CELL), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            grey, (size[1] // CELL_PIXELS, size[0] // CELL_PIXELS), interpolation=cv2.INTER_AREA
+        )
         self._grey, self._small = _on(device, grey), _on(device, np.asarray(small, np.uint8))
         self._mean = _mean_around(self._small)
-        self._variance = _mean_around(self._small.square()) - self._mean.square() + FLATNESS
+        self._variance = _mean_around(self._small.square()) - self._mean.square() + HALF_FOLLOWED_VARIANCE
 
     def probabilities(self, logits: Tensor, tiny: Sequence[int], *, align_corners: bool) -> Tensor:
         """Return the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
@@ -55,7 +57,7 @@ class Guide:
             tiny: Objects, counted from 0, that are not guided: their surroundings would wear them away.
             align_corners: Whether the corners of both grids coincide.
         """
-        certain = (logits - logits.amax(0)).clamp(min=-CERTAIN).softmax(0)[1:]
+        certain = (logits - logits.amax(0)).clamp(min=-LARGEST_LOGIT_GAP).softmax(0)[1:]
         height, width = self._small.shape[1:]
         believed = resize_logits(certain, (height, width), align_corners=align_corners)
         mean = _mean_around(believed)

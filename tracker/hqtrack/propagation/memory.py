@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hqtrack.nets.interface import Memory, MemoryEntry
 
-GROWTH = 8
+ENTRIES_PER_GROWTH = 8
 """Entries for which storage is added at a time when nothing is discarded."""
 
 
@@ -100,7 +100,7 @@ class LongTermMemory:
 
     def _make_room(self, like: Memory) -> None:
         if self._used == self._capacity:
-            self._reserve(like, self._used + max(GROWTH, self._used // 2))
+            self._reserve(like, self._used + max(ENTRIES_PER_GROWTH, self._used // 2))
 
     def _reserve(self, like: Memory, capacity: int) -> None:
         """Allocate room for `capacity` frames of the shape of `like`, and move there what is kept."""

@@ -22,7 +22,7 @@ FRACTION_BITS = 20
 """Of the weights. Pixels of 8 bits are weighted twice: 8 + 20 + 20, and 4 for the sums, fit into 53."""
 SHARPNESS = -0.75
 """The cubic's free parameter, as in OpenCV."""
-ROWS = 16
+ROWS_PER_PRODUCT = 16
 """Rows that one matrix product makes: with fewer the calls cost more, with more the products with zero."""
 
 
@@ -70,8 +70,8 @@ def _bands(length: int, count: int) -> tuple[_Band, ...]:
     weights[:, 1] += 2**FRACTION_BITS - weights.sum(1)  # a plain surface stays as it is
     taps = taps.clip(0, length - 1)
     bands = []
-    for first in range(0, count, ROWS):
-        near, shares = taps[first : first + ROWS], weights[first : first + ROWS]
+    for first in range(0, count, ROWS_PER_PRODUCT):
+        near, shares = taps[first : first + ROWS_PER_PRODUCT], weights[first : first + ROWS_PER_PRODUCT]
         start, end = int(near.min()), int(near.max()) + 1
         matrix = np.zeros((len(near), end - start))
         np.add.at(matrix, (np.arange(len(near))[:, None], near - start), shares)

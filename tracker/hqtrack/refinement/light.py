@@ -22,15 +22,15 @@ from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 CROPS_AT_ONCE = 16
 """Crops in one batch: bounds memory, about 20 MB for each crop."""
 
-REFINED = 224
+REFINED_CROP = 224
 """Side of the crops in which masks that are tracked are refined, in pixels: every frame pays for it. An
 object that is asked for is seen at `CROP`, and once more mirrored: that happens once."""
 
-WHOLE = 0.25
+LARGER_WINDOW_MARGIN = 0.25
 """Of the masks at a point, that of the largest window is taken whose predicted IoU is so near to the best:
 close up, a part of an object looks like an object of its own."""
 
-GREY = tuple(round(255 * value) for value in MEAN)
+PADDING_COLOUR = tuple(round(255 * value) for value in MEAN)
 """What a crop shows beyond the frame."""
 
 
@@ -63,7 +63,7 @@ class PromptedLight:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        side: int = REFINED,
+        side: int = REFINED_CROP,
     ) -> None:
         network = folded(network.eval().requires_grad_(False))
         self.network = network.to(device, dtype).to(memory_format=torch.channels_last)
@@ -112,7 +112,7 @@ class PromptedLight:
         found = [index for index in range(len(tries)) if masks[index].any()]
         if not found:
             return tries[0]
-        good = max(quality[index] for index in found) - WHOLE
+        good = max(quality[index] for index in found) - LARGER_WINDOW_MARGIN
         best = next(index for index in found if quality[index] >= good)
         box = box_of(masks[best])
         assert box is not None, "it has pixels"
@@ -140,7 +140,7 @@ class PromptedLight:
         crops = np.empty((len(objects), side, side, 3), np.uint8)
         maps = np.zeros((len(objects), side, side, PROMPTS), np.float32)
         for crop, drawn, one in zip(crops, maps, objects, strict=True):
-            crop[:] = cut(image, one.window, side, GREY)
+            crop[:] = cut(image, one.window, side, PADDING_COLOUR)
             if one.mask is not None:
                 drawn[..., 0] = np.where(cut(one.mask.view(np.uint8) * 255, one.window, side) > 127, 1, -1)
             if one.box is not None:

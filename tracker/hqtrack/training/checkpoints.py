@@ -23,8 +23,8 @@ from hqtrack.nets.encoders import Encoder
 from hqtrack.zoo.checkpoints import check_family, load_into, read_checkpoint, read_content
 from hqtrack.zoo.weights import sha256_of
 
-CHECKPOINT = "checkpoint.pt"
-STARTS = "starts.json"
+CHECKPOINT_FILE = "checkpoint.pt"
+STARTS_FILE = "starts.json"
 
 
 class TrainingError(HQTrackError, RuntimeError):
@@ -126,7 +126,7 @@ def record_start(run: Path, start: Start) -> None:
     Raises:
         TrainingError: What was begun there has another network, or began with another encoder.
     """
-    path = run / STARTS
+    path = run / STARTS_FILE
     for earlier in starts_of(run)[:1]:
         for what in ("network", "encoder"):
             was, now = getattr(earlier, what), getattr(start, what)
@@ -141,7 +141,7 @@ def record_start(run: Path, start: Start) -> None:
 
 def starts_of(run: Path) -> list[Start]:
     """Return how a run was started and resumed, in order; nothing is known of runs without such a list."""
-    path = run / STARTS
+    path = run / STARTS_FILE
     if not path.exists():
         return []
     return [
@@ -184,7 +184,7 @@ def export(
     """
     states, steps = [], []
     for run in runs:
-        checkpoint = run / CHECKPOINT
+        checkpoint = run / CHECKPOINT_FILE
         state = read_state(checkpoint)
         if "ema" not in state or "step" not in state:
             raise WeightsError(f"{checkpoint} is not a training's checkpoint: it has no averaged weights")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hqtrack.masks import Mask
 
-GOOD = 0.45
+SHARE_OF_GOOD_MASKS = 0.45
 """Share of masks that lose nothing but their sharp border."""
 
 
@@ -24,7 +24,7 @@ def worsen(mask: Mask, others: Mask, rng: np.random.Generator) -> Mask:
         (S, S), never empty where `mask` is not.
     """
     worse = mask
-    if rng.random() >= GOOD:
+    if rng.random() >= SHARE_OF_GOOD_MASKS:
         severity = rng.uniform(0.3, 1.0)
         if rng.random() < 0.5:
             worse = _moved(worse, severity, rng)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hqtrack.errors import DataError
 from hqtrack.images import Image, read_image
 from hqtrack.masks import Mask
-from hqtrack.refinement.light import GREY
+from hqtrack.refinement.light import PADDING_COLOUR
 from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_around
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
@@ -180,7 +180,7 @@ class CropSampler:
             margin = 0.2 if plain else float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
             window = window_around(box if plain else jittered(box, 0.08, rng), size, margin)
         side = self.side
-        seen = cut(image, window, side, GREY)
+        seen = cut(image, window, side, PADDING_COLOUR)
         truth = cut(target.astype(np.uint8) * 255, window, side)
         others = cut(((labels > 0) & ~target).astype(np.uint8) * 255, window, side) > 127
         if not plain:
@@ -205,7 +205,10 @@ class CropSampler:
         box = _box(shape)
         window = window_around(box, (second.shape[0], second.shape[1]), 0.05)
         height = int(side * rng.uniform(0.25, 0.8))
-        patch, alpha = cut(second, window, height, GREY), cut(shape.astype(np.uint8) * 255, window, height)
+        patch, alpha = (
+            cut(second, window, height, PADDING_COLOUR),
+            cut(shape.astype(np.uint8) * 255, window, height),
+        )
         x, y = (int(rng.integers(-height // 3, side - 2 * height // 3)) for _ in range(2))
         layer, cover = np.zeros_like(image), np.zeros_like(truth)
         ys, xs = slice(max(y, 0), min(y + height, side)), slice(max(x, 0), min(x + height, side))

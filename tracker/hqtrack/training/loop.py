@@ -22,19 +22,19 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from hqtrack.errors import InputError, WeightsError
-from hqtrack.training.checkpoints import CHECKPOINT, TrainingError, read_state, save_atomically
+from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, save_atomically
 from hqtrack.training.recipes import Recipe, ema_decay
 from hqtrack.training.step import Ema, Loss, build_optimizer, training_step
 from hqtrack.zoo.checkpoints import check_family
 
 logger = logging.getLogger(__name__)
 
-LOG_EVERY = 50
+STEPS_PER_LOG_ENTRY = 50
 
 MOST_SKIPPED_STEPS = 20
 """Steps in a row without a finite gradient, after which a training has failed."""
 
-LOCK = "lock"
+LOCK_FILE = "lock"
 """File in a training's folder that keeps a second training out."""
 
 
@@ -119,7 +119,7 @@ def train(
     network = network.to(memory_format=torch.channels_last).to(device)
     optimizer = build_optimizer(network, recipe)
     ema = Ema(network, ema_decay(recipe, steps))
-    start = _resume(network, optimizer, ema, folder / CHECKPOINT)
+    start = _resume(network, optimizer, ema, folder / CHECKPOINT_FILE)
     if start:
         logger.info("going on after step %d of %d", start, steps)
     if count > 1:
@@ -166,10 +166,10 @@ def train(
             if rank == 0:
                 ema.update(network, step)
                 progress.update(bar, completed=done, note=f"loss {record['loss']:.3f}")
-                if done % LOG_EVERY == 0 or done == steps:
+                if done % STEPS_PER_LOG_ENTRY == 0 or done == steps:
                     log.write(done, {"lr": optimizer.param_groups[-1]["lr"], **_means(records)})
                 if done % checkpoint_every == 0 or done == steps:
-                    save_atomically(_state(network, optimizer, ema, done), folder / CHECKPOINT)
+                    save_atomically(_state(network, optimizer, ema, done), folder / CHECKPOINT_FILE)
                 if validate is not None and (done % validate_every == 0 or done == steps):
                     log.write(done, validate(ema.network))
             clock = time.monotonic()
@@ -182,7 +182,7 @@ def train(
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second training out of a folder."""
     try:
-        with filelock.FileLock(folder / LOCK, timeout=0):
+        with filelock.FileLock(folder / LOCK_FILE, timeout=0):
             yield
     except filelock.Timeout as error:
         raise TrainingError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hqtrack.errors import InputError
 
-POWER = 0.9
+SCHEDULE_POWER = 0.9
 """Exponent of the learning rate's polynomial decay."""
 
 
@@ -333,7 +333,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     elif progress <= recipe.decay_start:
         height = 1.0
     else:
-        height = (1 - (progress - recipe.decay_start) / (1 - recipe.decay_start)) ** POWER
+        height = (1 - (progress - recipe.decay_start) / (1 - recipe.decay_start)) ** SCHEDULE_POWER
     return recipe.learning_rate * (recipe.final_rate + (1 - recipe.final_rate) * height)
 
 

@@ -21,7 +21,7 @@ from hqtrack.training.step import Ema, normalise
 LIGHT_REFINER = "light"
 """Of the network, in a training's list of starts: the kind of refiner, as cards name it."""
 
-KINDS = ("mask", "box", "point")
+PROMPT_KINDS = ("mask", "box", "point")
 """Of prompts."""
 
 
@@ -129,7 +129,7 @@ class Validation:
                 )
                 for start in range(0, count, 8)
             ]
-            for number, kind in enumerate(KINDS)
+            for number, kind in enumerate(PROMPT_KINDS)
         }
         self.device = device
 

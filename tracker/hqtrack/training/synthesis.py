@@ -27,7 +27,7 @@ from hqtrack.training.datasets.video import read_png
 
 logger = logging.getLogger(__name__)
 
-TILE = 128
+TEXTURE_SIDE = 128
 """Side of the square texture that an object is drawn from, in pixels."""
 MOST_REGIONS = 256
 LEAST_SYNTHETIC_PIXELS = 40
@@ -186,7 +186,7 @@ class _Layer:
     """One drawn thing: a texture with its outline and its motion, in frame pixels."""
 
     tiles: Tensor
-    """(T or 1, 4, TILE, TILE) float RGBA, colours 0 to 255, alpha 0 to 1."""
+    """(T or 1, 4, TEXTURE_SIDE, TEXTURE_SIDE) float RGBA, colours 0 to 255, alpha 0 to 1."""
     label: int
     centre: NDArray[np.float64]
     """(T, 2) x, y."""
@@ -261,7 +261,7 @@ class SequenceSynthesizer:
 
     # Textures and outlines
 
-    def _photo_patch(self, side: int = TILE) -> Tensor:
+    def _photo_patch(self, side: int = TEXTURE_SIDE) -> Tensor:
         """A square of some photograph, (3, side, side) float."""
         image = self.images.items[self.rng.integers(len(self.images.items))].image
         height, width = image.shape[1:]
@@ -271,24 +271,24 @@ class SequenceSynthesizer:
         return F.interpolate(patch, size=(side, side), mode="bilinear", antialias=crop > side)[0]
 
     def _texture(self) -> Tensor:
-        """A texture (3, TILE, TILE): mostly photographs, sometimes smooth colour or stripes."""
+        """A square texture (3, side, side): mostly photographs, sometimes smooth colour or stripes."""
         if self._chance(0.75):
             return self._photo_patch()
         cells = int(self.rng.integers(2, 12))
         noise = torch.from_numpy(
             self.rng.normal(0, self._uniform(0, 45), (1, 3, cells, cells)).astype(np.float32)
         )
-        smooth = F.interpolate(noise, size=(TILE, TILE), mode="bicubic")[0]
+        smooth = F.interpolate(noise, size=(TEXTURE_SIDE, TEXTURE_SIDE), mode="bicubic")[0]
         colour = torch.from_numpy(self.rng.uniform(0, 255, (3, 1, 1)).astype(np.float32))
         if self._chance(0.35):
-            y, x = np.mgrid[:TILE, :TILE]
+            y, x = np.mgrid[:TEXTURE_SIDE, :TEXTURE_SIDE]
             angle, frequency = self._uniform(0, 6.3), self._uniform(0.1, 1.0)
             wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * frequency) * self._uniform(10, 60)
             smooth = smooth + torch.from_numpy(wave.astype(np.float32))
         return (colour + smooth).clamp(0, 255)
 
     def _blob(self) -> Tensor:
-        """A smooth closed outline, (TILE, TILE) alpha."""
+        """A smooth closed outline, (TEXTURE_SIDE, TEXTURE_SIDE) alpha."""
         corners = int(self.rng.integers(5, 13))
         angles = np.sort(self.rng.random(corners)) * 2 * np.pi
         radii = 1 - self._uniform(0, 0.65) * self.rng.random(corners)
@@ -298,22 +298,29 @@ class SequenceSynthesizer:
         radius = np.convolve(
             np.r_[radius[-smooth:], radius, radius[:smooth]], np.ones(2 * smooth + 1), "valid"
         )
-        radius = radius / radius.max() * 0.48 * TILE
-        points = TILE / 2 + np.stack([radius * np.cos(around), radius * np.sin(around)], axis=1)
+        radius = radius / radius.max() * 0.48 * TEXTURE_SIDE
+        points = TEXTURE_SIDE / 2 + np.stack([radius * np.cos(around), radius * np.sin(around)], axis=1)
         return self._filled(points)
 
     @staticmethod
     def _filled(points: NDArray[np.float64]) -> Tensor:
-        canvas = np.zeros((TILE, TILE), np.uint8)
+        canvas = np.zeros((TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
         cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         return torch.from_numpy(canvas).float() / 255
 
     def _limb(self) -> Tensor:
-        """A thin rounded bar along the tile's height, (TILE, TILE) alpha."""
-        canvas = np.zeros((TILE, TILE), np.uint8)
-        width = int(TILE * self._uniform(0.5, 0.95))
+        """A thin rounded bar along the tile's height, (TEXTURE_SIDE, TEXTURE_SIDE) alpha."""
+        canvas = np.zeros((TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
+        width = int(TEXTURE_SIDE * self._uniform(0.5, 0.95))
         margin = width // 2 + 1
-        cv2.line(canvas, (TILE // 2, margin), (TILE // 2, TILE - margin), 255, width, cv2.LINE_AA)
+        cv2.line(
+            canvas,
+            (TEXTURE_SIDE // 2, margin),
+            (TEXTURE_SIDE // 2, TEXTURE_SIDE - margin),
+            255,
+            width,
+            cv2.LINE_AA,
+        )
         return torch.from_numpy(canvas).float() / 255
 
     def _cutout(self) -> tuple[Tensor, float]:
@@ -328,7 +335,9 @@ class SequenceSynthesizer:
         rgba = torch.cat(
             [item.image[:, window[0], window[1]].float(), torch.from_numpy(alpha)[None].float() / 255]
         )
-        tile = F.interpolate(rgba[None], size=(TILE, TILE), mode="bilinear", antialias=True)[0]
+        tile = F.interpolate(rgba[None], size=(TEXTURE_SIDE, TEXTURE_SIDE), mode="bilinear", antialias=True)[
+            0
+        ]
         return tile, w / h
 
     # Sequences
@@ -565,11 +574,11 @@ class SequenceSynthesizer:
                     1, 2, 0
                 )
             which = i if len(layer.tiles) > 1 else 0
-            octaves = round(2 * math.log2(TILE / (2 * float(layer.half[i].max()))))
+            octaves = round(2 * math.log2(TEXTURE_SIDE / (2 * float(layer.half[i].max()))))
             if (which, octaves) not in reduced:
                 tile = layer.tiles[which].to(self.device)
                 if octaves > 1:
-                    side = max(4, round(TILE * 2 ** (-octaves / 2)))
+                    side = max(4, round(TEXTURE_SIDE * 2 ** (-octaves / 2)))
                     tile = F.interpolate(tile[None], size=(side, side), mode="bilinear", antialias=True)[0]
                 reduced[which, octaves] = tile
             tile = reduced[which, octaves]

@@ -36,7 +36,7 @@ from hqtrack.training.datasets.video import read_png
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-SIDE = 1024
+ENCODER_SIDE = 1024
 """Of the square that Segment Anything's encoder sees; the image lies at its upper left."""
 DECODER_INPUTS = {
     "image_embeddings",
@@ -47,24 +47,24 @@ DECODER_INPUTS = {
     "orig_im_size",
 }
 TEACHER_MEAN, TEACHER_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-POINTS, GUESSES = 5, 3
+TEACHER_GRID, PUPIL_GRID = 5, 3
 """Of the teacher's grid, along the longer side, and of the pupil's."""
-SURE_OF_BOX, SURE_OF_POINT = 0.92, 0.88
+LEAST_IOU_OF_BOX, LEAST_IOU_OF_POINT = 0.92, 0.88
 """Predicted IoU that an answer to a box must have, and one to a point."""
-AGREEMENT, ALIKE = 0.8, 0.6
+TEACHER_AGREEMENT, PUPIL_AGREEMENT = 0.8, 0.6
 """IoU of both answers, and of an answer and a pupil's guess."""
-STABLE = 0.9
+LEAST_STABILITY = 0.9
 """IoU of an answer's masks at logits of 1 and -1 that a clear outline has."""
-AREAS = (0.004, 0.7)
+OBJECT_AREAS = (0.004, 0.7)
 """Shares of the picture that an object may fill."""
-RIM = 0.3
+LARGEST_RIM = 0.3
 """Share of the picture's borders that an object may touch."""
-OVERLAP = 0.1
+LARGEST_OVERLAP = 0.1
 """Share of an object that may belong to a larger one."""
-LONG_EDGE = 480
+WRITTEN_LONG_EDGE = 480
 """Of the photographs that are written: crops of objects are smaller."""
 
-IMAGES, LABELS, LIST = "images", "labels", "objects.txt"
+IMAGES_FOLDER, LABELS_FOLDER, LIST_FILE = "images", "labels", "objects.txt"
 
 
 class Teacher:
@@ -81,7 +81,7 @@ class Teacher:
 
     def __init__(self, encoder: Path, decoder: Path) -> None:
         self._encoder, self._decoder = _session(encoder), _session(decoder)
-        if [one.shape[1:] for one in self._encoder.get_inputs()] != [[3, SIDE, SIDE]]:
+        if [one.shape[1:] for one in self._encoder.get_inputs()] != [[3, ENCODER_SIDE, ENCODER_SIDE]]:
             raise WeightsError(f"{encoder}: is not the encoder of a Segment Anything network; give its file")
         if {one.name for one in self._decoder.get_inputs()} != DECODER_INPUTS:
             raise WeightsError(f"{decoder}: is not the decoder of a Segment Anything network; give its file")
@@ -100,13 +100,13 @@ class Teacher:
         embedding = self._embedding(image)
         found: list[Mask] = []
         for guess in guesses:
-            found += self._object_like(embedding, guess, ALIKE)
-        for x, y in grid(size, POINTS):
+            found += self._object_like(embedding, guess, PUPIL_AGREEMENT)
+        for x, y in grid(size, TEACHER_GRID):
             if not any(mask[int(y), int(x)] for mask in found):
                 # Without a box, a second point that is none has to be there.
                 first = self._answer(embedding, [(x, y), (0, 0)], (1, -1), size)
-                if first.is_clear(SURE_OF_POINT):
-                    found += self._object_like(embedding, first.mask, AGREEMENT)
+                if first.is_clear(LEAST_IOU_OF_POINT):
+                    found += self._object_like(embedding, first.mask, TEACHER_AGREEMENT)
         return index_map(found, size)
 
     def _object_like(self, embedding: Any, guess: Mask, agreement: float) -> list[Mask]:
@@ -115,13 +115,17 @@ class Teacher:
         if box is None:
             return []
         answer = self._answer(embedding, [(box[0], box[1]), (box[2], box[3])], (2, 3), guess.shape)
-        return [answer.mask] if answer.is_clear(SURE_OF_BOX) and iou(guess, answer.mask) >= agreement else []
+        return (
+            [answer.mask]
+            if answer.is_clear(LEAST_IOU_OF_BOX) and iou(guess, answer.mask) >= agreement
+            else []
+        )
 
     def _embedding(self, image: Image) -> Any:
         height, width = image.shape[:2]
-        scale = SIDE / max(height, width)
+        scale = ENCODER_SIDE / max(height, width)
         small: Any = cv2.resize(image, (round(width * scale), round(height * scale)))
-        square = np.zeros((1, 3, SIDE, SIDE), np.float32)
+        square = np.zeros((1, 3, ENCODER_SIDE, ENCODER_SIDE), np.float32)
         normal = (small.astype(np.float32) - TEACHER_MEAN) / TEACHER_DEVIATION
         square[0, :, : small.shape[0], : small.shape[1]] = normal.transpose(2, 0, 1)
         return self._encoder.run(None, {self._encoder.get_inputs()[0].name: square})[0]
@@ -133,7 +137,7 @@ class Teacher:
         labels: Sequence[int],
         size: tuple[int, int],
     ) -> _Answer:
-        scale = SIDE / max(size)
+        scale = ENCODER_SIDE / max(size)
         logits, predicted, coarse = self._decoder.run(
             None,
             {
@@ -157,7 +161,7 @@ class _Answer(NamedTuple):
 
     def is_clear(self, sure: float) -> bool:
         """Return whether it is an object, of a clear outline, and the teacher is sure of it."""
-        return self.predicted_iou >= sure and self.stability >= STABLE and _is_object(self.mask)
+        return self.predicted_iou >= sure and self.stability >= LEAST_STABILITY and _is_object(self.mask)
 
 
 def grid(size: tuple[int, int], along: int) -> list[tuple[float, float]]:
@@ -185,12 +189,12 @@ def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
     masks = torch.cat(
         [
             pupil.masks_from_boxes(image, [(0, 0, width - 1, height - 1)]),
-            pupil.masks_from_points(image, grid((height, width), GUESSES)),
+            pupil.masks_from_points(image, grid((height, width), PUPIL_GRID)),
         ]
     )
     different: list[Mask] = []
     for mask in masks.cpu().numpy():
-        if _is_object(mask) and all(iou(mask, other) < AGREEMENT for other in different):
+        if _is_object(mask) and all(iou(mask, other) < TEACHER_AGREEMENT for other in different):
             different.append(mask)
     return different
 
@@ -205,7 +209,7 @@ def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.ui
     number = 0
     for mask in sorted(masks, key=np.count_nonzero, reverse=True):
         free = mask & (labels == 0)
-        if np.count_nonzero(free) >= (1 - OVERLAP) * np.count_nonzero(mask):
+        if np.count_nonzero(free) >= (1 - LARGEST_OVERLAP) * np.count_nonzero(mask):
             number += 1
             labels[free] = number
     return labels
@@ -240,15 +244,17 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
         InputError: The photographs would be written over.
         WeightsError: The teacher's files cannot be used.
     """
-    if (folder / IMAGES).resolve() == photographs.resolve():
-        raise InputError(f"{folder}: its {IMAGES}/ are the photographs themselves; name another folder")
+    if (folder / IMAGES_FOLDER).resolve() == photographs.resolve():
+        raise InputError(
+            f"{folder}: its {IMAGES_FOLDER}/ are the photographs themselves; name another folder"
+        )
     files = images_in(photographs)
     names = Counter(file.stem for file in files)
     if len(names) < len(files):
         twice = names.most_common(1)[0][0]
         raise DataError(f"{photographs}: there are several images named {twice}; rename all but one")
     _built(models)  # what is wrong with them is said once, before any process starts
-    for name in (IMAGES, LABELS):
+    for name in (IMAGES_FOLDER, LABELS_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
     label = partial(_labelled, folder=folder, models=models)
     named = []
@@ -261,7 +267,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
             if count:
                 named.append(file.stem)
             yield count
-    write_whole(folder / LIST, "".join(f"{name}\n" for name in named))
+    write_whole(folder / LIST_FILE, "".join(f"{name}\n" for name in named))
 
 
 def _end_with(parent: int) -> None:
@@ -278,18 +284,20 @@ def _end_with(parent: int) -> None:
 
 def _labelled(file: Path, folder: Path, models: Models) -> int:
     """Write one photograph and its index map, unless they are there; gives its number of objects."""
-    target = folder / LABELS / f"{file.stem}.png"
+    target = folder / LABELS_FOLDER / f"{file.stem}.png"
     if target.exists():
         return int(read_png(target).max())
     image = read_image(file)
     height, width = image.shape[:2]
-    scale = min(1.0, LONG_EDGE / max(height, width))
+    scale = min(1.0, WRITTEN_LONG_EDGE / max(height, width))
     small: Any = cv2.resize(
         image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
     )
     teacher, pupil = _built(models)
     labels = teacher.objects(image, guessed(pupil, small), (small.shape[0], small.shape[1]))
-    write_whole(folder / IMAGES / f"{file.stem}.jpg", cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
+    write_whole(
+        folder / IMAGES_FOLDER / f"{file.stem}.jpg", cv2.imencode(".jpg", small[..., ::-1])[1].tobytes()
+    )
     write_whole(target, cv2.imencode(".png", labels)[1].tobytes())
     return int(labels.max())
 
@@ -330,4 +338,4 @@ def _is_object(mask: Mask) -> bool:
         side.any(axis) for side, axis in ((mask[:3], 0), (mask[-3:], 0), (mask[:, :3], 1), (mask[:, -3:], 1))
     ]
     share = np.count_nonzero(mask) / mask.size
-    return bool(AREAS[0] <= share <= AREAS[1] and np.concatenate(rim).mean() <= RIM)
+    return bool(OBJECT_AREAS[0] <= share <= OBJECT_AREAS[1] and np.concatenate(rim).mean() <= LARGEST_RIM)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.tracked_frame import TrackedFrame
 
-DOUBTFUL = 0.8
+DOUBTFUL_BELOW = 0.8
 """Below this score a mask is doubtful, unless the object is not seen at all."""
 
-SHOWN = 5
+RANGES_NAMED = 5
 """Ranges of frames that are named for an object at most."""
 
 
@@ -34,7 +34,7 @@ class Doubts:
         """Take the next frame."""
         self._position += 1
         for each, score in zip(tracked.objects, tracked.scores, strict=True):
-            if not 0 < score < DOUBTFUL:
+            if not 0 < score < DOUBTFUL_BELOW:
                 continue
             ranges = self._ranges.setdefault(each, [])
             index = tracked.frame.index
@@ -50,6 +50,6 @@ class Doubts:
 
 
 def _named(ranges: Sequence[tuple[int, int]]) -> str:
-    shown = [f"{first}-{last}" if last > first else str(first) for first, last in ranges[:SHOWN]]
-    more = len(ranges) - SHOWN
+    shown = [f"{first}-{last}" if last > first else str(first) for first, last in ranges[:RANGES_NAMED]]
+    more = len(ranges) - RANGES_NAMED
     return ", ".join(shown) + (f" and {more} more ranges" if more > 0 else "")

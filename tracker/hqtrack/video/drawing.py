@@ -13,7 +13,7 @@ from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.masks import Mask, box_of
 
-STRENGTH = 0.45
+MASK_OPACITY = 0.45
 """Share of the object's colour in the pixels of its mask."""
 
 
@@ -100,7 +100,7 @@ def draw_masks(
 def _tint(paint: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     """Return what each value of each channel becomes under a colour, (1, 256, 3) uint8."""
     values = np.arange(256, dtype=np.float32)[:, None]
-    return ((1 - STRENGTH) * values + STRENGTH * np.array(paint, np.float32)).astype(np.uint8)[None]
+    return ((1 - MASK_OPACITY) * values + MASK_OPACITY * np.array(paint, np.float32)).astype(np.uint8)[None]
 
 
 def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:

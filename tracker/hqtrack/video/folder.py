@@ -19,7 +19,7 @@ from hqtrack.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-STATE = ".hqtrack"
+STATE_FOLDER = ".hqtrack"
 
 
 class OutputFolder:
@@ -27,7 +27,7 @@ class OutputFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock, self._list = path / STATE / "lock", path / STATE / "written"
+        self._lock, self._list = path / STATE_FOLDER / "lock", path / STATE_FOLDER / "written"
         self._foreign: frozenset[Path] = frozenset()
 
     @contextmanager

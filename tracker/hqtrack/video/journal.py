@@ -24,12 +24,12 @@ from hqtrack.video.recorded_frame import RecordedFrame, digest, line_of, parsed
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
 
-SETTINGS = "unfinished.json"
-FRAMES = "unfinished.jsonl"
-VERSION = 2
+SETTINGS_FILE = "unfinished.json"
+FRAMES_FILE = "unfinished.jsonl"
+JOURNAL_VERSION = 2
 
 
-KEPT_EVERY = 5.0
+SECONDS_BETWEEN_SYNCS = 5.0
 """Seconds between two times at which the disk is told to keep what was written."""
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Journal:
 
     def __init__(self, folder: Path, job: Job) -> None:
         self.job = job
-        self._settings, self._path = folder / SETTINGS, folder / FRAMES
+        self._settings, self._path = folder / SETTINGS_FILE, folder / FRAMES_FILE
         self._past: Iterator[RecordedFrame] = iter(())
         self.frames = 0
         """Frames in the record."""
@@ -61,7 +61,7 @@ class Journal:
         """Start a record in a folder that exists; an earlier one is replaced."""
         journal = cls(folder, job)
         journal._path.unlink(missing_ok=True)
-        entry = {"version": VERSION, **job.as_json()}
+        entry = {"version": JOURNAL_VERSION, **job.as_json()}
         files.write_whole(journal._settings, json.dumps(entry, indent=1))
         journal._file = files.create(journal._path)
         return journal
@@ -108,7 +108,7 @@ class Journal:
             self._file.write(line)
             self._file.flush()
             self.frames += 1
-            if time.monotonic() - self._kept > KEPT_EVERY:
+            if time.monotonic() - self._kept > SECONDS_BETWEEN_SYNCS:
                 os.fsync(self._file.fileno())
                 self._kept = time.monotonic()
 
@@ -154,20 +154,20 @@ def read_job(folder: Path) -> Job:
         InputError: There is none in the folder.
         DataError: It cannot be read.
     """
-    files.check_own(folder / SETTINGS)
+    files.check_own(folder / SETTINGS_FILE)
     try:
-        entry: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        if entry.pop("version") != VERSION:
-            raise DataError(f"{folder / SETTINGS}: written by another version of hqtrack; use --force")
+        entry: dict[str, Any] = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        if entry.pop("version") != JOURNAL_VERSION:
+            raise DataError(f"{folder / SETTINGS_FILE}: written by another version of hqtrack; use --force")
         return Job.from_json(entry)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no unfinished video in this folder; leave out --resume") from error
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{folder / SETTINGS}: is damaged; start anew with --force") from error
+        raise DataError(f"{folder / SETTINGS_FILE}: is damaged; start anew with --force") from error
 
 
 def has_unfinished(folder: Path) -> bool:
     """Whether a folder holds the record of a video that was not finished."""
-    return os.path.lexists(folder / SETTINGS)
+    return os.path.lexists(folder / SETTINGS_FILE)

@@ -29,7 +29,7 @@ from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import WRITERS, Outputs, earlier_files, facts_of
 
-WAITING = 4
+MOST_WAITING_FRAMES = 4
 """Tracked frames that wait at most until they are written."""
 
 HIGHEST_LABEL = (1 << 16) - 1
@@ -223,7 +223,7 @@ class VideoRun:
         stopped = False
         begin = time.perf_counter()
         # Frames are read ahead and written behind, while the tracker is at the ones between.
-        with Backlog(recorder.write, WAITING) as backlog:
+        with Backlog(recorder.write, MOST_WAITING_FRAMES) as backlog:
             for count, tracked in enumerate(frames, 1):
                 backlog.hand_over(tracked)
                 if count == recorder.earlier:

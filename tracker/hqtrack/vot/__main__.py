@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
-PREFIX = "HQTRACK_"
+VARIABLE_PREFIX = "HQTRACK_"
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -41,11 +41,11 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
     settings: dict[str, Any] = {"card": DEFAULT_CARD}
     for name, value in environment.items():
-        if not name.startswith(PREFIX) or name == CACHE_VARIABLE:
+        if not name.startswith(VARIABLE_PREFIX) or name == CACHE_VARIABLE:
             continue
-        key = name.removeprefix(PREFIX).lower()
+        key = name.removeprefix(VARIABLE_PREFIX).lower()
         if key not in allowed:
-            known = ", ".join(PREFIX + a.upper() for a in allowed)
+            known = ", ".join(VARIABLE_PREFIX + a.upper() for a in allowed)
             raise CardError(
                 f"unknown setting {name}={value!r} in the tracker's environment; there are {known}"
             )

@@ -1,4 +1,4 @@
-"""The frame on the page, and the tools with which a person points at things in it."""
+"""The frame on the page, and the tools with which a person points at objects in it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hqtrack.errors import InputError
 from hqtrack.masks import Mask
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.clicking import Clicks
-from hqtrack.web.desk import Desk
 from hqtrack.web.frame_view import FrameView
-from hqtrack.web.look import keep_arrows, press, tell
 from hqtrack.web.pointing import Drag, Point, Tool, stroked
-from hqtrack.web.store import Open
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import keep_arrows, press, show_error
 
 TOOLS: dict[Tool, tuple[str, str, str]] = {
     "box": ("Box", "crop_free", "b"),
@@ -32,23 +32,25 @@ TOOLS: dict[Tool, tuple[str, str, str]] = {
 SMALLEST_BOX = 3
 """Pixels of a side; what is smaller was a click."""
 
-Say = Callable[[Callable[[], Any]], Any]
-"""Says something to the session, and tells what cannot be said."""
+Change = Callable[[Callable[[], Any]], Any]
+"""Changes the session, and shows what cannot be changed."""
 
 
 class Canvas:
     """A frame with its masks, to point at.
 
     Args:
-        desk: What all pages share.
+        service: What all pages share.
         opened: The session with its frames.
-        say: See there.
+        change: Changes the session.
         on_press: Called when something begins to be drawn.
     """
 
-    def __init__(self, desk: Desk, opened: Open, *, say: Say, on_press: Callable[[], None]) -> None:
-        self._desk, self._opened, self._session = desk, opened, opened.session
-        self._say = say
+    def __init__(
+        self, service: TrackingService, opened: OpenSession, *, change: Change, on_press: Callable[[], None]
+    ) -> None:
+        self._service, self._opened, self._session = service, opened, opened.session
+        self._change = change
         height, width = self._session.size
         self._live = False
         """Whether the browser listens; before that, what the mouse does is lost."""
@@ -85,10 +87,10 @@ class Canvas:
             self._masks = ui.switch("Masks", value=True, on_change=self.show)
 
     def wake(self) -> None:
-        """Be told that the browser listens now."""
+        """Note that the browser listens now."""
         if not self._live:
             self._live = True
-            self.tell_what_to_do()
+            self.update_hint()
 
     def look_at(self, frame: int) -> None:
         """Show another frame."""
@@ -104,7 +106,7 @@ class Canvas:
         address = f"/frames/{session.folder.name}/{frame}.jpg?{query}"
         self._view.show(frame, address, f"Frame {frame} of {session.title}")
         self._mark()
-        self.tell_what_to_do()
+        self.update_hint()
 
     def show_masks(self, shown: bool) -> None:
         """Show the masks, or hide them."""
@@ -114,8 +116,8 @@ class Canvas:
         """Show or hide the masks."""
         self._masks.value = not self._masks.value
 
-    def tell_what_to_do(self) -> None:
-        """Return what the mouse does."""
+    def update_hint(self) -> None:
+        """Show what the mouse does."""
         session = self._session
         if self._busy or not self._live:
             self._hint.text = "Finding the object …" if self._busy else "Opening …"
@@ -128,7 +130,7 @@ class Canvas:
             "paint": f"Paint {what}.",
             "erase": f"Erase what is not {what}." if self.key else "Choose the object from which to erase.",
         }[self.tool]
-        if not session.things:
+        if not session.objects:
             does += " Or choose another tool. When all objects have masks, press “Track”."
         elif self.key is not None:
             does += " N: a new object."
@@ -141,7 +143,7 @@ class Canvas:
             press(button, name == tool)
         self._view.use(tool, self._brush)
         self._mark()
-        self.tell_what_to_do()
+        self.update_hint()
 
     def resize_brush(self, pixels: int) -> None:
         """Take a brush of another width."""
@@ -163,13 +165,13 @@ class Canvas:
         if self.key != key:
             self.key = key
             self.show()
-        self.tell_what_to_do()
+        self.update_hint()
 
     async def _drawn(self, drag: Drag) -> None:
         """Take what was drawn; what comes meanwhile waits for its turn."""
         async with self._turn:
             if self.tool in ("paint", "erase"):
-                self._say(partial(self._stroke, drag, self.tool == "paint" and not drag.exclude))
+                self._change(partial(self._stroke, drag, self.tool == "paint" and not drag.exclude))
             elif self.tool == "box":
                 await self._box(drag)
             else:
@@ -192,14 +194,14 @@ class Canvas:
         key, prompt = self.key, Prompt(drag.frame, box=drag.box)
         mask = await self._made(partial(self._found, prompt, None))
         if mask is not None:
-            self._say(partial(self._give, drag.frame, key, mask))
+            self._change(partial(self._give, drag.frame, key, mask))
 
     async def _click(self, drag: Drag) -> None:
         """Choose the object that is clicked on, or let the click change the chosen one."""
         session, place = self._session, drag.points[-1]
         if not drag.add and not drag.exclude:
             column, row = int(place[0]), int(place[1])
-            under = [shown.thing.key for shown in session.shown(drag.frame) if shown.mask[row, column]]
+            under = [shown.object.key for shown in session.shown(drag.frame) if shown.mask[row, column]]
             if under and self.key not in under:
                 self.choose(under[-1])
                 return
@@ -223,7 +225,7 @@ class Canvas:
 
     async def _refine(self, clicks: Clicks) -> None:
         if not clicks.signed(True) and clicks.base is None:
-            self._say(self._session.undo)  # the object had been made of the point that is removed
+            self._change(self._session.undo)  # the object had been made of the point that is removed
             return
         mask = await self._made(partial(clicks.mask, self._found))
         if mask is None:
@@ -233,7 +235,7 @@ class Canvas:
             key = self._give(clicks.frame, clicks.key, mask)
             self._clicks = replace(clicks, key=key, made=mask)
 
-        self._say(give)
+        self._change(give)
         self._mark()
 
     def _clicks_in(self, frame: int) -> Clicks | None:
@@ -241,7 +243,7 @@ class Canvas:
         clicks = self._clicks
         if clicks is None or clicks.frame != frame or clicks.key is None or clicks.key != self.key:
             return None
-        if clicks.key not in {thing.key for thing in self._session.things}:
+        if clicks.key not in {item.key for item in self._session.objects}:
             return None
         now = self._session.mask(clicks.key, frame)
         same = now is not None and clicks.made is not None and np.array_equal(now, clicks.made)
@@ -254,24 +256,24 @@ class Canvas:
     async def _made(self, make: Callable[[], Mask | None]) -> Mask | None:
         """Return what the refiner makes, away from the page's own thread; None where it cannot."""
         self._busy = True
-        self.tell_what_to_do()
+        self.update_hint()
         try:
             return await run.io_bound(make)
         except Exception as error:
-            tell(error)
+            show_error(error)
             return None
         finally:
             self._busy = False
-            self.tell_what_to_do()
+            self.update_hint()
 
     def _found(self, prompt: Prompt, base: Mask | None) -> Mask:
-        return self._desk.engine.mask(self._opened.frames.image(prompt.frame), prompt, base)
+        return self._service.shared.mask(self._opened.frames.image(prompt.frame), prompt, base)
 
     def _give(self, frame: int, key: int | None, mask: Mask) -> int:
-        """Say a mask, a new object's where there is no key; returns the object, which is chosen then."""
+        """Change a mask, a new object's where there is no key; returns the object, which is chosen then."""
         if key is None:
             key = self._session.add(frame, mask).key
         else:
-            self._session.say(key, frame, mask)
+            self._session.set_mask(key, frame, mask)
         self.choose(key)
         return key

@@ -11,7 +11,7 @@ from hqtrack.masks import Mask
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.pointing import Point, Points, stroked
 
-DAB = 60
+SIDES_PER_DOT = 60
 """A click that the refiner does not follow paints or erases a dot of the frame's shorter side by this."""
 
 
@@ -57,7 +57,7 @@ class Clicks:
             mask = find(Prompt(self.frame, points=on, beside=beside), None) if on else np.array(self.base)
         else:
             mask = find(Prompt(self.frame, points=on, beside=beside), self.base)
-        width = max(4, min(mask.shape) // DAB)
+        width = max(4, min(mask.shape) // SIDES_PER_DOT)
         for x, y, sign in self.points:
             column, row = min(round(x), mask.shape[1] - 1), min(round(y), mask.shape[0] - 1)
             if mask[row, column] != sign:

@@ -20,7 +20,7 @@ from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import WRITERS, Outputs, facts_of
 from hqtrack.web.session import Region, Session
 
-EXPORT, MASKS, COMMAND = "export", "given", "command.txt"
+EXPORT_FOLDER, MASKS_FOLDER, COMMAND_FILE = "export", "given", "command.txt"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def export(
         The folder.
 
     Raises:
-        InputError: No output was chosen, nothing is tracked, or something was said since.
+        InputError: No output was chosen, nothing is tracked, or something was changed since.
         DataError: A frame cannot be read any more.
         OSError: A file cannot be written; the earlier outputs stay.
     """
@@ -78,18 +78,18 @@ def export(
         raise InputError(
             f"frames from {stale} on were tracked before your last change: go on first, or undo it"
         )
-    folder, part = session.folder / EXPORT, session.folder / f"{EXPORT}.part"
+    folder, part = session.folder / EXPORT_FOLDER, session.folder / f"{EXPORT_FOLDER}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
         _write_outputs(session, kinds, part, count, progress)
-        words = _write_masks(session, part / MASKS, folder / MASKS)
+        words = _write_masks(session, part / MASKS_FOLDER, folder / MASKS_FOLDER)
         ending = [] if count == session.count else ["--end", str(count)]
         outputs = [f"--{kind}" for kind in kinds if not WRITERS[kind].wanted]
         outputs += [f"--no-{kind}" for kind, each in WRITERS.items() if each.wanted and kind not in kinds]
         command = ["hqtrack", "track", session.source, "-o", f"{Path(session.source).stem}-again"]
         line = shlex.join([*command, *words, *ending, *outputs, *settings.options()])
-        (part / COMMAND).write_text(line + "\n", encoding="utf-8")
+        (part / COMMAND_FILE).write_text(line + "\n", encoding="utf-8")
         _pack(part)
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
@@ -116,9 +116,9 @@ def _write_outputs(
 
 def _objects(session: Session) -> list[TrackedObject]:
     """Return the tracked objects with their names and colours of now."""
-    now = {thing.key: thing for thing in session.things}
-    things = [now.get(thing.key, thing) for thing in session.tracked.things]
-    return [TrackedObject(number, each.name, each.colour) for number, each in enumerate(things, start=1)]
+    now = {item.key: item for item in session.objects}
+    objects = [now.get(item.key, item) for item in session.tracked.objects]
+    return [TrackedObject(number, each.name, each.colour) for number, each in enumerate(objects, start=1)]
 
 
 def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
@@ -126,17 +126,17 @@ def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
     folder.mkdir()
     words = []
     objects = _objects(session)
-    for number, thing in enumerate(session.tracked.things, start=1):
-        if thing.first.frame >= len(session.record):
+    for number, item in enumerate(session.tracked.objects, start=1):
+        if item.first.frame >= len(session.record):
             continue
-        name = _write_mask(session, folder, number, thing.first)
-        words += ["--object", f"frame={thing.first.frame},mask={final / name}{_marks(objects[number - 1])}"]
-        for region in thing.corrections:
+        name = _write_mask(session, folder, number, item.first)
+        words += ["--object", f"frame={item.first.frame},mask={final / name}{_marks(objects[number - 1])}"]
+        for region in item.corrections:
             if region.frame < len(session.record):
                 name = _write_mask(session, folder, number, region)
                 value = final / name if region.mask(session.size).any() else "none"
                 words += ["--correct", f"frame={region.frame},object={number},mask={value}"]
-    for frame in session.tracked.gone_on:
+    for frame in session.tracked.restarts:
         words += ["--correct", f"frame={frame}"]
     return words
 
@@ -158,6 +158,6 @@ def _write_mask(session: Session, folder: Path, number: int, region: Region) -> 
 
 def _pack(folder: Path) -> None:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    with ZipFile(folder / f"{EXPORT}.zip", "w", ZIP_STORED) as archive:
+    with ZipFile(folder / f"{EXPORT_FOLDER}.zip", "w", ZIP_STORED) as archive:
         for file in files:
             archive.write(file, file.relative_to(folder).as_posix())

@@ -39,10 +39,10 @@ class FrameView(ui.element, component="frame_view.js"):
         self.on("press", lambda: on_press())
 
         def drawn(event: events.GenericEventArguments) -> Any:
-            said = event.args
-            path = [(float(x), float(y)) for x, y in said["path"]]
+            values = event.args
+            path = [(float(x), float(y)) for x, y in values["path"]]
             return on_drawn(
-                Drag(int(said["frame"]), path, add=bool(said["add"]), exclude=bool(said["exclude"]))
+                Drag(int(values["frame"]), path, add=bool(values["add"]), exclude=bool(values["exclude"]))
             )
 
         def pointed(event: events.GenericEventArguments) -> Any:

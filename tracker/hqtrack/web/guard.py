@@ -17,10 +17,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OWNER, PASS = "hqtrack-owner", "hqtrack-pass"
+OWNER_COOKIE, PASSWORD_COOKIE = "hqtrack-owner", "hqtrack-pass"
 """Cookies: whose sessions a browser may see, and that it gave the password."""
 
-POLICY = (
+CONTENT_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'self'"
 )
@@ -34,10 +34,10 @@ AUTHORITY = re.compile(_AUTHORITY)
 """A Host header, whole: nothing before the name, and nothing but a port behind it."""
 ORIGIN = re.compile(rf"https?://(?P<authority>{_AUTHORITY})")
 
-ONCE = ("host", "origin")
+SINGLE_HEADERS = ("host", "origin")
 """Headers of which two would be read as one by one program and as the other by the next."""
 
-YEAR = 365 * 24 * 3600
+SECONDS_PER_YEAR = 365 * 24 * 3600
 
 
 class Guard:
@@ -81,7 +81,7 @@ class Guard:
         if self._password is not None and not self._is_let_in(cookies):
             await self._ask(scope, receive, send)
             return
-        owner = cookies.get(OWNER, "")
+        owner = cookies.get(OWNER_COOKIE, "")
         fresh = not re.fullmatch(r"[\w-]{43}", owner)
         owner = secrets.token_urlsafe(32) if fresh else owner
         scope.setdefault("state", {})["owner"] = hashlib.sha256(owner.encode()).hexdigest()
@@ -90,11 +90,11 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 extra = [
-                    (b"content-security-policy", POLICY.encode()),
+                    (b"content-security-policy", CONTENT_POLICY.encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"referrer-policy", b"no-referrer"),
                 ]
-                extra += [(b"set-cookie", _cookie(OWNER, owner, YEAR))] if fresh else []
+                extra += [(b"set-cookie", _cookie(OWNER_COOKIE, owner, SECONDS_PER_YEAR))] if fresh else []
                 message["headers"] = [*message.get("headers", []), *extra]
             await send(message)
 
@@ -114,7 +114,7 @@ class Guard:
         return origin["authority"].lower() == host[0].lower()
 
     def _is_let_in(self, cookies: dict[str, str]) -> bool:
-        return hmac.compare_digest(cookies.get(PASS, "").encode(), self._ticket())
+        return hmac.compare_digest(cookies.get(PASSWORD_COOKIE, "").encode(), self._ticket())
 
     def _ticket(self) -> bytes:
         """Return what the cookie holds of who knows the password; it changes with every start."""
@@ -131,23 +131,25 @@ class Guard:
                 more = message.get("more_body", False)
             given = parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0]
             if hmac.compare_digest(given.strip().encode(), (self._password or "").encode()):
-                cookie = _cookie(PASS, self._ticket().decode(), YEAR)
+                cookie = _cookie(PASSWORD_COOKIE, self._ticket().decode(), SECONDS_PER_YEAR)
                 await _answer(scope, send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie)])
                 return
-            await _answer(scope, send, 401, LOGIN.format(note="That is not the password."), LOGIN_TYPE)
+            await _answer(
+                scope, send, 401, LOGIN_PAGE.format(note="That is not the password."), LOGIN_HEADERS
+            )
             return
-        await _answer(scope, send, 401, LOGIN.format(note=""), LOGIN_TYPE)
+        await _answer(scope, send, 401, LOGIN_PAGE.format(note=""), LOGIN_HEADERS)
 
 
-LOGIN_TYPE = [(b"content-type", b"text/html; charset=utf-8")]
+LOGIN_HEADERS = [(b"content-type", b"text/html; charset=utf-8")]
 
-LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HQTrack</title>
+LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HQTrack</title>
 <meta name="viewport" content="width=device-width"><style>:root{{color-scheme:light dark;font:16px system-ui}}
 body{{display:grid;place-items:center;min-height:90vh}}form{{display:grid;gap:12px;width:22em}}
 input,button{{font:inherit;padding:8px}}</style>
 <form method="post" action="/"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
 <input id="p" name="password" type="password" autofocus required autocomplete="current-password">
-<button>Open</button><p role="alert">{note}</p></form></html>"""
+<button>OpenSession</button><p role="alert">{note}</p></form></html>"""
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -159,7 +161,7 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name_bytes, value in raw:
         name = name_bytes.decode("latin-1").lower()
-        if name in ONCE and name in headers:
+        if name in SINGLE_HEADERS and name in headers:
             raise ValueError(f"There is more than one {name.title()} header.")
         headers[name] = value.decode("latin-1")
     return headers

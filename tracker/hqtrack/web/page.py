@@ -9,10 +9,10 @@ from typing import Any
 from nicegui import events, ui
 
 from hqtrack.web.canvas import TOOLS, Canvas
-from hqtrack.web.desk import Desk
-from hqtrack.web.look import heading, icon_button, paint_page, tell
 from hqtrack.web.panels import CorrectionList, ExportPanel, ObjectList
-from hqtrack.web.store import Open
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import heading, icon_button, paint_page, show_error
 from hqtrack.web.time_line import TimeLine
 from hqtrack.web.tracking import Tracking
 
@@ -35,50 +35,50 @@ KEYS = (
     ("?", "these keys"),
 )
 
-TICK = 0.08
+SECONDS_PER_TICK = 0.08
 """Seconds between two looks at what happens."""
 
 
 class SessionPage:
-    """One tab's view of a session. What is said goes into the session; here is only what this tab looks at.
+    """One tab's view of a session. Changes go into the session; this holds only what this tab shows.
 
     Args:
-        desk: What all pages share.
+        service: What all pages share.
         opened: The session with its frames.
     """
 
-    def __init__(self, desk: Desk, opened: Open) -> None:
-        self._desk, self._opened, self._session = desk, opened, opened.session
+    def __init__(self, service: TrackingService, opened: OpenSession) -> None:
+        self._service, self._opened, self._session = service, opened, opened.session
         self._version = self._session.version
         """What the frame was drawn of."""
         self._build()
-        ui.timer(TICK, self._tick)  # which begins when the browser listens
+        ui.timer(SECONDS_PER_TICK, self._tick)  # which begins when the browser listens
 
     def _build(self) -> None:
         self._dark = paint_page()
         ui.keyboard(on_key=self._on_key)
-        session, say = self._session, self._say
+        session, change = self._session, self._change
         self._keys = _dialog_of_keys()
         with ui.header().classes("items-center gap-3 py-2 bg-primary"):
             ui.link("HQTrack", "/").classes("text-white text-lg font-bold no-underline")
             heading(session.title, 1).classes("text-white ellipsis")
             ui.space()
             for icon, label, action in (
-                ("undo", "Undo (Ctrl+Z)", partial(say, session.undo)),
-                ("redo", "Redo (Ctrl+Y)", partial(say, session.redo)),
+                ("undo", "Undo (Ctrl+Z)", partial(change, session.undo)),
+                ("redo", "Redo (Ctrl+Y)", partial(change, session.redo)),
                 ("dark_mode", "Light or dark", self._toggle_dark),
                 ("keyboard", "Keys", self._keys.open),
             ):
                 icon_button(icon, label, action).props("color=white")
         with ui.element().classes("hq-columns"):
             with ui.column().classes("hq-work gap-2"):
-                self._canvas = Canvas(self._desk, self._opened, say=say, on_press=self._stay)
+                self._canvas = Canvas(self._service, self._opened, change=change, on_press=self._stay)
                 self._time_line = TimeLine(self._opened, self._canvas.look_at)
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
-                self._objects = ObjectList(session, self._canvas, say, self._time_line.go_to)
-                self._corrections = CorrectionList(session, say, self._go_to)
-                ExportPanel(session, self._desk.settings)
+                self._objects = ObjectList(session, self._canvas, change, self._time_line.go_to)
+                self._corrections = CorrectionList(session, change, self._go_to)
+                ExportPanel(session, self._service.settings)
 
     def _build_tracking(self) -> None:
         with ui.card().classes("w-full p-3 gap-2"):
@@ -86,7 +86,7 @@ class SessionPage:
             self._track_button.props("no-caps").classes("w-full")
             self._progress = ui.linear_progress(0, show_value=False).props('aria-label="Tracked"')
             self._status = ui.label().classes("text-sm").props("role=status aria-live=polite")
-        self._tell_progress()
+        self._show_progress()
 
     def _stay(self) -> None:
         self._time_line.stay()
@@ -99,12 +99,12 @@ class SessionPage:
         is_dark = await ui.run_javascript("document.body.classList.contains('body--dark')")
         self._dark.value = not is_dark
 
-    def _say(self, say: Callable[[], Any]) -> None:
-        """Say something to the session; what cannot be said is told."""
+    def _change(self, change: Callable[[], Any]) -> None:
+        """Change the session, and show what cannot be changed."""
         try:
-            say()
+            change()
         except Exception as error:
-            tell(error)
+            show_error(error)
         else:
             self._tick()
 
@@ -112,7 +112,7 @@ class SessionPage:
         """Follow what happens: playing, tracking, and what other tabs do."""
         session, canvas = self._session, self._canvas
         canvas.wake()
-        if canvas.key not in (None, *(thing.key for thing in session.things)):
+        if canvas.key not in (None, *(item.key for item in session.objects)):
             canvas.choose(None)
         self._time_line.tick(len(session.record))
         if self._version != session.version:
@@ -120,16 +120,16 @@ class SessionPage:
             canvas.show()
         self._objects.tick()
         self._corrections.tick()
-        self._tell_progress()
+        self._show_progress()
 
-    def _tell_progress(self) -> None:
-        session, tracking = self._session, self._desk.tracking(self._opened)
+    def _show_progress(self) -> None:
+        session, tracking = self._session, self._service.tracking(self._opened)
         done, start = len(session.record), session.next_frame()
         active = tracking is not None and tracking.active
         self._progress.value = done / session.count
         if active:
             label = "Stop"
-        elif start is None and session.things:
+        elif start is None and session.objects:
             label = "All tracked"
         else:
             label = "Track" if done == 0 else f"Go on from frame {start}"
@@ -139,12 +139,12 @@ class SessionPage:
 
     def toggle_track(self) -> None:
         """Track, go on, or stop."""
-        tracking = self._desk.tracking(self._opened)
+        tracking = self._service.tracking(self._opened)
         if tracking is not None and tracking.active:
             tracking.stop()
         else:
             self._time_line.follow()
-            self._say(partial(self._desk.track, self._opened))
+            self._change(partial(self._service.track, self._opened))
 
     def _on_key(self, event: events.KeyEventArguments) -> None:
         if str(event.key).lower() == "h" and not event.action.repeat:
@@ -155,9 +155,9 @@ class SessionPage:
         key, name = event.key, str(event.key).lower()
         if event.modifiers.ctrl or event.modifiers.meta:
             if name == "z" and not event.modifiers.shift:
-                self._say(session.undo)
+                self._change(session.undo)
             elif name in ("y", "z"):
-                self._say(session.redo)
+                self._change(session.redo)
             return
         tools = {short: tool for tool, (_, _, short) in TOOLS.items()}
         step = 10 if event.modifiers.shift else 1
@@ -168,8 +168,8 @@ class SessionPage:
         elif key.number == 0:
             canvas.fit()
         elif key.number is not None:
-            if key.number <= len(session.things):
-                canvas.choose(session.things[key.number - 1].key)
+            if key.number <= len(session.objects):
+                canvas.choose(session.objects[key.number - 1].key)
         elif name in ("[", "]"):
             canvas.widen_brush(1.25 if name == "]" else 0.8)
         elif event.action.repeat:
@@ -179,7 +179,7 @@ class SessionPage:
         elif name in tools:
             canvas.choose_tool(tools[name])
         elif name == "delete" and canvas.key is not None:
-            self._say(partial(session.delete, canvas.key))
+            self._change(partial(session.delete, canvas.key))
         elif name == "n":
             canvas.choose(None)
         elif name == "?":
@@ -222,7 +222,7 @@ def _status(tracking: Tracking | None, done: int, count: int, stale: int | None)
 
 
 def _duration(seconds: float) -> str:
-    """Say a time.
+    """Return a time as text.
 
     Example:
         >>> _duration(75)

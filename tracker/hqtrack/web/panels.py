@@ -8,11 +8,12 @@ from functools import partial
 from nicegui import run, ui
 
 from hqtrack.video.drawing import colour_of
+from hqtrack.video.objects import Colour
 from hqtrack.video.writers import WRITERS
-from hqtrack.web.canvas import Canvas, Say
-from hqtrack.web.export import COMMAND, EXPORT, Settings, export
-from hqtrack.web.look import heading, icon_button, press, tell
-from hqtrack.web.session import Colour, Session, Thing
+from hqtrack.web.canvas import Canvas, Change
+from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, Settings, export
+from hqtrack.web.session import Session, SessionObject
+from hqtrack.web.styling import heading, icon_button, press, show_error
 
 
 class ObjectList:
@@ -24,12 +25,14 @@ class ObjectList:
     Args:
         session: Whose objects.
         canvas: Where the chosen object is known.
-        say: Says something to the session.
+        change: Changes the session.
         go_to: Shows a frame.
     """
 
-    def __init__(self, session: Session, canvas: Canvas, say: Say, go_to: Callable[[int], None]) -> None:
-        self._session, self._canvas, self._say, self._go_to = session, canvas, say, go_to
+    def __init__(
+        self, session: Session, canvas: Canvas, change: Change, go_to: Callable[[int], None]
+    ) -> None:
+        self._session, self._canvas, self._change, self._go_to = session, canvas, change, go_to
         self._rows: dict[int, ObjectRow] = {}
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Objects", 2).classes("font-bold")
@@ -39,32 +42,32 @@ class ObjectList:
 
     def tick(self) -> None:
         """Show the objects as they are now."""
-        things = self._session.things
-        for key in self._rows.keys() - {thing.key for thing in things}:
+        objects = self._session.objects
+        for key in self._rows.keys() - {item.key for item in objects}:
             self._rows.pop(key).line.delete()
         press(self._fresh, self._canvas.key is None)
-        for number, thing in enumerate(things, start=1):
-            if thing.key not in self._rows:
+        for number, item in enumerate(objects, start=1):
+            if item.key not in self._rows:
                 with self._list:
-                    self._rows[thing.key] = self._row(thing.key)
-                self._rows[thing.key].line.move(target_index=number - 1)
-            row = self._rows[thing.key]
-            row.show(number, thing, thing.colour or colour_of(number))
-            press(row.pick, thing.key == self._canvas.key)
+                    self._rows[item.key] = self._row(item.key)
+                self._rows[item.key].line.move(target_index=number - 1)
+            row = self._rows[item.key]
+            row.show(number, item, item.colour or colour_of(number))
+            press(row.pick, item.key == self._canvas.key)
 
     def _row(self, key: int) -> ObjectRow:
-        session, say, row = self._session, self._say, ObjectRow()
+        session, change, row = self._session, self._change, ObjectRow()
         row.pick.on_click(partial(self._canvas.choose, key))
-        row.picker.on_pick(lambda event: say(partial(session.recolour, key, _colour(event.color))))
+        row.picker.on_pick(lambda event: change(partial(session.recolour, key, _colour(event.color))))
         # With what the browser shows: what was typed may still be on its way.
         for kind in ("blur", "keydown.enter"):
             row.name.on(
                 kind,
-                lambda event: say(partial(session.rename, key, str(event.args))),
+                lambda event: change(partial(session.rename, key, str(event.args))),
                 js_handler="({key, target}) => { emit(target.value); if (key === 'Enter') target.blur(); }",
             )
-        row.begin.on_click(lambda: self._go_to(session.thing(key).first.frame))
-        row.delete.on_click(partial(say, partial(session.delete, key)))
+        row.begin.on_click(lambda: self._go_to(session.find(key).first.frame))
+        row.delete.on_click(partial(change, partial(session.delete, key)))
         return row
 
 
@@ -79,16 +82,16 @@ class ObjectRow:
             self.name = ui.input().props("dense borderless").classes("grow")
             self.begin = ui.button().props("flat dense size=sm").tooltip("Begins in this frame")
             self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
-        self._shown: tuple[int, Thing, Colour] | None = None
+        self._shown: tuple[int, SessionObject, Colour] | None = None
 
-    def show(self, number: int, thing: Thing, colour: Colour) -> None:
+    def show(self, number: int, item: SessionObject, colour: Colour) -> None:
         """Show what is known of the object."""
-        if self._shown == (number, thing, colour):
+        if self._shown == (number, item, colour):
             return
-        if self._shown is None or self._shown[1].name != thing.name:
-            self.name.value = thing.name
-        self._shown = number, thing, colour
-        begin = thing.first.frame
+        if self._shown is None or self._shown[1].name != item.name:
+            self.name.value = item.name
+        self._shown = number, item, colour
+        begin = item.first.frame
         self.pick.text, self.begin.text = str(number), str(begin)
         self._swatch.style(f"background: {_hex(colour)} !important")
         self.picker.set_color(_hex(colour))
@@ -108,12 +111,12 @@ class CorrectionList:
 
     Args:
         session: Whose.
-        say: Says something to the session.
+        change: Changes the session.
         go_to: Shows a frame with an object.
     """
 
-    def __init__(self, session: Session, say: Say, go_to: Callable[[int, int], None]) -> None:
-        self._session, self._say, self._go_to = session, say, go_to
+    def __init__(self, session: Session, change: Change, go_to: Callable[[int, int], None]) -> None:
+        self._session, self._change, self._go_to = session, change, go_to
         self._seen: object = None
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Corrections", 2).classes("font-bold")
@@ -123,22 +126,22 @@ class CorrectionList:
     def tick(self) -> None:
         """Show the corrections as they are now."""
         session = self._session
-        gone_on = session.tracked.gone_on
+        restarts = session.tracked.restarts
         rows = sorted(
-            (region.frame, number, thing.key, thing.name or f"object {number}")
-            for number, thing in enumerate(session.things, start=1)
-            for region in thing.corrections
+            (region.frame, number, item.key, item.name or f"object {number}")
+            for number, item in enumerate(session.objects, start=1)
+            for region in item.corrections
         )
-        if self._seen == (rows, gone_on):
+        if self._seen == (rows, restarts):
             return
-        self._seen = rows, gone_on
+        self._seen = rows, restarts
         self._list.clear()
         with self._list:
             for frame, number, key, name in rows:
                 self._row(frame, number, key, name)
-            for frame in gone_on:
+            for frame in restarts:
                 ui.label(f"frame {frame}: went on from here").classes("text-sm opacity-80 pl-2")
-            if not rows and not gone_on:
+            if not rows and not restarts:
                 ui.label(
                     "None. Where an object is wrong, choose it, mend its mask, and go on from there."
                 ).classes("text-sm opacity-80")
@@ -149,8 +152,8 @@ class CorrectionList:
             go.props("flat dense no-caps")
             ui.space()
             label = f"Take the correction of object {number} in frame {frame} back"
-            withdraw = partial(self._session.withdraw, key, frame)
-            icon_button("close", label, partial(self._say, withdraw)).props("size=sm")
+            withdraw = partial(self._session.remove_correction, key, frame)
+            icon_button("close", label, partial(self._change, withdraw)).props("size=sm")
 
 
 class ExportPanel:
@@ -177,14 +180,14 @@ class ExportPanel:
 
     @ui.refreshable_method
     def _exported(self) -> None:
-        folder = self._session.folder / EXPORT
-        if not (folder / COMMAND).is_file():
+        folder = self._session.folder / EXPORT_FOLDER
+        if not (folder / COMMAND_FILE).is_file():
             return
         ui.label(f"In {folder}").classes("text-sm break-all")
-        address = f"/export/{self._session.folder.name}/{EXPORT}.zip"
-        ui.link("Download all (zip)", address).props(f'download="{EXPORT}.zip"')
+        address = f"/export/{self._session.folder.name}/{EXPORT_FOLDER}.zip"
+        ui.link("Download all (zip)", address).props(f'download="{EXPORT_FOLDER}.zip"')
         ui.label("The same without the page:").classes("text-sm")
-        code = ui.code((folder / COMMAND).read_text(encoding="utf-8").strip(), language="bash")
+        code = ui.code((folder / COMMAND_FILE).read_text(encoding="utf-8").strip(), language="bash")
         code.classes("w-full text-xs whitespace-pre-wrap break-all")
 
     def _show_done(self, share: float) -> None:
@@ -198,7 +201,7 @@ class ExportPanel:
         try:
             await run.io_bound(export, self._session, kinds, self._settings, self._show_done)
         except Exception as error:
-            tell(error)
+            show_error(error)
         else:
             ui.notify("Exported.", type="positive")
         finally:

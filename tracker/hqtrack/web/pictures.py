@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from hqtrack.images import Image
 from hqtrack.video.drawing import draw_masks
-from hqtrack.web.store import Open
+from hqtrack.web.store import OpenSession
 
-QUALITY = 88
+JPEG_QUALITY = 88
 
 
-def jpeg(opened: Open, index: int, *, masks: bool, chosen: int | None = None) -> bytes:
+def jpeg(opened: OpenSession, index: int, *, masks: bool, chosen: int | None = None) -> bytes:
     """Return a frame as JPEG, reduced for the page.
 
     Args:
@@ -37,9 +37,9 @@ def jpeg(opened: Open, index: int, *, masks: bool, chosen: int | None = None) ->
         numbers, colours = [each.number for each in shown], [each.colour for each in shown]
         image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours)
         for each, mask in zip(shown, reduced, strict=True):
-            if each.thing.key == chosen:
+            if each.object.key == chosen:
                 image = _outlined(image, mask)
-    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()
 
 

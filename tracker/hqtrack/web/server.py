@@ -23,14 +23,14 @@ from nicegui import ui
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.tracker import HQTrack
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.web.desk import Desk
-from hqtrack.web.export import EXPORT, Settings
+from hqtrack.web.export import EXPORT_FOLDER, Settings
 from hqtrack.web.guard import Guard
 from hqtrack.web.page import SessionPage
 from hqtrack.web.pictures import jpeg
+from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
-from hqtrack.web.store import Open, Store
-from hqtrack.web.tracking import Engine, told
+from hqtrack.web.store import OpenSession, Store
+from hqtrack.web.tracking import SharedTracker, message_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -55,7 +55,7 @@ def serve(
     options: Options,
     build: Callable[[], tuple[HQTrack, MaskMaker]],
     *,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     browse: bool,
 ) -> None:
     """Serve the page until Ctrl+C.
@@ -63,7 +63,7 @@ def serve(
     Args:
         options: See there.
         build: Builds tracker and mask maker when they are first needed.
-        say: Told the address, and the password where there is one.
+        report: Receives the address, and the password where there is one.
         browse: Whether to open a browser.
 
     Raises:
@@ -81,19 +81,19 @@ def serve(
         listener = _listen(options.host, options.port)
         password = None if _is_loopback(options.host) else secrets.token_urlsafe(24)
         address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}"
-        say(f"the page is at {address} (Ctrl+C ends it)")
+        report(f"the page is at {address} (Ctrl+C ends it)")
         if password is not None:
-            say(f"its password, which is not shown again: {password}")
-        desk = Desk(
+            report(f"its password, which is not shown again: {password}")
+        service = TrackingService(
             Store(options.folder, options.root, upload_limit=options.upload_limit),
-            Engine(build),
+            SharedTracker(build),
             options.settings,
         )
-        Thread(target=_load_ahead, args=[desk.engine], name="hqtrack-load", daemon=True).start()
+        Thread(target=_load_ahead, args=[service.shared], name="hqtrack-load", daemon=True).start()
         if browse:
             webbrowser.open(address)
         config = uvicorn.Config(
-            _app(desk, options, password),
+            _app(service, options, password),
             log_level="warning",
             timeout_graceful_shutdown=2,
             ws_max_size=1 << 20,
@@ -103,23 +103,23 @@ def serve(
         try:
             asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
         finally:
-            desk.close()
+            service.close()
     finally:
         lock.release()
 
 
-def _load_ahead(engine: Engine) -> None:
+def _load_ahead(shared: SharedTracker) -> None:
     """Let the first mask not wait for the networks; what fails here is told when they are needed."""
     with suppress(Exception):
-        engine.load()
+        shared.load()
 
 
-def _app(desk: Desk, options: Options, password: str | None) -> Guard:
+def _app(service: TrackingService, options: Options, password: str | None) -> Guard:
     """Put pages and files together."""
     app = FastAPI(openapi_url=None)
 
-    def opened(request: Request, name: str) -> Open:
-        return desk.store.get(request.state.owner, name)
+    def opened(request: Request, name: str) -> OpenSession:
+        return service.store.get(request.state.owner, name)
 
     @app.exception_handler(HQTrackError)
     def refuse(request: Request, error: Exception) -> Response:
@@ -133,7 +133,7 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
 
     @app.get("/export/{name}/{file}")
     def exported(request: Request, name: str, file: str) -> Response:
-        folder = opened(request, name).session.folder / EXPORT
+        folder = opened(request, name).session.folder / EXPORT_FOLDER
         if file not in {path.name for path in folder.glob("*") if path.is_file()}:
             raise InputError(f"{file}: is no exported file")
         return FileResponse(folder / file)
@@ -141,32 +141,32 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
     @app.post("/upload/{name}")
     async def upload(request: Request, name: str, file: str) -> Response:
         try:
-            await desk.store.upload(request.state.owner, name, file, request.stream())
+            await service.store.upload(request.state.owner, name, file, request.stream())
         except (HQTrackError, OSError) as error:
-            return PlainTextResponse(told(error), 413 if isinstance(error, InputError) else 507)
+            return PlainTextResponse(message_of(error), 413 if isinstance(error, InputError) else 507)
         return PlainTextResponse("")
 
     @ui.page("/", title="HQTrack")
     def start(request: Request) -> Response | None:
-        if request.url.path == "/" and (only := _only_video(desk, request.state.owner)) is not None:
+        if request.url.path == "/" and (only := _only_video(service, request.state.owner)) is not None:
             return RedirectResponse(f"/session/{only}")
-        StartPage(desk, request.state.owner)
+        StartPage(service, request.state.owner)
         return None
 
     @ui.page("/videos", title="HQTrack")
     def videos(request: Request) -> None:
-        StartPage(desk, request.state.owner)
+        StartPage(service, request.state.owner)
 
     @ui.page("/session/{name}", title="HQTrack")
     def session(request: Request, name: str) -> None:
         try:
             found = opened(request, name)
         except HQTrackError as error:
-            ui.label(told(error))
+            ui.label(message_of(error))
             ui.link("Choose a video", "/videos")
             return
         ui.page_title(f"{found.session.title} - HQTrack")
-        SessionPage(desk, found)
+        SessionPage(service, found)
 
     ui.run_with(
         app,
@@ -180,9 +180,9 @@ def _app(desk: Desk, options: Options, password: str | None) -> Guard:
     return Guard(app, hosts=hosts, password=password, upload_path=r"/upload/[\w.-]+")
 
 
-def _only_video(desk: Desk, owner: str) -> str | None:
+def _only_video(service: TrackingService, owner: str) -> str | None:
     """Return the session of the only video that may be opened: the last one, or else a new one."""
-    store = desk.store
+    store = service.store
     if not store.root.is_file() and store.videos() != ["."]:
         return None
     for name, saved in store.of(owner):

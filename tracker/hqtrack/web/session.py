@@ -1,7 +1,7 @@
-"""What a person has said about a video, and what was tracked of it: all of a session but its page.
+"""The objects that a person selected in a video, their corrections, and the tracked masks: a session.
 
-A session is a folder. `session.json` holds what was said (objects with their first masks, corrections) and of
-what the record was tracked; it is replaced whole at every change. `record.jsonl` is the record of tracked
+A session is a folder. `session.json` holds the objects with their first masks and corrections, and those that
+the record was tracked with; it is replaced whole at every change. `record.jsonl` is the record of tracked
 frames. Both outlive a closed page and a killed process.
 """
 
@@ -12,26 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.files import write_whole
+from hqtrack.images import Size
 from hqtrack.masks import MAX_OBJECTS, Mask, Masks, rle_decode, rle_encode
 from hqtrack.video.drawing import colour_of
 from hqtrack.video.mask_record import MaskRecord
+from hqtrack.video.objects import Colour
 
-Size = tuple[int, int]
-Colour = tuple[int, int, int]
-
-SETTINGS, RECORD = "session.json", "record.jsonl"
+SESSION_FILE, RECORD_FILE = "session.json", "record.jsonl"
 UNDO_STEPS = 100
 
 
 @dataclass(frozen=True)
 class Region:
-    """An object's mask in one frame, said by a person; immutable and small, so that undoing keeps many."""
+    """An object's mask in one frame, given by a person; immutable and small, so that undoing keeps many."""
 
     frame: int
     counts: str
@@ -48,7 +47,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Thing:
+class SessionObject:
     """An object: its name and colour on the page, and its masks that a person gave."""
 
     key: int
@@ -63,41 +62,41 @@ class Thing:
     """In later frames, at most one a frame, by frame; an empty one says that it is not seen there."""
 
     def given(self, frame: int) -> Region | None:
-        """Return what was said of a frame."""
+        """Return the mask that a person gave in a frame."""
         return next((region for region in (self.first, *self.corrections) if region.frame == frame), None)
 
-    def with_region(self, region: Region) -> Thing:
-        """Say something of a frame, in place of what was said before of it."""
+    def with_region(self, region: Region) -> SessionObject:
+        """Return the object with a mask in a frame, in place of an earlier one in the same frame."""
         if region.frame == self.first.frame:
             return replace(self, first=region)
         others = [each for each in self.corrections if each.frame != region.frame]
         return replace(self, corrections=tuple(sorted([*others, region], key=lambda each: each.frame)))
 
 
-Things = tuple[Thing, ...]
+SessionObjects = tuple[SessionObject, ...]
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """Of what the record was tracked."""
+    """The objects that the record was tracked with."""
 
-    things: Things = ()
-    gone_on: tuple[int, ...] = ()
-    """Frames in which tracking was taken up again with the masks as they were, ascending: after a stop, or to
-    track the next frame anew. They are references, as corrected frames are."""
+    objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))] = ()
+    restarts: Annotated[tuple[int, ...], Field(validation_alias=AliasChoices("restarts", "gone_on"))] = ()
+    """Frames from whose masks tracking started again, ascending: after a stop, or to track the next frame
+    again. They are references, as corrected frames are."""
 
 
 class Shown(NamedTuple):
     """An object in a frame."""
 
     number: int
-    thing: Thing
+    object: SessionObject
     mask: Mask
 
     @property
     def colour(self) -> Colour:
         """What it is drawn in."""
-        return self.thing.colour or colour_of(self.number)
+        return self.object.colour or colour_of(self.number)
 
 
 class Plan(NamedTuple):
@@ -112,14 +111,14 @@ class Plan(NamedTuple):
 
 
 class Saved(BaseModel):
-    """`session.json`."""
+    """`session.json`. Files of earlier versions call objects `things`, and restarts `gone_on`."""
 
     owner: str
     source: str
     title: str
     size: Size
     count: int
-    things: Things
+    objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))]
     tracked: Tracked
     next_key: int
 
@@ -130,7 +129,7 @@ class Saved(BaseModel):
         Raises:
             DataError: It is damaged or missing.
         """
-        file = folder / SETTINGS
+        file = folder / SESSION_FILE
         try:
             return cls.model_validate_json(file.read_bytes())
         except (OSError, ValueError) as error:
@@ -141,8 +140,8 @@ class Session:
     """A video with its objects, corrections and tracked masks; safe to use from several threads.
 
     Objects are numbered from 1 as `hqtrack track` numbers them: by the frame in which they begin, then as
-    they were added. What was said can be undone. What was tracked is never lost by saying something else,
-    but it is `stale` from the frame of which that is said, until it is tracked again.
+    they were added. Changes can be undone. A change never removes tracked masks, but from its
+    frame on they are `stale`, until they are tracked again.
 
     Args:
         folder: The session's own; exists.
@@ -156,15 +155,15 @@ class Session:
     def __init__(self, folder: Path, *, owner: str, source: str, title: str, size: Size, count: int) -> None:
         self.folder, self.owner, self.source, self.title = folder, owner, source, title
         self.size, self.count = size, count
-        self.things: Things = ()
+        self.objects: SessionObjects = ()
         """In the order of their numbers."""
         self.tracked = Tracked()
-        self.record = MaskRecord(folder / RECORD)
+        self.record = MaskRecord(folder / RECORD_FILE)
         self.version = 0
-        """Grows with every change of what was said or of what its record was tracked."""
+        """Grows with every change of the objects or of the record."""
         self._next_key = 1
-        self._undo: list[Things] = []
-        self._redo: list[Things] = []
+        self._undo: list[SessionObjects] = []
+        self._redo: list[SessionObjects] = []
         self._lock = threading.RLock()
 
     @classmethod
@@ -183,7 +182,7 @@ class Session:
             size=saved.size,
             count=saved.count,
         )
-        session.things, session.tracked, session._next_key = saved.things, saved.tracked, saved.next_key
+        session.objects, session.tracked, session._next_key = saved.objects, saved.tracked, saved.next_key
         return session
 
     def save(self) -> None:
@@ -194,11 +193,11 @@ class Session:
             title=self.title,
             size=self.size,
             count=self.count,
-            things=self.things,
+            objects=self.objects,
             tracked=self.tracked,
             next_key=self._next_key,
         )
-        write_whole(self.folder / SETTINGS, saved.model_dump_json(indent=1))
+        write_whole(self.folder / SESSION_FILE, saved.model_dump_json(indent=1))
 
     # What is seen
 
@@ -208,49 +207,49 @@ class Session:
         Raises:
             InputError: It was deleted.
         """
-        return 1 + self.things.index(self.thing(key))
+        return 1 + self.objects.index(self.find(key))
 
     def name_of(self, key: int) -> str:
         """Return an object's name, or else "object" and its number."""
-        return self.thing(key).name or f"object {self.number(key)}"
+        return self.find(key).name or f"object {self.number(key)}"
 
-    def thing(self, key: int) -> Thing:
+    def find(self, key: int) -> SessionObject:
         """Return an object.
 
         Raises:
             InputError: It was deleted.
         """
-        found = next((thing for thing in self.things if thing.key == key), None)
+        found = next((item for item in self.objects if item.key == key), None)
         if found is None:
             raise InputError("this object was deleted")
         return found
 
     def colour_of(self, key: int) -> Colour:
         """Return the colour in which an object is drawn."""
-        return self.thing(key).colour or colour_of(self.number(key))
+        return self.find(key).colour or colour_of(self.number(key))
 
     def mask(self, key: int, frame: int) -> Mask | None:
-        """Return an object's mask in a frame, as said or else as tracked; None where neither is known."""
-        return next((shown.mask for shown in self.shown(frame) if shown.thing.key == key), None)
+        """Return an object's mask in a frame, as given or else as tracked; None where neither is known."""
+        return next((shown.mask for shown in self.shown(frame) if shown.object.key == key), None)
 
     def shown(self, frame: int) -> list[Shown]:
         """Return all objects whose mask in a frame is known."""
         with self._lock:
-            things, tracked = self.things, self.tracked.things
+            objects, tracked = self.objects, self.tracked.objects
             rows = self.record.masks(frame) if frame < len(self.record) else ()
-        recorded = {thing.key: row for thing, row in zip(tracked, rows, strict=False)}
+        recorded = {item.key: row for item, row in zip(tracked, rows, strict=False)}
         found = []
-        for number, thing in enumerate(things, start=1):
-            given = thing.given(frame)
+        for number, item in enumerate(objects, start=1):
+            given = item.given(frame)
             if given is not None:
-                found.append(Shown(number, thing, given.mask(self.size)))
-            elif frame > thing.first.frame and thing.key in recorded:
-                found.append(Shown(number, thing, recorded[thing.key]))
+                found.append(Shown(number, item, given.mask(self.size)))
+            elif frame > item.first.frame and item.key in recorded:
+                found.append(Shown(number, item, recorded[item.key]))
         return found
 
-    # What is said
+    # Changes
 
-    def add(self, frame: int, mask: Mask) -> Thing:
+    def add(self, frame: int, mask: Mask) -> SessionObject:
         """Let an object begin in a frame.
 
         Raises:
@@ -258,25 +257,25 @@ class Session:
         """
         if not mask.any():
             raise InputError("the mask is empty: give the object at least one pixel")
-        if len(self.things) == MAX_OBJECTS:
+        if len(self.objects) == MAX_OBJECTS:
             raise InputError(f"there are {MAX_OBJECTS} objects already, which is the most in one video")
         with self._lock:
             key = self._next_key
-            thing = Thing(key, Region.of(frame, mask))
+            item = SessionObject(key, Region.of(frame, mask))
             with self._change():
                 self._next_key += 1
-                self.things = tuple(sorted((*self.things, thing), key=lambda each: each.first.frame))
-        return thing
+                self.objects = tuple(sorted((*self.objects, item), key=lambda each: each.first.frame))
+        return item
 
-    def say(self, key: int, frame: int, mask: Mask) -> None:
-        """Say an object's mask in a frame: its first one, or a correction.
+    def set_mask(self, key: int, frame: int, mask: Mask) -> None:
+        """Set an object's mask in a frame: its first one, or a correction.
 
         Raises:
             InputError: It begins later, its first mask would be empty, or the frame was not tracked yet.
         """
         with self._lock:
-            thing = self.thing(key)
-            name, begin = self.name_of(key), thing.first.frame
+            item = self.find(key)
+            name, begin = self.name_of(key), item.first.frame
             if frame < begin:
                 raise InputError(
                     f"{name} begins in frame {begin}; go there, or choose “New object” to begin one here"
@@ -286,29 +285,29 @@ class Session:
             if self.mask(key, frame) is None:
                 raise InputError(f"{name} was not tracked to frame {frame} yet: track first, then correct")
             with self._change():
-                self._replace(thing.with_region(Region.of(frame, mask)))
+                self._replace(item.with_region(Region.of(frame, mask)))
 
-    def withdraw(self, key: int, frame: int) -> None:
+    def remove_correction(self, key: int, frame: int) -> None:
         """Take a correction back."""
         with self._lock, self._change():
-            thing = self.thing(key)
-            left = tuple(each for each in thing.corrections if each.frame != frame)
-            self._replace(replace(thing, corrections=left))
+            item = self.find(key)
+            left = tuple(each for each in item.corrections if each.frame != frame)
+            self._replace(replace(item, corrections=left))
 
     def rename(self, key: int, name: str) -> None:
         """Name an object; a blank name is its number's."""
         with self._lock, self._change():
-            self._replace(replace(self.thing(key), name=name.strip()[:60]))
+            self._replace(replace(self.find(key), name=name.strip()[:60]))
 
     def recolour(self, key: int, colour: Colour) -> None:
         """Return an object another colour."""
         with self._lock, self._change():
-            self._replace(replace(self.thing(key), colour=colour))
+            self._replace(replace(self.find(key), colour=colour))
 
     def delete(self, key: int) -> None:
         """Delete an object."""
         with self._lock, self._change():
-            self.things = tuple(each for each in self.things if each.key != key)
+            self.objects = tuple(each for each in self.objects if each.key != key)
 
     def undo(self) -> bool:
         """Take the last change back; False if there is none."""
@@ -318,15 +317,15 @@ class Session:
         """Make the last change that was taken back again; False if there is none."""
         return self._swap(self._redo, self._undo)
 
-    def _swap(self, source: list[Things], target: list[Things]) -> bool:
+    def _swap(self, source: list[SessionObjects], target: list[SessionObjects]) -> bool:
         with self._lock:
             if not source:
                 return False
-            before, self.things = self.things, source[-1]
+            before, self.objects = self.objects, source[-1]
             try:
                 self.save()
             except OSError:
-                self.things = before
+                self.objects = before
                 raise
             source.pop()
             target.append(before)
@@ -335,34 +334,34 @@ class Session:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """Save what is said inside, so that it can be undone; where that fails, nothing was said."""
-        before = self.things
+        """Save a change, so that it can be undone; where saving fails, nothing changes."""
+        before = self.objects
         yield
-        if self.things == before:
+        if self.objects == before:
             return
         try:
             self.save()
         except OSError:
-            self.things = before
+            self.objects = before
             raise
         self._undo = [*self._undo[-UNDO_STEPS + 1 :], before]
         self._redo.clear()
         self.version += 1
 
-    def _replace(self, thing: Thing) -> None:
-        self.things = tuple(thing if each.key == thing.key else each for each in self.things)
+    def _replace(self, item: SessionObject) -> None:
+        self.objects = tuple(item if each.key == item.key else each for each in self.objects)
 
     # What is tracked
 
     def stale(self) -> int | None:
-        """Return the first recorded frame that was tracked of something else than what is said now."""
-        changed = _said(self.things) ^ _said(self.tracked.things)
+        """Return the first recorded frame that was tracked with other masks than those given now."""
+        changed = _given_masks(self.objects) ^ _given_masks(self.tracked.objects)
         first = min((region.frame for _, region in changed), default=len(self.record))
         return first if first < len(self.record) else None
 
     def next_frame(self) -> int | None:
         """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
-        if not self.things:
+        if not self.objects:
             return None
         stale = self.stale()
         if stale is not None:
@@ -384,36 +383,34 @@ class Session:
             if frame is None:
                 raise InputError(
                     "all frames are tracked; correct one, and go on from there"
-                    if self.things
+                    if self.objects
                     else "there is no object yet: drag a box around one, click on it, or paint it"
                 )
             if frame < len(self.record) and self._is_only_corrected(frame):
-                gone_on = tuple(each for each in self.tracked.gone_on if each < frame)
-                return Plan(frame + 1, True, Tracked(self.things, gone_on))
-            gone_on = tuple(each for each in self.tracked.gone_on if each < frame)
-            if any(thing.first.frame < frame for thing in self.things) and not any(
-                region.frame == frame - 1 for thing in self.things for region in thing.corrections
+                restarts = tuple(each for each in self.tracked.restarts if each < frame)
+                return Plan(frame + 1, True, Tracked(self.objects, restarts))
+            restarts = tuple(each for each in self.tracked.restarts if each < frame)
+            if any(item.first.frame < frame for item in self.objects) and not any(
+                region.frame == frame - 1 for item in self.objects for region in item.corrections
             ):
-                gone_on = (*(each for each in gone_on if each != frame - 1), frame - 1)
-            return Plan(frame, False, Tracked(self.things, gone_on))
+                restarts = (*(each for each in restarts if each != frame - 1), frame - 1)
+            return Plan(frame, False, Tracked(self.objects, restarts))
 
     def _is_only_corrected(self, frame: int) -> bool:
         """Whether all that is new in a frame are corrections of masks as they were tracked."""
-        said, tracked = _said(self.things), _said(self.tracked.things)
-        begun = {thing.key for thing in self.tracked.things if thing.first.frame < frame}
+        given, tracked = _given_masks(self.objects), _given_masks(self.tracked.objects)
+        begun = {item.key for item in self.tracked.objects if item.first.frame < frame}
         return (
-            all(key in begun for key, region in said - tracked if region.frame == frame)
-            and not any(region.frame == frame for _, region in tracked - said)
-            and not any(
-                region.frame == frame for thing in self.tracked.things for region in thing.corrections
-            )
+            all(key in begun for key, region in given - tracked if region.frame == frame)
+            and not any(region.frame == frame for _, region in tracked - given)
+            and not any(region.frame == frame for item in self.tracked.objects for region in item.corrections)
         )
 
     def references(self, plan: Plan) -> list[int]:
         """Return the frames whose masks the tracker is told before it goes on, ascending."""
-        begun = [thing.first.frame for thing in plan.tracked.things]
-        corrected = [region.frame for thing in plan.tracked.things for region in thing.corrections]
-        return sorted({each for each in (*begun, *corrected, *plan.tracked.gone_on) if each < plan.start})
+        begun = [item.first.frame for item in plan.tracked.objects]
+        corrected = [region.frame for item in plan.tracked.objects for region in item.corrections]
+        return sorted({each for each in (*begun, *corrected, *plan.tracked.restarts) if each < plan.start})
 
     def begin(self, plan: Plan, corrected: Masks | None) -> None:
         """Cut the record to the frames that stay, before tracking goes on.
@@ -432,6 +429,6 @@ class Session:
             self.save()
 
 
-def _said(things: Things) -> set[tuple[int, Region]]:
+def _given_masks(objects: SessionObjects) -> set[tuple[int, Region]]:
     """Return all that tracking depends on."""
-    return {(thing.key, region) for thing in things for region in (thing.first, *thing.corrections)}
+    return {(item.key, region) for item in objects for region in (item.first, *item.corrections)}

@@ -8,11 +8,11 @@ from functools import partial
 from nicegui import events, run, ui
 
 from hqtrack.errors import InputError
-from hqtrack.web.desk import Desk
-from hqtrack.web.look import heading, paint_page, tell
-from hqtrack.web.store import VIDEO_SUFFIXES, Open
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import VIDEO_SUFFIXES, OpenSession
+from hqtrack.web.styling import heading, paint_page, show_error
 
-UPLOAD = """
+UPLOAD_SCRIPT = """
 const files = getHtmlElement(%(input)d).querySelector('input').files;
 for (const file of files) {
   const address = '/upload/%(name)s?file=' + encodeURIComponent(file.name);
@@ -27,12 +27,12 @@ class StartPage:
     """A list of videos, the demo's sequences, uploads, and what was begun before.
 
     Args:
-        desk: What all pages share.
+        service: What all pages share.
         owner: Who looks.
     """
 
-    def __init__(self, desk: Desk, owner: str) -> None:
-        self._desk, self._owner = desk, owner
+    def __init__(self, service: TrackingService, owner: str) -> None:
+        self._service, self._owner = service, owner
         paint_page()
         with ui.header().classes("items-center py-2 bg-primary"):
             heading("HQTrack", 1).classes("text-white text-lg font-bold")
@@ -53,8 +53,8 @@ class StartPage:
         return card
 
     def _build_videos(self) -> None:
-        with self._section(f"In {self._desk.store.root}"):
-            videos = self._desk.store.videos()
+        with self._section(f"In {self._service.store.root}"):
+            videos = self._service.store.videos()
             if not videos:
                 ui.label("There is no video or folder of images here. Start hqtrack web with another folder.")
             choice = ui.input("Video or folder, relative to this folder", autocomplete=videos)
@@ -66,7 +66,7 @@ class StartPage:
                     ui.button(video, on_click=partial(self._open_path, video)).props("flat dense no-caps")
 
     def _build_upload(self) -> None:
-        store = self._desk.store
+        store = self._service.store
         name = store.expect_upload(self._owner)
         ui.context.client.on_delete(lambda: store.forget_upload(name))
         with self._section("Upload"):
@@ -80,7 +80,7 @@ class StartPage:
 
             async def send() -> None:
                 button.disable()
-                ui.run_javascript(f"(async () => {{{UPLOAD % {'input': picked.id, 'name': name}}}})()")
+                ui.run_javascript(f"(async () => {{{UPLOAD_SCRIPT % {'input': picked.id, 'name': name}}}})()")
 
             async def arrived(event: events.GenericEventArguments) -> None:
                 button.enable()
@@ -91,7 +91,7 @@ class StartPage:
             def refused(event: events.GenericEventArguments) -> None:
                 button.enable()
                 store.clear_upload(self._owner, name)
-                tell(InputError(str(event.args)))
+                show_error(InputError(str(event.args)))
 
             button.on_click(send)
             ui.on("uploaded", arrived)
@@ -101,30 +101,30 @@ class StartPage:
         with self._section("The demo's sequences"):
             ui.label("Drawn when first opened, which takes some seconds.")
             with ui.row().classes("gap-1"):
-                for name in self._desk.demo_names:
-                    opening = partial(self._open, partial(self._desk.demo, self._owner, name))
+                for name in self._service.demo_names:
+                    opening = partial(self._open, partial(self._service.demo, self._owner, name))
                     ui.button(name, on_click=opening).props("flat dense no-caps")
 
     def _build_earlier(self) -> None:
-        earlier = self._desk.store.of(self._owner)
+        earlier = self._service.store.of(self._owner)
         if not earlier:
             return
         with self._section("Go on with"):
             for name, saved in earlier[:50]:
-                objects = f"{len(saved.things)} object{'' if len(saved.things) == 1 else 's'}"
+                objects = f"{len(saved.objects)} object{'' if len(saved.objects) == 1 else 's'}"
                 ui.link(f"{saved.title}: {saved.count} frames, {objects}", f"/session/{name}")
 
     async def _open_path(self, text: str) -> None:
-        store = self._desk.store
+        store = self._service.store
         await self._open(lambda: store.create(self._owner, path := store.path(text), path.name))
 
-    async def _open(self, opening: Callable[[], Open]) -> None:
+    async def _open(self, opening: Callable[[], OpenSession]) -> None:
         """Open a video away from the page's own thread, and go there."""
         waiting = ui.notification("Opening …", spinner=True, timeout=None)
         try:
             opened = await run.io_bound(opening)
         except Exception as error:
-            tell(error)
+            show_error(error)
             return
         finally:
             waiting.dismiss()

@@ -20,7 +20,7 @@ from hqtrack.errors import DataError, HQTrackError, InputError
 from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
-from hqtrack.web.session import SETTINGS, Saved, Session
+from hqtrack.web.session import SESSION_FILE, Saved, Session
 
 SHOWN_EDGE = 1280
 """Longer side of frames on the page, at most."""
@@ -29,21 +29,23 @@ VIDEO_SUFFIXES = frozenset(
     {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".webm", ".wmv"}
 )
 
-FORMATS = "asf,avi,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,m4v,mxf,ogg"
+CONTAINER_FORMATS = (
+    "asf,avi,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,m4v,mxf,ogg"
+)
 """Containers that hold a video themselves. Play lists, which name files and addresses, are not among them."""
 
-NEW, UPLOAD = ".new-", "upload"
+NEW_UPLOAD_PREFIX, UPLOAD_FOLDER = ".new-", "upload"
 """Beginning of the names of uploads that were not opened yet; the folder with the files of an upload."""
 
 LONGEST_STEM = 80
 """Bytes of the name of an uploaded file, of the 255 that file systems allow."""
 
-MOST_FOUND = 300
-DEEPEST = 3
+MOST_VIDEOS_LISTED = 300
+DEEPEST_FOLDER = 3
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenSession:
     """A session with its frames."""
 
     session: Session
@@ -63,12 +65,12 @@ class Store:
     def __init__(self, folder: Path, root: Path, *, upload_limit: int) -> None:
         self.folder, self.root, self.upload_limit = folder.resolve(), root.resolve(), upload_limit
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._open: dict[str, Open] = {}
+        self._open: dict[str, OpenSession] = {}
         self._expected: dict[str, str] = {}
         """Owners of uploads that were not opened yet."""
         self._received: dict[str, int] = {}
         """Bytes of each of them, those of files that are still arriving included."""
-        for left in self.folder.glob(f"{NEW}*"):
+        for left in self.folder.glob(f"{NEW_UPLOAD_PREFIX}*"):
             shutil.rmtree(left, ignore_errors=True)
         self._lock = threading.Lock()
 
@@ -78,7 +80,9 @@ class Store:
         """Return the videos and folders of images that may be opened, relative to the root."""
         if self.root.is_file():
             return [self.root.name]
-        return [path.relative_to(self.root).as_posix() for path in self._found(self.root, 0)][:MOST_FOUND]
+        return [path.relative_to(self.root).as_posix() for path in self._found(self.root, 0)][
+            :MOST_VIDEOS_LISTED
+        ]
 
     def _found(self, folder: Path, depth: int) -> Iterator[Path]:
         try:
@@ -90,7 +94,7 @@ class Store:
         for entry in entries:
             if entry.name.startswith(".") or entry == self.folder:
                 continue
-            if entry.is_dir() and depth < DEEPEST:
+            if entry.is_dir() and depth < DEEPEST_FOLDER:
                 yield from self._found(entry, depth + 1)
             elif entry.suffix.lower() in VIDEO_SUFFIXES:
                 yield entry
@@ -119,7 +123,7 @@ class Store:
 
     # Sessions
 
-    def create(self, owner: str, path: Path, title: str) -> Open:
+    def create(self, owner: str, path: Path, title: str) -> OpenSession:
         """Open a video for the first time.
 
         Args:
@@ -134,7 +138,7 @@ class Store:
         folder = self.folder / secrets.token_urlsafe(12)  # which cannot be guessed
         frames, fps = self._frames(path)
         upload = next((each for each in path.parents if each.parent == self.folder), None)
-        if upload is None or not upload.name.startswith(NEW):
+        if upload is None or not upload.name.startswith(NEW_UPLOAD_PREFIX):
             folder.mkdir()
         else:
             upload.rename(folder)
@@ -145,10 +149,10 @@ class Store:
         )
         session.save()
         with self._lock:
-            self._open[folder.name] = Open(session, frames, fps)
+            self._open[folder.name] = OpenSession(session, frames, fps)
         return self._open[folder.name]
 
-    def get(self, owner: str, name: str) -> Open:
+    def get(self, owner: str, name: str) -> OpenSession:
         """Return a session.
 
         Raises:
@@ -159,7 +163,7 @@ class Store:
             found = self._open.get(name)
             if found is None:
                 folder = self.folder / name
-                if not re.fullmatch(r"[\w-]{1,64}", name) or not (folder / SETTINGS).is_file():
+                if not re.fullmatch(r"[\w-]{1,64}", name) or not (folder / SESSION_FILE).is_file():
                     raise InputError("there is no such session")
                 session = Session.load(folder)
                 if session.owner == owner:
@@ -167,14 +171,16 @@ class Store:
                     frames, fps = self._frames(path)
                     if frames.size != session.size or len(frames) != session.count:
                         raise DataError(f"{session.source}: is another video than when the session began")
-                    found = self._open[name] = Open(session, frames, fps)
+                    found = self._open[name] = OpenSession(session, frames, fps)
         if found is None or found.session.owner != owner:
             raise InputError("there is no such session")
         return found
 
     def of(self, owner: str) -> list[tuple[str, Saved]]:
         """Return the names and files of an owner's sessions, the one that changed last first."""
-        files = sorted(self.folder.glob(f"*/{SETTINGS}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        files = sorted(
+            self.folder.glob(f"*/{SESSION_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True
+        )
         found = []
         for file in files:
             with suppress(DataError):
@@ -196,7 +202,7 @@ class Store:
 
     def expect_upload(self, owner: str) -> str:
         """Return the name under which an owner may upload files, until one of them is opened."""
-        name = f"{NEW}{secrets.token_urlsafe(12)}"
+        name = f"{NEW_UPLOAD_PREFIX}{secrets.token_urlsafe(12)}"
         self._expected[name] = owner
         return name
 
@@ -207,7 +213,7 @@ class Store:
             InputError: There is nothing, or videos and images together.
         """
         self._check_expected(owner, name)
-        target = self.folder / name / UPLOAD
+        target = self.folder / name / UPLOAD_FOLDER
         files = sorted(target.iterdir()) if target.is_dir() else []
         if not files:
             raise InputError("nothing was uploaded")
@@ -252,7 +258,7 @@ class Store:
         suffix = Path(file_name).suffix.lower()
         if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
             raise InputError(f"{file_name}: is neither a video nor an image by its name")
-        target = self.folder / name / UPLOAD
+        target = self.folder / name / UPLOAD_FOLDER
         target.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{secrets.token_hex(8)}.part")
         size, kept = 0, False
@@ -293,7 +299,7 @@ def check_container(path: Path) -> None:
         DataError: It does not.
     """
     try:
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        options = {"format_whitelist": CONTAINER_FORMATS, "protocol_whitelist": "file"}
         with av.open(str(path), options=options) as container:
             if container.streams.video:
                 return

@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 from nicegui import events, ui
 
-from hqtrack.web.look import icon_button, keep_arrows
-from hqtrack.web.store import Open
+from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import icon_button, keep_arrows
 
 PLAYED_RATE = 25
 """Frames per second at most while playing."""
 
-DRAGGED = """(frame) => {
-  clearTimeout(window.toldLater);
-  const wait = (window.toldAt ?? 0) + 50 - performance.now();
-  const tell = () => { window.toldAt = performance.now(); emit(frame); };
-  if (wait > 0) window.toldLater = setTimeout(tell, wait); else tell();
+ON_DRAG_SCRIPT = """(frame) => {
+  clearTimeout(window.laterFrame);
+  const wait = (window.emittedAt ?? 0) + 50 - performance.now();
+  const emitNow = () => { window.emittedAt = performance.now(); emit(frame); };
+  if (wait > 0) window.laterFrame = setTimeout(emitNow, wait); else emitNow();
 }"""
-"""Frames are told at most every 50 ms, or the browser would ask for the next before it has shown one."""
+"""Emits a frame at most every 50 ms, or the browser would ask for the next before it has shown one."""
 
-LET_GO = "(frame) => { clearTimeout(window.toldLater); emit(frame); }"
-"""Where it is let go is told at once."""
+ON_RELEASE_SCRIPT = "(frame) => { clearTimeout(window.laterFrame); emit(frame); }"
+"""Emits the frame at which the slider is released at once."""
 
 
 class TimeLine:
@@ -33,7 +33,7 @@ class TimeLine:
         look_at: Shows a frame.
     """
 
-    def __init__(self, opened: Open, look_at: Callable[[int], None]) -> None:
+    def __init__(self, opened: OpenSession, look_at: Callable[[int], None]) -> None:
         self._look_at = look_at
         self._count = opened.session.count
         self._rate = min(PLAYED_RATE, float(opened.fps))
@@ -49,8 +49,8 @@ class TimeLine:
             icon_button("chevron_right", "A frame on", lambda: self.step(1))
             # `ui.slider` has its last word up to 50 ms late: too late for a key pressed meanwhile.
             self._slider = ui.element("q-slider")
-            self._slider.on("update:model-value", self._on_slider, js_handler=DRAGGED)
-            self._slider.on("change", self._on_slider, js_handler=LET_GO)
+            self._slider.on("update:model-value", self._on_slider, js_handler=ON_DRAG_SCRIPT)
+            self._slider.on("change", self._on_slider, js_handler=ON_RELEASE_SCRIPT)
             self._slider.classes("grow").props('aria-label="Frame"')
             self._slider.props.update(
                 {"model-value": 0, "min": 0, "max": max(1, self._count - 1), "disable": self._count == 1}

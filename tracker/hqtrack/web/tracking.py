@@ -16,14 +16,14 @@ from hqtrack.video.frame_tracker import FrameTracker
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
-from hqtrack.web.session import Plan, Session, Things
-from hqtrack.web.store import Open
+from hqtrack.web.session import Plan, Session, SessionObjects
+from hqtrack.web.store import OpenSession
 
 RATE_FRAMES = 30
 """Frames over which the speed is averaged."""
 
 
-class Engine:
+class SharedTracker:
     """The tracker and the mask maker, which all sessions share: one video is tracked at a time.
 
     Args:
@@ -63,14 +63,14 @@ class Tracking:
 
     Args:
         opened: The session with its frames.
-        engine: What tracks.
+        shared: What tracks.
 
     Raises:
         InputError: There is nothing to track.
     """
 
-    def __init__(self, opened: Open, engine: Engine) -> None:
-        self._opened, self._engine = opened, engine
+    def __init__(self, opened: OpenSession, shared: SharedTracker) -> None:
+        self._opened, self._shared = opened, shared
         opened.session.plan()
         self._stop = threading.Event()
         self.state = "waiting"
@@ -107,7 +107,7 @@ class Tracking:
 
     def _run(self) -> None:
         try:
-            while not self._engine.tracking.acquire(timeout=0.1):
+            while not self._shared.tracking.acquire(timeout=0.1):
                 if self._stop.is_set():
                     self.state = "stopped"
                     return
@@ -116,16 +116,16 @@ class Tracking:
                 self._track()
                 self.state = "stopped" if self._stop.is_set() else "done"
             finally:
-                self._engine.tracking.release()
+                self._shared.tracking.release()
         except Exception as error:
-            self.error = told(error)
+            self.error = message_of(error)
             self.state = "failed"
 
     def _track(self) -> None:
         session, frames = self._opened.session, self._opened.frames
-        tracker, maker = self._engine.load()
+        tracker, maker = self._shared.load()
         plan = session.plan()
-        prompts, corrections = prompts_of(session, plan.tracked.things), corrections_of(session, plan)
+        prompts, corrections = prompts_of(session, plan.tracked.objects), corrections_of(session, plan)
         session.begin(plan, self._corrected(plan, corrections))
         course = FrameTracker(tracker, prompts, maker, corrections)
         for index in session.references(plan):
@@ -151,7 +151,7 @@ class Tracking:
         return corrected(self._opened.session.record.masks(last), given)
 
 
-def prompts_of(session: Session, things: Things) -> list[Prompt]:
+def prompts_of(session: Session, objects: SessionObjects) -> list[Prompt]:
     """Return what `hqtrack track` is told of where objects begin."""
     return [
         Prompt(
@@ -161,20 +161,20 @@ def prompts_of(session: Session, things: Things) -> list[Prompt]:
             name=each.name,
             colour=each.colour,
         )
-        for number, each in enumerate(things, start=1)
+        for number, each in enumerate(objects, start=1)
     ]
 
 
 def corrections_of(session: Session, plan: Plan) -> list[Correction]:
     """Return what `hqtrack track` is told of corrected frames."""
-    said = [
+    corrected_masks = [
         Correction(region.frame, number, Prompt(region.frame, mask=region.mask(session.size)))
-        for number, thing in enumerate(plan.tracked.things, start=1)
-        for region in thing.corrections
+        for number, item in enumerate(plan.tracked.objects, start=1)
+        for region in item.corrections
     ]
-    return [*said, *(Correction(frame) for frame in plan.tracked.gone_on)]
+    return [*corrected_masks, *(Correction(frame) for frame in plan.tracked.restarts)]
 
 
-def told(error: Exception) -> str:
-    """Say an error in a line, for people."""
-    return errors.told(error) or f"{type(error).__name__}: {error}"
+def message_of(error: Exception) -> str:
+    """Return what a person reads of an error, in a line."""
+    return errors.message_of(error) or f"{type(error).__name__}: {error}"

@@ -20,7 +20,7 @@ from hqtrack.zoo.catalogue import known_weights
 CACHE_VARIABLE = "HQTRACK_CACHE"
 """Environment variable that names another folder for downloaded weights."""
 
-CHECKED = "checked.json"
+CHECKED_FILES = "checked.json"
 """File in the cache folder with the SHA-256 of files by path, size and time, so that none is read twice."""
 
 _BLOCK = 1 << 20
@@ -152,14 +152,16 @@ def known_sha256(path: Path) -> str:
     with suppress(OSError):
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / CHECKED, json.dumps({**table, key: [*signature, digest]}, indent=1), shared=True)
+        write_whole(
+            folder / CHECKED_FILES, json.dumps({**table, key: [*signature, digest]}, indent=1), shared=True
+        )
     return digest
 
 
 def _checked_files() -> dict[str, object]:
     """Read what is known of files; a damaged table is an empty one."""
     try:
-        table = json.loads((cache_folder() / CHECKED).read_text(encoding="utf-8"))
+        table = json.loads((cache_folder() / CHECKED_FILES).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hqtrack.propagation.rules.motion import FREE, Motion
+from hqtrack.propagation.rules.motion import FREE_DEVIATIONS, Motion
 from hqtrack.propagation.rules.rule import Rule
 
-SLOPE = 2.0
-"""What an object's logit loses with each deviation farther than `FREE` from where it is expected."""
+LOSS_PER_DEVIATION = 2.0
+"""What an object's logit loses for each deviation beyond `FREE_DEVIATIONS` from where it is expected."""
 LARGEST_LOSS = 4.0
 """What it loses at most, so that only what is nearly as likely can take its place."""
 
@@ -32,6 +32,6 @@ class Expected(Rule):
         if len(own) < 2:
             return logits
         distances = self._motion.distances_ahead(logits)
-        biased = own - (SLOPE * (distances - FREE)).clamp(0, LARGEST_LOSS)
+        biased = own - (LOSS_PER_DEVIATION * (distances - FREE_DEVIATIONS)).clamp(0, LARGEST_LOSS)
         own = biased + (own.logsumexp(0) - biased.logsumexp(0))
         return torch.cat([background, own])

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from hqtrack.propagation.rules.rule import going_on, joined
 
-FREE = 2.5
+FREE_DEVIATIONS = 2.5
 """Within so many deviations of its shape around where it is expected, an object is as likely as any other."""
-FINEST = 0.01
+LEAST_DEVIATION = 0.01
 """Deviation that is added to every shape's, as a fraction of the frame's longer side."""
-QUICK, SLOW = 0.5, 0.2
+VELOCITY_WEIGHT, SHAPE_WEIGHT = 0.5, 0.2
 """Weights, for each frame, with which velocity follows what is seen, and size and shape do."""
-LEAST_WEIGHT = 0.1
+LEAST_SHAPE_WEIGHT = 0.1
 """Size and shape follow what is seen with at least this weight: an object may be another size for good."""
-FADING = 0.9
+VELOCITY_KEPT = 0.9
 """Part of its velocity that an object that is not seen keeps from frame to frame."""
 WELL_SEEN = 0.25
 """An object with less of its weight than this is not seen well enough to know where it is."""
@@ -65,9 +65,11 @@ class Motion:
         expected = self._middles + self._velocities
         ahead = torch.where(seen[:, None], middles - expected, 0.0) * weights[:, None]
         self._middles = torch.where(new[:, None], middles, expected + ahead)
-        kept = torch.where(seen, 1.0, FADING)
-        self._velocities = kept[:, None] * self._velocities + QUICK * ahead
-        slow = torch.where(new, 1.0, torch.where(seen, SLOW * weights.clamp(min=LEAST_WEIGHT), 0.0))
+        kept = torch.where(seen, 1.0, VELOCITY_KEPT)
+        self._velocities = kept[:, None] * self._velocities + VELOCITY_WEIGHT * ahead
+        slow = torch.where(
+            new, 1.0, torch.where(seen, SHAPE_WEIGHT * weights.clamp(min=LEAST_SHAPE_WEIGHT), 0.0)
+        )
         self.areas = torch.lerp(self.areas, areas, slow)
         self._variances = torch.lerp(self._variances, variances, slow[:, None])
         self._widths = torch.where(weights > WELL_SEEN, 1.0, self._widths + WIDENING)
@@ -87,14 +89,14 @@ class Motion:
 
     def near(self, logits: Tensor) -> Tensor:
         """Return (N, h, w) bool: the places at which each object is expected in the next frame."""
-        return self.distances_ahead(logits) < FREE
+        return self.distances_ahead(logits) < FREE_DEVIATIONS
 
     def near_now(self, masks: Tensor) -> Tensor:
         """Return (N, h, w) bool, on the grid of some masks: the places at which each object may be now."""
-        return self._distances(self._middles, self._widths.clamp(max=LARGEST_WIDTH), masks) < FREE
+        return self._distances(self._middles, self._widths.clamp(max=LARGEST_WIDTH), masks) < FREE_DEVIATIONS
 
     def _distances(self, middles: Tensor, widths: Tensor, values: Tensor) -> Tensor:
-        deviations = (self._variances + FINEST**2).sqrt() * widths[:, None]
+        deviations = (self._variances + LEAST_DEVIATION**2).sqrt() * widths[:, None]
         down, along = (
             (places - middles[:, axis, None]) / deviations[:, axis, None]
             for axis, places in enumerate(_grid(values))

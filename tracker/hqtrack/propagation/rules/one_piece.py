@@ -13,11 +13,11 @@ from hqtrack.nets.interface import LOGIT_STRIDE
 from hqtrack.propagation.labels import most_likely
 from hqtrack.propagation.rules.rule import FORBIDDEN, STILL_SEEN, Rule
 
-LEAST_GAP = 4
+LEAST_GAP_CELLS = 4
 """A gap of so many cells of the network's output grid is never too large."""
-ONE_PIECE = 0.95
+ONE_PIECE_SHARE = 0.95
 """An object of whose pixels this part hangs together was given in one piece."""
-HIDDEN = 0.9
+LARGEST_HIDDEN_SHARE = 0.9
 """Pieces that together are no more than this part of the object's size are what is seen of it on both sides
 of something: the object itself."""
 SIZE_KEPT = 0.97
@@ -37,7 +37,7 @@ class OnePiece(Rule):
 
     Args:
         largest_gap: How far a piece may be from the main body, as a fraction of the root of the object's
-            area; at least `LEAST_GAP` cells of the network's output grid.
+            area; at least `LEAST_GAP_CELLS` cells of the network's output grid.
     """
 
     def __init__(self, largest_gap: float) -> None:
@@ -86,7 +86,7 @@ class OnePiece(Rule):
         """
         area = np.count_nonzero(before)
         still = np.count_nonzero(mask & before)
-        if not area or still < STILL_SEEN * area or np.count_nonzero(mask) <= HIDDEN * size:
+        if not area or still < STILL_SEEN * area or np.count_nonzero(mask) <= LARGEST_HIDDEN_SHARE * size:
             return False
         count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
         if count == 2:  # background and one piece
@@ -97,7 +97,7 @@ class OnePiece(Rule):
         np.minimum.at(gaps, pieces.ravel().astype(np.intp), distance.ravel())
         gaps[0] = 0  # background
         root = np.sqrt(max(area, stats[main, cv2.CC_STAT_AREA]))
-        too_far = gaps > max(LEAST_GAP, self._largest_gap * root)
+        too_far = gaps > max(LEAST_GAP_CELLS, self._largest_gap * root)
         return too_far[pieces]
 
 
@@ -106,4 +106,6 @@ def _in_one_piece(masks: Tensor) -> npt.NDArray[np.bool_]:
     # As coarse as logits, in which pieces are told apart later: thin connections are lost there.
     coarse = np.ascontiguousarray(masks.view(torch.uint8)[:, ::LOGIT_STRIDE, ::LOGIT_STRIDE].cpu().numpy())
     areas = (cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA] for mask in coarse)
-    return np.array([len(area) == 0 or area.max() >= ONE_PIECE * area.sum() for area in areas], np.bool_)
+    return np.array(
+        [len(area) == 0 or area.max() >= ONE_PIECE_SHARE * area.sum() for area in areas], np.bool_
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 from hqtrack.propagation.labels import most_likely
 from hqtrack.propagation.rules.rule import FORBIDDEN, STILL_SEEN, Rule
 
-LEAST_MARGIN = 32
+LEAST_MARGIN_PIXELS = 32
 """Margin of a search region at least, in pixels of the network's input."""
 
 
@@ -52,8 +52,8 @@ def search_regions(masks: Tensor, margin: float) -> SearchRegions:
 
     Args:
         masks: (N, H, W) bool, at the size of the network's input.
-        margin: Growth on each side, as a fraction of the box's height and width; at least `LEAST_MARGIN`
-            pixels.
+        margin: Growth on each side, as a fraction of the box's height and width; at least
+            `LEAST_MARGIN_PIXELS`.
 
     Example:
         >>> search_regions(torch.ones(1, 64, 32).bool(), 0.25).spans.tolist()
@@ -65,7 +65,7 @@ def search_regions(masks: Tensor, margin: float) -> SearchRegions:
     spans = []
     for seen, side in ((rows, height), (columns, width)):
         first, last = seen.argmax(1), side - seen.flip(1).argmax(1)
-        grown = (margin * (last - first)).clamp(min=LEAST_MARGIN)
+        grown = (margin * (last - first)).clamp(min=LEAST_MARGIN_PIXELS)
         spans += [(first - grown) / side, (last + grown) / side]
     return SearchRegions(torch.stack(spans, dim=1), masks.sum((1, 2)) / (height * width))
 

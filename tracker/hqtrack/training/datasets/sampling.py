@@ -17,11 +17,11 @@ from hqtrack.training.datasets.video import Objects, Video
 
 logger = logging.getLogger(__name__)
 
-FEWEST_PIXELS = 200
+LEAST_FOREGROUND_PIXELS = 200
 """Foreground that the first frame of a sequence must show."""
-TRIES = 10
+MOST_DRAWS = 10
 """Draws of a frame or a crop before what there is is taken."""
-UNREADABLE = 100
+MOST_UNREADABLE_DRAWS = 100
 """Draws of a sequence before a dataset counts as unusable."""
 
 
@@ -83,7 +83,7 @@ class ClipSampler:
     def _readable(self, rng: np.random.Generator, skipped: list[str]) -> tuple[list[Image], list[Objects]]:
         """Draw and crop frames of one video until all of them can be read."""
         weights = np.array([source.weight for source in self.sources], float)
-        for _ in range(UNREADABLE):
+        for _ in range(MOST_UNREADABLE_DRAWS):
             source = self.sources[int(rng.choice(len(self.sources), p=weights / weights.sum()))]
             video = source.videos[int(rng.integers(len(source.videos)))]
             try:
@@ -92,7 +92,7 @@ class ClipSampler:
             except DataError as error:
                 skipped.append(str(error))
                 logger.warning("skipped %s: %s", video.name, error)
-        raise DataError(f"{UNREADABLE} sequences in a row cannot be read; the last: {skipped[-1]}")
+        raise DataError(f"{MOST_UNREADABLE_DRAWS} sequences in a row cannot be read; the last: {skipped[-1]}")
 
     def _indices(self, video: Video, max_gap: int, rng: np.random.Generator) -> list[int]:
         """Draw the frames of a sequence: random gaps, forwards or backwards, a first frame with objects."""
@@ -100,12 +100,12 @@ class ClipSampler:
         steps = np.concatenate([[0], np.cumsum(gaps)])
         backwards = rng.random() < 0.5
         indices: list[int] = []
-        for _ in range(TRIES):
+        for _ in range(MOST_DRAWS):
             start = int(rng.integers(max(1, len(video) - int(steps[-1]))))
             indices = [reflected(start + int(step), len(video)) for step in steps]
             if backwards:
                 indices = [len(video) - 1 - index for index in indices]
-            if np.count_nonzero(video.objects(indices[0])) >= FEWEST_PIXELS:
+            if np.count_nonzero(video.objects(indices[0])) >= LEAST_FOREGROUND_PIXELS:
                 break
         return indices
 
@@ -120,10 +120,10 @@ class ClipSampler:
         wide, high = max(self.size, round(width * scale)), max(self.size, round(height * scale))
         objects = [cv2.resize(o, (wide, high), interpolation=cv2.INTER_NEAREST) for _, o in frames]
         top = left = 0
-        for _ in range(TRIES):
+        for _ in range(MOST_DRAWS):
             top, left = int(rng.integers(high - self.size + 1)), int(rng.integers(wide - self.size + 1))
             shown = objects[0][top : top + self.size, left : left + self.size]
-            if np.count_nonzero(shown) >= FEWEST_PIXELS:
+            if np.count_nonzero(shown) >= LEAST_FOREGROUND_PIXELS:
                 break
         window = np.s_[top : top + self.size, left : left + self.size]
         flip = -1 if rng.random() < 0.5 else 1

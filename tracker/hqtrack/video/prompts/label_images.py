@@ -21,9 +21,9 @@ from hqtrack.video.drawing import palette
 from hqtrack.video.prompts.prompt import Prompt
 from hqtrack.video.prompts.seams import areas_of, soft_edged
 
-READABLE = "masks can be read from PNG, TIFF, BMP, WebP and JPEG, with a palette, grey or in colours"
+READABLE_FORMATS = "masks can be read from PNG, TIFF, BMP, WebP and JPEG, with a palette, grey or in colours"
 
-WHITE = ([255], [65535])
+WHITE_VALUES = ([255], [65535])
 """The values of masks in black and white."""
 
 logger = logging.getLogger(__name__)
@@ -32,10 +32,10 @@ MAX_GREY_VALUES = 32
 """More values in an image without a palette are soft edges or a photograph rather than objects."""
 
 
-VOID = 255
+VOID_VALUE = 255
 """Value that data sets give to pixels of which nobody knows what they are."""
 
-LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
+LOSSY_FORMATS = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 """Formats of which the values are not exact."""
 
 
@@ -53,11 +53,11 @@ class _Labels:
     """What was guessed about the file."""
 
 
-Say = Callable[[Path, str], None]
+Report = Callable[[Path, str], None]
 """Is told the file and what was guessed about it."""
 
 
-def say(path: Path, what: str) -> None:
+def report(path: Path, what: str) -> None:
     """Log what was guessed about a mask file."""
     logger.warning("mask %s: %s", path, what)
 
@@ -89,18 +89,18 @@ def read_label_image(
 
 
 def objects_in(
-    path: Path, size: Size, frame: int = 0, ignore: Sequence[int] = (), say: Say = say
+    path: Path, size: Size, frame: int = 0, ignore: Sequence[int] = (), report: Report = report
 ) -> dict[str, Prompt]:
     """Read a label image that may be empty; returns its objects by what distinguishes them."""
     labels = read_labels(path, size)
     if labels.notice:
-        say(path, labels.notice)
+        report(path, labels.notice)
     values = [int(value) for value in np.unique(labels.values) if value != 0 and value not in ignore]
-    values = _without_void(path, labels.values, values, say)
+    values = _without_void(path, labels.values, values, report)
     prompts = {}
     for value in values:
         number = labels.ids.get(value, value)
-        if values in WHITE:  # a mask of black and white has no ids
+        if values in WHITE_VALUES:  # a mask of black and white has no ids
             number = None
         if number is not None and not 0 < number <= MAX_ID:
             raise InputError(f"mask {path}: has the value {number}; ids are 1 to {MAX_ID}")
@@ -108,7 +108,7 @@ def objects_in(
         mask = labels.values == value
         background = background_share(mask)
         if background:
-            say(
+            report(
                 path,
                 f"object {title} touches all borders and covers {background:.0%} of the frame; if it is the "
                 "background, invert the mask",
@@ -129,12 +129,12 @@ def background_share(mask: Mask) -> float:
     return share if share > 0.5 and all(border.mean() > 0.5 for border in borders) else 0.0
 
 
-def _without_void(path: Path, pixels: npt.NDArray[np.int64], values: list[int], say: Say) -> list[int]:
+def _without_void(path: Path, pixels: npt.NDArray[np.int64], values: list[int], report: Report) -> list[int]:
     """Leave out 255 where it is but a thin ring around other objects."""
-    if VOID not in values or len(values) < 2:
+    if VOID_VALUE not in values or len(values) < 2:
         return values
-    void = (pixels == VOID).astype(np.uint8)
-    objects = ((pixels != 0) & (pixels != VOID)).astype(np.uint8)
+    void = (pixels == VOID_VALUE).astype(np.uint8)
+    objects = ((pixels != 0) & (pixels != VOID_VALUE)).astype(np.uint8)
     thin = not cv2.erode(void, np.ones((7, 7), np.uint8)).any()
     beside = cv2.dilate(objects, np.ones((13, 13), np.uint8))
     if not thin or np.count_nonzero(void & beside) < 0.8 * np.count_nonzero(void):
@@ -142,7 +142,7 @@ def _without_void(path: Path, pixels: npt.NDArray[np.int64], values: list[int], 
     logger.warning(
         "mask %s: 255 is a thin ring around the objects and is read as void, not as an object", path
     )
-    return [value for value in values if value != VOID]
+    return [value for value in values if value != VOID_VALUE]
 
 
 def read_labels(path: Path, size: Size) -> _Labels:
@@ -153,13 +153,13 @@ def read_labels(path: Path, size: Size) -> _Labels:
         with warnings.catch_warnings(), Pillow.open(path) as image:
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, or does not matter
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            lossy = image.format in LOSSY
+            lossy = image.format in LOSSY_FORMATS
             upright = ImageOps.exif_transpose(image)
             upright.load()
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
-        reason = getattr(error, "strerror", None) or f"not a readable image; {READABLE}"
+        reason = getattr(error, "strerror", None) or f"not a readable image; {READABLE_FORMATS}"
         raise DataError(f"mask {path}: {reason}") from error
     if upright.size != size[::-1]:
         raise InputError(

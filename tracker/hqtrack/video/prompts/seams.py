@@ -10,22 +10,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-FLAT = 8
+FLAT_DIFFERENCE = 8
 """Values by which neighbours within an area differ at most, where an image is compressed."""
 
-ALIKE = 40
+SIMILAR_DIFFERENCE = 40
 """Values by which colours of one area differ at most."""
 
 FLAT_SHARE = 0.6
 """Of the pixels of a mask, at least; a photograph has fewer flat pixels."""
 
-SMALLEST = 16
+LEAST_AREA_PIXELS = 16
 """Pixels of an area."""
 
-REACH = 4
+REACH_PIXELS = 4
 """Pixels by which the areas that a pixel may join are farther away than the nearest."""
 
-RING = 0.6
+SEAM_SHARE = 0.6
 """Share of an area's surroundings that are in between, where edges are soft."""
 
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -50,7 +50,7 @@ def soft_edged(values: Values) -> Values | None:
     owned = np.zeros(values.shape, bool)
     lowest = np.full(values.shape, np.iinfo(np.int64).max)
     highest = np.full(values.shape, -1)
-    wide = np.ones((2 * REACH + 1,) * 2, np.uint8)
+    wide = np.ones((2 * REACH_PIXELS + 1,) * 2, np.uint8)
     for value in areas:
         owned |= (values == value) & (cv2.dilate(solid[value], _SQUARE) > 0)
         near = cv2.dilate(solid[value], wide) > 0
@@ -58,7 +58,7 @@ def soft_edged(values: Values) -> Values | None:
         highest[near] = np.maximum(highest[near], value)
     between = ~owned & (lowest < values) & (values < highest)
     rings = [_ring_share(values == value, owned, between) for value in areas]
-    if max(rings) < RING:
+    if max(rings) < SEAM_SHARE:
         return None
     for value in set(present) - set(areas):  # what is in between nearly everywhere is so in its corners, too
         here = values == value
@@ -89,7 +89,7 @@ def areas_of(colours: npt.NDArray[np.uint8]) -> tuple[Values, list[tuple[int, ..
         no mask but a photograph.
     """
     spread = cv2.subtract(cv2.dilate(colours, _SQUARE), cv2.erode(colours, _SQUARE))
-    flat = spread.reshape(*colours.shape[:2], -1).max(-1) <= FLAT
+    flat = spread.reshape(*colours.shape[:2], -1).max(-1) <= FLAT_DIFFERENCE
     found, counts = np.unique(colours[flat], axis=0, return_counts=True)
     if flat.mean() < FLAT_SHARE or len(found) > 4096:
         return None
@@ -97,18 +97,18 @@ def areas_of(colours: npt.NDArray[np.uint8]) -> tuple[Values, list[tuple[int, ..
     totals: list[int] = []
     for place in np.argsort(-counts):
         colour = found[place].astype(np.int64)
-        near = [k for k, centre in enumerate(centres) if np.abs(centre - colour).max() <= ALIKE]
+        near = [k for k, centre in enumerate(centres) if np.abs(centre - colour).max() <= SIMILAR_DIFFERENCE]
         if near:
             totals[near[0]] += int(counts[place])
         else:
             centres.append(colour)
             totals.append(int(counts[place]))
-    kept = [centre for centre, total in zip(centres, totals, strict=True) if total >= SMALLEST]
+    kept = [centre for centre, total in zip(centres, totals, strict=True) if total >= LEAST_AREA_PIXELS]
     table = np.array(kept, np.float32)
     pixels = colours.astype(np.float32)
     seeds = np.full(flat.shape, -1)
     for number, centre in enumerate(table):
-        seeds[flat & (np.abs(pixels - centre).max(-1) <= ALIKE)] = number
+        seeds[flat & (np.abs(pixels - centre).max(-1) <= SIMILAR_DIFFERENCE)] = number
     return _joined(seeds, pixels, table), [tuple(int(value) for value in centre) for centre in kept]
 
 
@@ -123,7 +123,7 @@ def _joined(seeds: Values, colours: npt.NDArray[np.float32], centres: npt.NDArra
         away = cv2.distanceTransform((seeds != number).astype(np.uint8), cv2.DIST_L2, 3)
         distances[number] = away[open_pixels]
     costs = np.abs(here[None] - centres[:, None]).sum(-1)
-    costs[distances > distances.min(0) + REACH] = np.inf
+    costs[distances > distances.min(0) + REACH_PIXELS] = np.inf
     result = seeds.copy()
     result[open_pixels] = costs.argmin(0)
     return result

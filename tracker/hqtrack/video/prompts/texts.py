@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 ReadFile = Callable[[Path, Size, int], list[Prompt]]
 """Reads the objects of a file for frames of a size that begin in a frame."""
 
-KEYS = ("frame", "box", "point", "not", "mask", "id", "name", "colour")
+OBJECT_KEYS = ("frame", "box", "point", "not", "mask", "id", "name", "colour")
 
-FORM = (
+EXPECTED_FORM = (
     "write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE; a box and points may be of one "
     "object, not=x,y is a background point; id=, name= and colour= are optional"
 )
@@ -47,14 +47,16 @@ def read_object(text: str, start: int, size: Size, read_file: ReadFile = read_la
         >>> prompt.frame, prompt.points, prompt.beside
         (120, ((4.0, 5.0), (9.0, 9.0)), ((30.0, 5.0),))
     """
-    found = list(re.finditer(rf"(?:^|,)\s*({'|'.join(KEYS)})=", text))
+    found = list(re.finditer(rf"(?:^|,)\s*({'|'.join(OBJECT_KEYS)})=", text))
     ends = [match.start() for match in found[1:]] + [None]
     parts: dict[str, list[str]] = {}
     for match, end in zip(found, ends, strict=False):
         parts.setdefault(match[1], []).append(text[match.end() : end])
-    unknown = re.search(rf"(?:^|,)\s*(?!(?:{'|'.join(KEYS)})=)([a-z_]+)=", text)
+    unknown = re.search(rf"(?:^|,)\s*(?!(?:{'|'.join(OBJECT_KEYS)})=)([a-z_]+)=", text)
     if unknown is not None and not any(os.path.exists(name) for name in parts.get("mask", [])):
-        raise InputError(f"object {text[:80]!r}: {unknown[1]}= is not known; known are {', '.join(KEYS)}")
+        raise InputError(
+            f"object {text[:80]!r}: {unknown[1]}= is not known; known are {', '.join(OBJECT_KEYS)}"
+        )
     repeated = [key for key, values in parts.items() if len(values) > 1 and key not in ("point", "not")]
     described = "box" in parts or "point" in parts
     if (
@@ -64,7 +66,7 @@ def read_object(text: str, start: int, size: Size, read_file: ReadFile = read_la
         or ("mask" in parts) == described
         or {"mask", "not"} <= {*parts}
     ):
-        raise InputError(f"object {text!r}: {FORM}")
+        raise InputError(f"object {text!r}: {EXPECTED_FORM}")
     frame = parts.get("frame", [str(start)])[0].strip()
     if not frame.isdecimal() or len(frame) > 9:
         raise InputError(f"object {text[:80]!r}: frame={frame[:20]} is not a number; frames count from 0")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-Item = TypeVar("Item")
+Produced = TypeVar("Produced")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class _Done:
     """Says that there are no more items."""
 
 
-def prefetch(items: Iterator[Item], depth: int) -> Iterator[Item]:
+def prefetch(items: Iterator[Produced], depth: int) -> Iterator[Produced]:
     """Produce items in another thread, at most `depth` ahead of the one in use.
 
     An error in the thread is raised here, after the items before it. Leaving the loop early ends the thread
@@ -32,10 +32,10 @@ def prefetch(items: Iterator[Item], depth: int) -> Iterator[Item]:
         >>> list(prefetch(iter("abc"), depth=2))
         ['a', 'b', 'c']
     """
-    ready: queue.Queue[Item | _Failed | _Done] = queue.Queue(depth)
+    ready: queue.Queue[Produced | _Failed | _Done] = queue.Queue(depth)
     stop = threading.Event()
 
-    def hand_over(item: Item | _Failed | _Done) -> None:
+    def hand_over(item: Produced | _Failed | _Done) -> None:
         while not stop.is_set():
             try:
                 return ready.put(item, timeout=0.1)

@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 CODECS = ("libx264", "mpeg4")
 """Of the overlay, in the order of preference; FFmpeg always has the second."""
 
-TICKS = 60_000
+TICKS_PER_SECOND = 60_000
 """Frame times of the overlay are kept to about a second's part of this; MPEG-4 allows 65,535."""
 
-LONGEST_GAP = 3600
+LONGEST_GAP_SECONDS = 3600
 """Seconds between two frames of the overlay at most: MP4 stores a gap in 31 bits of ticks."""
 
-ITU601 = 5
+ITU601_MATRIX = 5
 """FFmpeg's number of the colour matrix with which RGB becomes YUV here, for players to turn back."""
 
 
@@ -90,7 +90,7 @@ class OverlayVideo(Writer):
         assert self._container is not None
         assert self._stream is not None
         picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace=ITU601)
+        picture = picture.reformat(format="yuv420p", dst_colorspace=ITU601_MATRIX)
         base = self._stream.codec_context.time_base
         assert base is not None
         picture.pts, picture.time_base = self._next_tick(time, base), base
@@ -100,7 +100,7 @@ class OverlayVideo(Writer):
     def _next_tick(self, time: Fraction, base: Fraction) -> int:
         """Return the tick of a frame: after that of the last one, but not by more than MP4 can store."""
         tick = max(self._last + 1, round((time - self._cut) / base))
-        excess = tick - self._last - round(LONGEST_GAP / base)
+        excess = tick - self._last - round(LONGEST_GAP_SECONDS / base)
         if excess <= 0:
             return tick
         if not self._cut:
@@ -108,7 +108,7 @@ class OverlayVideo(Writer):
                 "%s: a gap of %.0f hours between two frames is shown as one of %.0f hour",
                 self.path.name,
                 float((tick - self._last) * base) / 3600,
-                LONGEST_GAP / 3600,
+                LONGEST_GAP_SECONDS / 3600,
             )
         self._cut += excess * base
         return tick - excess
@@ -124,8 +124,10 @@ class OverlayVideo(Writer):
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.sample_aspect_ratio = self._facts.aspect.limit_denominator(255)
-        context.colorspace = ITU601
-        context.time_base = Fraction(1, max(1, TICKS // rate.numerator) * min(rate.numerator, TICKS))
+        context.colorspace = ITU601_MATRIX
+        context.time_base = Fraction(
+            1, max(1, TICKS_PER_SECOND // rate.numerator) * min(rate.numerator, TICKS_PER_SECOND)
+        )
         if self._facts.timecode is not None:
             container.metadata["timecode"] = self._facts.timecode
         return stream

@@ -1,4 +1,4 @@
-"""How all pages look, and how they tell what went wrong."""
+"""Colours, style and small elements that all pages share, and how they show errors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from nicegui import ui
 
-from hqtrack.web.tracking import told
+from hqtrack.web.tracking import message_of
 
-PRIMARY = "#2b6cb0"
+PRIMARY_COLOUR = "#2b6cb0"
 """White on it, and it on white, can be read: their contrast is 5.4."""
 
 DARK_STYLE = """@layer quasar_importants {
@@ -17,7 +17,7 @@ DARK_STYLE = """@layer quasar_importants {
 """On black the first colour is too dark to be read."""
 
 
-COLUMNS = """
+COLUMN_STYLE = """
 .hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
 .hq-work { flex: 1 1 0; min-width: 0 }
 .hq-side { flex: 0 0 20rem; min-width: 0 }
@@ -29,7 +29,7 @@ COLUMNS = """
 """
 """Where there is little width, what stands beside the frame comes below it."""
 
-HEAD = """<script>
+HEAD_SCRIPT = """<script>
 document.documentElement.lang = 'en';
 const isTyped = (it) => it && it.closest && it.closest('input, textarea, [contenteditable=true]');
 document.addEventListener('pointerup', () => {
@@ -48,9 +48,9 @@ without focus."""
 
 def paint_page() -> ui.dark_mode:
     """Return a page its colours; gives what makes it light or dark, which is as the system has it."""
-    ui.colors(primary=PRIMARY)
-    ui.add_css(DARK_STYLE + COLUMNS)
-    ui.add_head_html(HEAD)
+    ui.colors(primary=PRIMARY_COLOUR)
+    ui.add_css(DARK_STYLE + COLUMN_STYLE)
+    ui.add_head_html(HEAD_SCRIPT)
     return ui.dark_mode(None)
 
 
@@ -76,7 +76,7 @@ def keep_arrows(slider: ui.element) -> None:
     slider.on("keydown", js_handler="(event) => event.key.startsWith('Arrow') && event.stopPropagation()")
 
 
-def tell(error: Exception) -> None:
+def show_error(error: Exception) -> None:
     """Show an error until it is closed, or long enough to be read."""
     close = {"label": "Close", "color": "white"}
-    ui.notify(told(error), type="negative", actions=[close], timeout=8000)
+    ui.notify(message_of(error), type="negative", actions=[close], timeout=8000)

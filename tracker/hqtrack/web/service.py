@@ -8,33 +8,33 @@ from pathlib import Path
 from hqtrack.errors import InputError
 from hqtrack.scenes.dataset import SCENE_NAMES, write_sample
 from hqtrack.web.export import Settings
-from hqtrack.web.store import Open, Store
-from hqtrack.web.tracking import Engine, Tracking
+from hqtrack.web.store import OpenSession, Store
+from hqtrack.web.tracking import SharedTracker, Tracking
 
-DEMO = "demo-sequences"
+DEMO_FOLDER = "demo-sequences"
 
 
-class Desk:
+class TrackingService:
     """Sessions, what tracks them, and which of them are being tracked.
 
     Args:
         store: The sessions.
-        engine: What tracks.
+        shared: What tracks.
         settings: With what.
     """
 
     demo_names = SCENE_NAMES
 
-    def __init__(self, store: Store, engine: Engine, settings: Settings) -> None:
-        self.store, self.engine, self.settings = store, engine, settings
+    def __init__(self, store: Store, shared: SharedTracker, settings: Settings) -> None:
+        self.store, self.shared, self.settings = store, shared, settings
         self._trackings: dict[Path, Tracking] = {}
         self._lock = threading.Lock()
 
-    def tracking(self, opened: Open) -> Tracking | None:
+    def tracking(self, opened: OpenSession) -> Tracking | None:
         """Return the last tracking of a session since the server started."""
         return self._trackings.get(opened.session.folder)
 
-    def track(self, opened: Open) -> None:
+    def track(self, opened: OpenSession) -> None:
         """Track a session, or go on with it.
 
         Raises:
@@ -44,9 +44,9 @@ class Desk:
             earlier = self.tracking(opened)
             if earlier is not None and earlier.active:
                 raise InputError("this video is being tracked already")
-            self._trackings[opened.session.folder] = Tracking(opened, self.engine)
+            self._trackings[opened.session.folder] = Tracking(opened, self.shared)
 
-    def demo(self, owner: str, name: str) -> Open:
+    def demo(self, owner: str, name: str) -> OpenSession:
         """Open one of the demo's sequences; it is drawn when it is first wanted.
 
         Raises:
@@ -56,7 +56,7 @@ class Desk:
         if name not in self.demo_names:
             raise InputError(f"{name}: the demo has {', '.join(self.demo_names)}")
         with self._lock:
-            folder = write_sample(self.store.folder / DEMO, name)
+            folder = write_sample(self.store.folder / DEMO_FOLDER, name)
         return self.store.create(owner, folder / "color", name)
 
     def close(self) -> None:
