@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "errors",
-        "masks images processor files",
+        "masks images processor isolation files",
         "nets cards",
         "zoo",
         "propagation refinement",

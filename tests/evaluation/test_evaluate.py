@@ -212,6 +212,24 @@ def test_a_card_is_not_taken_for_an_entry_with_other_settings(workspace: Path, r
         run(workspace, "hqtrack-light")
 
 
+@pytest.mark.parametrize(
+    "title",
+    ['!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ["pwned"]]', "[" * 9000],
+)
+def test_a_stack_that_asks_for_code_is_refused_before_the_toolkit_reads_it(
+    workspace: Path, title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    stack = workspace / "stack.yaml"
+    stack.write_text(stack.read_text().replace("title:", f"title: {title}\nurl:"))
+    with pytest.raises(
+        DataError, match=r"the stack .*stack\.yaml cannot be read, or asks for code"
+    ) as caught:
+        open_workspace(workspace)
+    assert "\n" not in str(caught.value)
+    assert not (workspace / "pwned").exists()
+
+
 def test_workspaces_that_cannot_be_used_are_told(workspace: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is no workspace.*hqtrack workspace"):
         open_workspace(tmp_path)

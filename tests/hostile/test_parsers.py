@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +99,43 @@ def test_a_card_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
         read_card(path)
     except HQTrackError as error:
         assert "mine.toml" in str(error)
+
+
+DEEP = 20_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ".".join("a" * DEEP) + " = 1",
+        " . ".join("a" * DEEP) + " = 1",
+        ".".join(['"a.b"'] * DEEP) + " = 1",
+        "x = {" + ".".join("a" * DEEP) + " = 1}",
+        "[" + ".".join("a" * DEEP) + "]",
+        "[[" + ".".join("a" * DEEP) + "]]",
+        "x = " + "[" * DEEP,
+        "x = " + "{a = " * DEEP,
+        "a" * (2 << 20),
+    ],
+    ids=["dotted", "spaced", "quoted", "inline", "section", "sections", "lists", "tables", "long"],
+)
+def test_a_card_that_is_nested_without_end_is_refused_at_once(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+    tracemalloc.start()
+    with pytest.raises(HQTrackError, match=r"mine\.toml"):
+        read_card(path)
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_card_that_is_no_file_is_refused_and_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "mine.toml")
+    with pytest.raises(HQTrackError, match=r"mine\.toml"):
+        read_card(tmp_path / "mine.toml")
 
 
 numbers = st.integers() | st.floats() | st.text(max_size=4)

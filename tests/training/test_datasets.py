@@ -17,6 +17,7 @@ from hqtrack.errors import DataError
 from hqtrack.masks import rle_encode
 from hqtrack.training.datasets import ClipSampler, Source, Video, read_dataset
 from hqtrack.training.datasets.sampling import known_objects, merged, reflected
+from small_workspace import write_sequence
 
 HEIGHT, WIDTH = 48, 64
 
@@ -338,3 +339,56 @@ def test_pasted_objects_hide_what_lies_below_them() -> None:
     images, objects = merged(below, above)
     assert objects[0].tolist() == [[1, 4], [0, 2]]
     assert images[0][..., 0].tolist() == [[0, 9], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        ("vot", "list.txt", b"\xff\xfe"),
+        ("davis2017", "ImageSets/2017/train.txt", b"\xff\xfe"),
+        ("youtube-vos", "train/meta.json", b"\xff\xfe"),
+        ("youtube-vos", "train/meta.json", b"[" * 100_000),
+        ("youtube-vos", "train/meta.json", b'{"videos": [1]}'),
+        ("youtube-vos", "train/meta.json", b'{"videos": {"a": {"objects": {"1": {"frames": 3}}}}}'),
+        ("ovis", "annotations_train.json", b'{"annotations": 3, "videos": []}'),
+        ("mots", "train/a/gt/gt.txt", b"\xff\xfe"),
+    ],
+)
+def test_a_damaged_list_is_named(tmp_path: Path, name: str, file: str, content: bytes) -> None:
+    for folder in ("train", "JPEGImages/480p", "Annotations/480p"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match=str(tmp_path)):
+        read_dataset(name, tmp_path)
+
+
+def test_annotations_of_more_frames_than_a_video_has_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    content = {
+        "videos": [{"id": 1, "file_names": ["a/0.jpg", "a/1.jpg"]}],
+        "annotations": [{"video_id": 1, "segmentations": [None, None, {"size": [2, 2], "counts": [4]}]}],
+    }
+    (tmp_path / "annotations_train.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"{tmp_path}: its annotations are not those of ovis"):
+        read_dataset("ovis", tmp_path)
+
+
+@pytest.mark.parametrize("line", ["word", "m0,0,99999999,99999999,1,2", "m-5,-5,-3,4,1,2", "mx,y"])
+def test_a_word_in_a_ground_truth_is_named(tmp_path: Path, line: str) -> None:
+    write_sequence(tmp_path / "walk", 5)
+    (tmp_path / "list.txt").write_text("walk\n")
+    file = next(tmp_path.glob("*/groundtruth*.txt"))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], line, *lines[2:]]) + "\n")
+    with pytest.raises(DataError, match=file.name):
+        read_dataset("vot", tmp_path)[0].objects(1)
+
+
+def test_an_empty_ground_truth_is_named(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "walk", 5)
+    (tmp_path / "list.txt").write_text("walk\n")
+    file = next(tmp_path.glob("*/groundtruth*.txt"))
+    file.write_text("")
+    with pytest.raises(DataError, match=f"{file.name}: 0 regions"):
+        read_dataset("vot", tmp_path)[0].objects(1)

@@ -93,6 +93,13 @@ def test_a_correction_must_be_of_an_object_that_is_there(correction: Correction,
         check_corrections([correction], prompts, 0, 12, 2)
 
 
+def test_two_corrections_of_one_object_in_one_frame_are_refused() -> None:
+    twice = [Correction(5, 1, Prompt(5, box=(1, 1, 8, 8))), Correction(5, 1, Prompt(5, points=((4, 4),)))]
+    with pytest.raises(InputError, match="2 corrections are for object 1 in frame 5"):
+        check_corrections(twice, PROMPTS, 0, COUNT, 1)
+    check_corrections([Correction(5), Correction(5), twice[0]], PROMPTS, 0, COUNT, 1)
+
+
 def test_a_given_mask_takes_the_place_of_the_tracked_one_and_owns_its_pixels() -> None:
     masks = np.array([[[1, 1, 0, 0]], [[0, 0, 1, 0]], [[0, 0, 0, 1]]], bool)
     result = corrected(masks, [(1, np.array([[0, 1, 1, 0]], bool)), (3, np.array([[0, 0, 0, 0]], bool))])

@@ -6,6 +6,7 @@ Unknown keys and values out of range are errors that name the key, the value and
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -62,6 +63,14 @@ LONGEST_EDGE = 16_384
 
 LONGEST_NAME = 200
 """Bytes of a weight file's name: file systems take 255, and a download adds to it while it is unfinished."""
+
+
+LARGEST_CARD = 1 << 20
+"""Bytes of a card: people write some thousand."""
+
+_WORD = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP_KEY = re.compile(rf"""(?<![\w"'-])(?:{_WORD}[ \t]*+\.[ \t]*+){{50}}""")
+"""A key of many parts: TOML's parser takes memory by the square of their number."""
 
 
 def _printable(text: str) -> str:
@@ -297,7 +306,14 @@ def card_naming(path: Path, section: str) -> Path:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark first
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_CARD + 1)
+        text = content.decode("utf-8-sig")  # some editors write a mark first
+        if len(content) > LARGEST_CARD or _DEEP_KEY.search(text):
+            raise ValueError("it is too large, or a key has too many parts")
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except (OSError, ValueError, RecursionError) as error:
         raise CardError(f"{path}: not a readable model card: {error}") from error
 

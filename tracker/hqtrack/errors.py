@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -95,8 +96,40 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Insufficient memory", "not enough memory")
-"""How PyTorch and OpenCV report it."""
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "Cannot allocate memory",
+    "Insufficient memory",
+    "not enough memory",
+    "could not create a primitive",
+    "failed to map segment",
+    "std::bad_alloc",
+    "can't start new thread",
+)
+"""How PyTorch, oneDNN, OpenCV, the loader of libraries and Python report it."""
+
+OPENCV_NEEDS = ("libGL.so", "libgthread-2.0.so", "libglib-2.0.so", "libSM.so", "libXext.so", "libxcb")
+"""Libraries of the system that OpenCV is linked to, and that servers often lack."""
+
+
+def missing_library(text: str) -> str | None:
+    """Return what to do about a library of the system that a package lacks; None if the text names none.
+
+    Example:
+        >>> missing_library("libz.so.1: cannot open shared object file: No such file or directory")
+        "the system lacks the library libz.so.1; install it with the system's package manager"
+    """
+    found = re.match(r"(\S+): cannot open shared object file", text)
+    if found is None:
+        return None
+    if found[1].startswith(OPENCV_NEEDS):
+        return (
+            f"the system lacks {found[1]}, which OpenCV needs; run: apt-get install libgl1 libglib2.0-0, or "
+            "pip install --force-reinstall opencv-python-headless"
+        )
+    return f"the system lacks the library {found[1]}; install it with the system's package manager"
 
 
 def message_of(error: Exception) -> str | None:
@@ -106,6 +139,8 @@ def message_of(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         module = (error.name or "").split(".")[0]
         return _missing(module) if module in EXTRAS and find_spec(module) is None else None
+    if isinstance(error, ImportError) and (missing := missing_library(str(error))):
+        return missing
     if isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY):
         return "there is not enough memory; try a smaller --max-long-edge, or --device cpu"
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):

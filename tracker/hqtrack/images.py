@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import re
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, TiffImagePlugin
 
 from hqtrack.errors import DataError
 
@@ -33,6 +35,9 @@ STD = (0.229, 0.224, 0.225)
 
 Levels = tuple[float, float]
 """The values of an image of more than 8 bits that become black and white."""
+
+MOST_PIXELS = 1 << 27
+"""Of a frame: 16,384 x 8,192. A small file can unpack to gigabytes, and no memory holds their features."""
 
 _WHOLE_RANGE = 0.5
 """Share of all 16-bit values that an image uses at least which is shown as it is."""
@@ -106,6 +111,7 @@ def read_image(path: str | Path, levels: Levels | None = None) -> Image:
     """
     path = Path(path)
     content = _content(path)
+    _check_pixels(path, content)
     if content.startswith(b"\xff\xd8"):
         if not _ends_as_jpeg(content):
             raise DataError(f"{path}: the JPEG image is cut short; copy the file again")
@@ -122,6 +128,55 @@ def read_image(path: str | Path, levels: Levels | None = None) -> Image:
     if levels is not None and image.dtype != np.uint8:
         image = stretched(image, levels)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def too_large(path: Path, width: int, height: int) -> DataError | None:
+    """Return the error of a frame that has too many pixels; None where it has not."""
+    if width * height <= MOST_PIXELS:
+        return None
+    return DataError(
+        f"{path}: has {width} x {height} pixels; frames may have {MOST_PIXELS:,}, so reduce them before"
+    )
+
+
+def _check_pixels(path: Path, content: bytes) -> None:
+    """Check by its header alone that an image does not unpack to more than memory holds.
+
+    Raises:
+        DataError: It does, or it has no header that says so.
+    """
+    try:
+        size = _size_in_header(content)
+    except Pillow.DecompressionBombError as error:
+        raise DataError(f"{path}: frames may have {MOST_PIXELS:,} pixels: {error}") from error
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        if content.startswith(b"BM"):  # OpenCV knows more kinds, as large as their pixels
+            return
+        raise DataError(f"{path}: not a readable image") from error
+    problem = too_large(path, *size)
+    if problem is not None:
+        raise problem
+
+
+def _size_in_header(content: bytes) -> tuple[int, int]:
+    """Return the width and height of an image; raises what its reader raises."""
+    if content.startswith(b"\x89PNG"):
+        return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    if content.startswith(b"\xff\xd8"):
+        with suppress(ValueError):  # a kind that this decoder does not know
+            height, width, *_ = simplejpeg.decode_jpeg_header(content)
+            return width, height
+    file = io.BytesIO(content)
+    if content.startswith((b"II", b"MM")):  # of which Pillow does not know all
+        start = file.read(16 if content[2:4] in (b"+\0", b"\0+") else 8)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(start)
+        file.seek(tags.next)
+        tags.load(file)
+        return int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+        with Pillow.open(file) as image:
+            return image.size
 
 
 def _decoded(content: bytes, flags: int) -> npt.NDArray[Any] | None:
@@ -158,6 +213,7 @@ def levels_of(path: Path) -> Levels | None:
         DataError: It cannot be read.
     """
     content = _content(path)
+    _check_pixels(path, content)
     deep_png = content.startswith(b"\x89PNG") and content[24:25] == b"\x10"
     if not deep_png and not content.startswith((b"II", b"MM")):
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from functools import lru_cache
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from hqtrack.cards import Card
 from hqtrack.engines import Engine, Start, load_engine, vmos
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
+from hqtrack.isolation import own_settings
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
@@ -24,6 +26,28 @@ from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, 
 logger = logging.getLogger(__name__)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+def _exclusive(
+    method: Callable[Concatenate[HQTrack, Given], Answer],
+) -> Callable[Concatenate[HQTrack, Given], Answer]:
+    """Let one thread at a time into a tracker, and keep the caller's settings of PyTorch away from it."""
+
+    @wraps(method)
+    def wrapped(tracker: HQTrack, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        if not tracker._lock.acquire(blocking=False):
+            raise StateError(
+                f"{method.__name__}: another thread is using this tracker; give each thread its own tracker"
+            )
+        try:
+            with own_settings():
+                return method(tracker, *args, **kwargs)
+        finally:
+            tracker._lock.release()
+
+    return wrapped
 
 
 class HQTrack:
@@ -35,6 +59,9 @@ class HQTrack:
 
     Where given masks overlap, the later object owns the contested pixels, unless that would leave an object
     without any (see `hqtrack.masks.label_map`).
+
+    One thread at a time can use a tracker, several threads a tracker each. `copy.deepcopy` and `pickle` give
+    a tracker that goes on with the same video. In a forked process networks run on one thread.
 
     Args:
         card: The system: memory, input size, paradigm.
@@ -61,6 +88,7 @@ class HQTrack:
         device: str | torch.device = "auto",
         precision: Precision = "auto",
     ) -> None:
+        self._lock = threading.RLock()
         self.card = card
         self.device = find_device(device)
         self.dtype = find_dtype(precision, self.device)
@@ -106,12 +134,25 @@ class HQTrack:
         settings = zoo.load_card(card, **overrides)
         found = find_device(device)
         dtype = find_dtype(precision, found)
+        if not isinstance(weights, str | Path | None):
+            raise InputError(f"weights {weights!r}: give the path of a file, or None for the card's own")
         file = None if weights is None else Path(weights)
-        start = load_engine(settings, file, device=found, dtype=dtype)
-        refiner = None
-        if settings.refiner is not None:
-            refiner = build_refiner(settings.refiner, device=found, dtype=dtype)
-        return cls(settings, start, refiner=refiner, device=found, precision=precision)
+        with own_settings():
+            start = load_engine(settings, file, device=found, dtype=dtype)
+            refiner = None
+            if settings.refiner is not None:
+                refiner = build_refiner(settings.refiner, device=found, dtype=dtype)
+            return cls(settings, start, refiner=refiner, device=found, precision=precision)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has of this tracker: all but the lock."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
+
+    def __copy__(self) -> NoReturn:
+        raise StateError("a shallow copy of a tracker would share its video; use copy.deepcopy")
 
     @property
     def object_count(self) -> int:
@@ -138,6 +179,7 @@ class HQTrack:
         """What the refiner did to each object in the last frame; None where nothing was refined."""
         return self._report
 
+    @_exclusive
     def initialize(
         self,
         image: Image,
@@ -169,6 +211,7 @@ class HQTrack:
         self._scores = np.ones(count, np.float32)
         return masks_of(labels, count)
 
+    @_exclusive
     def track(self, image: Image) -> Masks:
         """Find all objects in the next frame.
 
@@ -194,6 +237,7 @@ class HQTrack:
         self._scores = np.asarray(np.where(masks.any((1, 2)), sure, 0), np.float32)
         return masks
 
+    @_exclusive
     def add_objects(
         self,
         image: Image,
@@ -233,6 +277,7 @@ class HQTrack:
         self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
         return masks_of(self._shown, engine.count)
 
+    @_exclusive
     def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
         """Tell the masks of all objects in a frame, for example to take up a video that was interrupted.
 
@@ -259,6 +304,7 @@ class HQTrack:
         self._scores = np.asarray(known.any((1, 2)), np.float32)
         engine.add_reference(image, self._shown)
 
+    @_exclusive
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._engine = None
@@ -297,7 +343,7 @@ def find_device(name: str | torch.device) -> torch.device:
         return torch.device(available[0])
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise InputError(f"unknown device {str(name)!r}; use 'auto' or one of {available}") from error
     beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if device.type not in available or beyond:
@@ -318,7 +364,7 @@ def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision not in types:
+    if not isinstance(precision, str) or precision not in types:
         raise InputError(f"unknown precision {precision!r}; use 'auto' or one of {list(types)}")
     if precision == "float16" and device.type == "cpu":
         raise InputError("precision 'float16' needs a GPU; on a CPU use 'bfloat16' or 'float32'")

@@ -16,9 +16,9 @@ from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
-from hqtrack.cli.exits import Commands
+from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
-from hqtrack.cli.startup import prepare_threads
+from hqtrack.cli.startup import prepare_cache, prepare_streams, prepare_threads
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
@@ -58,6 +58,9 @@ def common(
 
 def main() -> None:
     """Run the command."""
+    prepare_streams()
     for line in prepare_threads(os.environ):
         typer.echo(f"hqtrack: {line}", err=True)
-    app()
+    prepare_cache(os.environ)
+    with printed():
+        app()

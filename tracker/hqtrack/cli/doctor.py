@@ -23,7 +23,7 @@ import typer
 
 from hqtrack.cli.tables import print_table
 from hqtrack.cli.tracker_options import DEFAULT_CARD
-from hqtrack.errors import EXTRAS, HQTrackError
+from hqtrack.errors import EXTRAS, HQTrackError, message_of, missing_library
 
 if TYPE_CHECKING:
     from hqtrack.cards import Weights
@@ -67,7 +67,8 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield from check()
     except Exception as error:
         subject = check.__name__.removeprefix("check_").replace("_", " ")
-        yield Finding(subject, "broken", f"{type(error).__name__}: {error}", "please report this")
+        remedy = message_of(error) or "please report this"
+        yield Finding(subject, "broken", f"{type(error).__name__}: {error}", remedy)
 
 
 def check_versions() -> Iterator[Finding]:
@@ -269,8 +270,8 @@ def _toolkit_remedy(error: str) -> str:
     """Return what helps against the known ways in which the toolkit does not import."""
     if "dataclass_transform" in error:
         return 'pip install "attributee<0.1.10"'
-    if "libGL" in error or "libgthread" in error:
-        return "install libgl1 and libglib2.0-0 with the system's package manager"
+    if missing := missing_library(error.removeprefix("ImportError: ")):
+        return missing
     return 'pip install --force-reinstall "vot-toolkit>=0.9,<0.10"'
 
 

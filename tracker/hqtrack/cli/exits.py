@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
@@ -17,6 +19,13 @@ FAILED, WRONG_USE, STOPPED = 1, 2, 128
 
 class Commands(TyperGroup):
     """Commands whose errors follow the rule."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command; an empty one is no path, and would become the working folder."""
+        for before, word in zip(["hqtrack", *args], args, strict=False):
+            if not word.strip() or (word.startswith("--") and word.endswith("=")):
+                ctx.fail(f"there is nothing after {word.removesuffix('=').strip() or before}; give a value")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -45,3 +54,23 @@ def one_line_errors(advice: Sequence[str] = ()) -> Iterator[None]:
     finally:
         for line in advice:
             typer.echo(line, err=True)
+
+
+@contextmanager
+def printed() -> Iterator[None]:
+    """End with a line and a code where standard output takes nothing more, such as on a full disk.
+
+    Python would find out when it ends, and print a traceback.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError):  # what is left in the buffer has no other place to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError):
+                typer.echo(f"hqtrack: standard output: {error.strerror or error}", err=True)
+        raise SystemExit(FAILED) from None

@@ -1,9 +1,20 @@
-"""What a process needs before PyTorch is loaded, which reads these variables then and never again."""
+"""What a command needs before anything is loaded: streams, threads, a place for compiled code.
+
+PyTorch and numba read their variables when they are loaded, and never again.
+"""
 
 from __future__ import annotations
 
+import atexit
+import importlib.util
+import io
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import MutableMapping
+from contextlib import suppress
+from pathlib import Path
 
 MOST_PER_PROCESSOR = 16
 """Threads for each processor that somebody may want; more is a mistake, and starts slowly or fails."""
@@ -34,3 +45,52 @@ def prepare_threads(environment: MutableMapping[str, str]) -> list[str]:
 
 def _is_count(text: str, most: int) -> bool:
     return text.strip().isdecimal() and 1 <= int(text) <= most
+
+
+def prepare_streams() -> None:
+    """Open standard streams that are closed, and let none fail by a letter that its encoding lacks.
+
+    A closed one would be replaced by the next file that is opened, and what libraries print would be written
+    into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def prepare_cache(environment: MutableMapping[str, str]) -> None:
+    """Choose a folder for the code that the VOT toolkit compiles, where neither of its own can be written.
+
+    That is beside the toolkit, or in the user's cache. The folder is removed at the end.
+
+    Args:
+        environment: Variables of the process; changed in place.
+    """
+    if "NUMBA_CACHE_DIR" in environment or (found := importlib.util.find_spec("vot")) is None:
+        return
+    toolkit = Path(found.origin or "").parent / "region"
+    user = Path(environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if _can_write(toolkit / "__pycache__") or _can_write(user / "numba"):
+        return
+    folder = tempfile.mkdtemp(prefix="hqtrack-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment["NUMBA_CACHE_DIR"] = folder
+
+
+def _can_write(folder: Path) -> bool:
+    """Return whether files can be made in a folder, which may have to be made first."""
+    there = folder
+    while not there.is_dir():
+        if there == there.parent or not there.is_absolute():
+            return False
+        there = there.parent
+    with suppress(OSError), tempfile.TemporaryFile(dir=there):
+        return True
+    return False

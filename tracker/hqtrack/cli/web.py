@@ -68,7 +68,7 @@ def web(
       hqtrack web videos/ --out sessions --card hqtrack --device cuda
     """
     require("nicegui")
-    if not source.exists():
+    if not source.is_file() and not source.is_dir():
         raise InputError(f"{source}: no such video or folder")
     from hqtrack.web.export import Settings
     from hqtrack.web.server import Options, serve

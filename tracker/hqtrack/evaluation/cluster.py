@@ -208,7 +208,7 @@ def _address_in(file: Path) -> str:
     """
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["address"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{file} is no scheduler file ({error!r}); `dask scheduler --scheduler-file {file}` writes one"
         ) from error

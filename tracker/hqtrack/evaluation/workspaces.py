@@ -40,6 +40,7 @@ def open_workspace(folder: Path) -> Workspace:
         raise DataError(
             f"{folder / 'config.yaml'} names the stack {config.get('stack')!r}, which is not there"
         )
+    _check_stack(Path(stack_file))
     sequences = Path(normalize_path(str(config.get("sequences", "sequences")), str(folder)))
     try:
         dataset = load_dataset(str(sequences))
@@ -70,11 +71,24 @@ def _read_config(folder: Path) -> dict[str, object]:
             f"{folder} is no workspace of the VOT toolkit: it has no config.yaml. Make one with "
             f"`hqtrack workspace {folder}`"
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):
         raise DataError(f"{file} holds no settings; make a workspace with `hqtrack workspace DIR`")
     return config
+
+
+def _check_stack(file: Path) -> None:
+    """Check that a stack is plain YAML: the toolkit's reader runs code that a tag of Python names.
+
+    Raises:
+        DataError: It is not, or cannot be read.
+    """
+    try:
+        yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(f"the stack {file} cannot be read, or asks for code to be run: {why}") from error
 
 
 def _load_without_download(folder: Path) -> Workspace:

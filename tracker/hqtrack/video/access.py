@@ -15,7 +15,7 @@ import numpy as np
 from hqtrack.errors import DataError
 from hqtrack.images import Image
 from hqtrack.video.sources import FrameSource, ImageFrames, VideoFrames
-from hqtrack.video.sources.pictures import image_of_picture, whole_pictures
+from hqtrack.video.sources.pictures import image_of_picture, open_container, whole_pictures
 
 KEPT_BYTES = 192 << 20
 """Memory for reduced frames that were shown before."""
@@ -133,7 +133,7 @@ class _VideoReader:
 
     def __init__(self, path: Path, stream: int) -> None:
         self._path, self._number = path, stream
-        self._container = av.open(str(path))
+        self._container = open_container(path)
         self._stream = self._container.streams.video[self._number]
         self._stream.thread_type = "SLICE"  # threads over frames would start anew at every jump
         packets = [packet for packet in self._container.demux(self._stream) if packet.size]
@@ -167,7 +167,7 @@ class _VideoReader:
     def _jump(self, index: int) -> None:
         """Let decoding go on from the last key frame before a frame."""
         self._container.close()
-        self._container = av.open(str(self._path))
+        self._container = open_container(self._path)
         self._stream = self._container.streams.video[self._number]
         if self._times is not None and self._keys:
             key = self._keys[max(0, bisect_right(self._keys, self._times[index]) - 1)]

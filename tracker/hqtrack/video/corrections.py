@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -104,6 +105,13 @@ def check_corrections(
             raise InputError(
                 f"a correction of frame {frame} is for object {number or 1}, which begins in frame {begin}: "
                 "correct it in a later frame, or begin it with another mask"
+            )
+    twice = Counter((each.frame, each.object) for each in corrections if each.object is not None)
+    for (frame, number), uses in twice.items():
+        if uses > 1:
+            raise InputError(
+                f"{uses} corrections are for object {number} in frame {frame}, and only one can hold; give "
+                "one, with all its points"
             )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from hqtrack.cards import DEFAULT_CARD
@@ -17,19 +17,27 @@ from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
 
+def _as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""A text, or a path in its place."""
+
+
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True))
 class Job:
     """Which video is tracked, how, and to which outputs."""
 
-    source: str
+    source: Text
     """As for `hqtrack.video.sources.open_frames`, like the next four."""
     start: int = 0
     end: int | None = None
     stride: int = 1
     fps: float | None = None
-    card: str = DEFAULT_CARD
+    card: Text = DEFAULT_CARD
     """Name or path of a card."""
-    weights: str | None = None
+    weights: Text | None = None
     """File instead of the card's weights."""
     max_long_edge: int | None = None
     """Instead of the card's."""

@@ -13,6 +13,7 @@ import numpy as np
 from hqtrack import cards
 from hqtrack.errors import InputError
 from hqtrack.images import Image
+from hqtrack.isolation import own_settings
 from hqtrack.masks import Mask, Masks
 from hqtrack.video.prompts import Prompt
 
@@ -64,7 +65,8 @@ class MaskMaker:
             WeightsError: The refiner's weights are missing or damaged.
         """
         described = [prompt for prompt in prompts if prompt.mask is None]
-        made = iter(self._made(image, described) if described else ())
+        with own_settings():
+            made = iter(self._made(image, described) if described else ())
         return np.stack([next(made) if prompt.mask is None else prompt.mask for prompt in prompts])
 
     def changed(self, image: Image, mask: Mask, prompt: Prompt) -> Mask:
@@ -85,7 +87,8 @@ class MaskMaker:
         xs, ys = [*columns, *(x for x, _ in prompt.points)], [*rows, *(y for _, y in prompt.points)]
         box = (float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys)))
         clues = Clues(box, prompt.points, prompt.beside, mask)
-        made: Mask = self._ready().masks_from_clues(image, [clues])[0].cpu().numpy()
+        with own_settings():
+            made: Mask = self._ready().masks_from_clues(image, [clues])[0].cpu().numpy()
         return made
 
     def _ready(self) -> MaskRefiner:

@@ -83,7 +83,7 @@ class VideoRun:
     def __init__(
         self,
         job: Job,
-        out: Path,
+        out: str | Path,
         *,
         frames: FrameSource | None = None,
         tracker: HQTrack | None = None,
@@ -94,7 +94,7 @@ class VideoRun:
         inputs: Sequence[Path] = (),
     ) -> None:
         self.job = replace(job, source=absolute(job.source))
-        self.out = out
+        self.out = out = Path(out)
         self.frames = open_source(self.job) if frames is None else frames
         if not job.outputs or not set(job.outputs) <= set(WRITERS):
             raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")

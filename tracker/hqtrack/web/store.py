@@ -13,13 +13,12 @@ from fractions import Fraction
 from itertools import chain, count
 from pathlib import Path
 
-import av
-
 from hqtrack import files
-from hqtrack.errors import DataError, HQTrackError, InputError
+from hqtrack.errors import DataError, InputError
 from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
+from hqtrack.video.sources.pictures import open_container
 from hqtrack.web.session import SESSION_FILE, Saved, Session
 
 SHOWN_EDGE = 1280
@@ -28,11 +27,6 @@ SHOWN_EDGE = 1280
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".webm", ".wmv"}
 )
-
-CONTAINER_FORMATS = (
-    "asf,avi,flv,gif,h264,hevc,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,m4v,mxf,ogg"
-)
-"""Containers that hold a video themselves. Play lists, which name files and addresses, are not among them."""
 
 NEW_UPLOAD_PREFIX, UPLOAD_FOLDER = ".new-", "upload"
 """Beginning of the names of uploads that were not opened yet; the folder with the files of an upload."""
@@ -299,11 +293,6 @@ def check_container(path: Path) -> None:
         DataError: It does not.
     """
     try:
-        options = {"format_whitelist": CONTAINER_FORMATS, "protocol_whitelist": "file"}
-        with av.open(str(path), options=options) as container:
-            if container.streams.video:
-                return
-    except (av.error.FFmpegError, OSError, HQTrackError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path.name}: not a readable video: {reason}") from error
-    raise DataError(f"{path.name}: there is no picture in this file")
+        open_container(path).close()
+    except DataError as error:  # on the page files have names, not places
+        raise DataError(str(error).replace(str(path), path.name)) from error

@@ -27,6 +27,8 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
     Raises:
         CardError: No such card, or a key or a value is not allowed.
     """
+    if not isinstance(name_or_path, str | Path):
+        raise CardError(f"card {name_or_path!r}: give the name of a card, or the path of a .toml file")
     path = Path(name_or_path)
     if path.suffix == ".toml":
         card = read_card(path, **overrides)

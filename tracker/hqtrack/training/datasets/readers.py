@@ -201,7 +201,9 @@ def read_dataset(name: str, root: Path) -> list[Video]:
         raise DataError(f"no dataset {name!r}; there are {', '.join(READERS)}")
     try:
         videos = READERS[name](root)
-    except (KeyError, TypeError, AttributeError) as error:
+    except DataError:
+        raise
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{root}: its annotations are not those of {name}: {error!r}") from error
     usable = [video for video in videos if len(video) >= 2]
     if not usable:

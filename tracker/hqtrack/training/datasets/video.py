@@ -123,7 +123,7 @@ def _trajectory(path: Path) -> list[Region]:
     """Read a trajectory; kept, for a sequence is drawn from many times."""
     try:
         regions: list[Region] = read_trajectory(str(path))
-    except (OSError, ValueError, RegionException) as error:
+    except (OSError, ValueError, MemoryError, RegionException) as error:
         raise DataError(f"{path}: no readable trajectory: {error}") from error
     return regions
 
@@ -152,7 +152,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: no readable annotation file: {error}") from error
 
 
@@ -164,7 +164,7 @@ def read_names(path: Path) -> list[str]:
     """
     try:
         return path.read_text(encoding="utf-8").split()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no readable list of videos: {error}") from error
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError
-from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched
+from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched, too_large
 from hqtrack.video.sources.source import Frame, FrameSource, FrameWindow
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class PageFrames(ImageFrames):
         self._opened = Pillow.open(path)
         self._times = [Fraction(0)]
         for page in range(count - 1):
-            self._opened.seek(page)
+            self._seek(page)
             self._opened.load()  # then a WebP knows its duration
             shown = self._opened.info.get("duration", 0)
             self._times.append(self._times[-1] + (Fraction(shown) / 1000 if shown else 1 / fps))
@@ -150,12 +150,19 @@ class PageFrames(ImageFrames):
     def _found_levels(self) -> Levels | None:
         return levels_in(self._page(0))
 
+    def _seek(self, index: int) -> None:
+        self._opened.seek(index)
+        if problem := too_large(self.files[0], *self._opened.size):
+            raise problem
+
     def _page(self, index: int) -> npt.NDArray[Any]:
         with self._lock:
             try:
-                self._opened.seek(index)
+                self._seek(index)
                 deep = self._opened.mode[0] in "IF"
                 return np.asarray(self._opened if deep else self._opened.convert("RGB"))
+            except DataError:
+                raise
             except Exception as error:  # Pillow raises many kinds for damaged files
                 raise DataError(f"{self}: picture {index} is not readable; is the file complete?") from error
 

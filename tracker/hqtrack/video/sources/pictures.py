@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -14,9 +15,17 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.images import Image
+from hqtrack.errors import DataError
+from hqtrack.images import MOST_PIXELS, Image
 
 logger = logging.getLogger(__name__)
+
+FORMATS = (
+    "apng,asf,av1,avi,bmp_pipe,dirac,dpx_pipe,dv,exr_pipe,flv,gif,gxf,h261,h263,h264,hevc,ivf,jpeg_pipe,jpegxl_anim,"
+    "jpegxl_pipe,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,png_pipe,psd_pipe,qoi_pipe,rm,"
+    "tiff_pipe,vc1,vvc,webm,webp_pipe,wtv,yuv4mpegpipe"
+)
+"""FFmpeg's names of files that hold a video themselves. Play lists, which name other files, are left out."""
 
 COMPARED_PACKETS = 400
 """Packets by which streams are compared."""
@@ -36,6 +45,30 @@ _TO_709 = np.array(
 """From BT.2020's red, green and blue to those of BT.709, in linear light."""
 
 
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a video file, and nothing that it may name.
+
+    Raises:
+        DataError: It is not readable, a play list, or has no picture.
+    """
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    try:
+        container = av.open(os.path.abspath(path), metadata_errors="replace", options=options)
+    except av.error.ArgumentError as error:
+        raise DataError(
+            f"{path}: not a readable video: it is a play list that names other files, or of a format that is "
+            "not read; give the video itself, for example as .mp4"
+        ) from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise DataError(f"{path}: not a readable video: {error.strerror or error}") from error
+    if not container.streams.video:
+        container.close()
+        raise DataError(f"{path}: there is no picture in this file")
+    for stream in container.streams.video:
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+    return container
+
+
 def main_stream(path: Path, container: av.container.InputContainer) -> int:
     """Return which of a container's video streams is the video; it must be at its start.
 
@@ -44,7 +77,7 @@ def main_stream(path: Path, container: av.container.InputContainer) -> int:
     streams = container.streams.video
     if len(streams) == 1:
         return 0
-    with av.open(str(path)) as probe:
+    with open_container(path) as probe:
         counts = Counter(
             packet.stream.index
             for packet in islice(probe.demux(video=[*range(len(streams))]), COMPARED_PACKETS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 import av
 
 from hqtrack.errors import DataError
-from hqtrack.video.sources.pictures import image_of_picture, main_stream, whole_pictures
+from hqtrack.video.sources.pictures import image_of_picture, main_stream, open_container, whole_pictures
 from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWindow
 
 logger = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ class VideoFrames(FrameSource):
 
     def __init__(self, path: Path, window: FrameWindow) -> None:
         self.path, self.files = path, [path]
-        with self._open() as container:
+        with open_container(path) as container:
             self.stream = main_stream(path, container)
             stream = container.streams.video[self.stream]
             rate = stream.average_rate or stream.guessed_rate
@@ -57,18 +56,8 @@ class VideoFrames(FrameSource):
             height, width = first().image.shape[:2]
         return height, width
 
-    def _open(self) -> av.container.InputContainer:
-        try:
-            container = av.open(os.path.abspath(self.path), metadata_errors="replace")
-        except (av.error.FFmpegError, OSError) as error:
-            raise DataError(f"{self.path}: not a readable video: {_reason(error)}") from error
-        if not container.streams.video:
-            container.close()
-            raise DataError(f"{self.path}: there is no picture in this file")
-        return container
-
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
-        with self._open() as container:
+        with open_container(self.path) as container:
             stream = container.streams.video[self.stream]
             stream.thread_type = "AUTO"
             begin: Fraction | None = None
