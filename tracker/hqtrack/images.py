@@ -146,7 +146,9 @@ def _check_pixels(path: Path, content: bytes) -> None:
         DataError: It does, or it has no header that says so.
     """
     try:
-        size = _size_in_header(content)
+        with warnings.catch_warnings():  # of Pillow, about what is odd in a file
+            warnings.simplefilter("ignore")
+            size = _size_in_header(content)
     except Pillow.DecompressionBombError as error:
         raise DataError(f"{path}: frames may have {MOST_PIXELS:,} pixels: {error}") from error
     except Exception as error:  # Pillow raises many kinds for damaged files
@@ -173,10 +175,8 @@ def _size_in_header(content: bytes) -> tuple[int, int]:
         file.seek(tags.next)
         tags.load(file)
         return int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-        with Pillow.open(file) as image:
-            return image.size
+    with Pillow.open(file) as image:
+        return image.size
 
 
 def _decoded(content: bytes, flags: int) -> npt.NDArray[Any] | None:
