@@ -59,10 +59,10 @@ def test_a_full_disk_stops_and_what_was_tracked_stays(
     session.add(0, filled(orange(0)))
     append = MaskRecord.append
 
-    def until_full(record: MaskRecord, name: str, masks: np.ndarray) -> None:
+    def until_full(record: MaskRecord, name: str, masks: np.ndarray, scores: list[float]) -> None:
         if len(record) == 4:
             raise OSError(28, "No space left on device")
-        append(record, name, masks)
+        append(record, name, masks, scores)
 
     monkeypatch.setattr(MaskRecord, "append", until_full)
     assert track() == "failed No space left on device"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -33,6 +33,7 @@ from hqtrack.errors import DataError, InputError, require
 
 if TYPE_CHECKING:
     from hqtrack.tracker import Precision
+    from hqtrack.video.job import Direction
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
@@ -116,6 +117,14 @@ def track(
     select: Annotated[
         bool, typer.Option("--select", help="Draw boxes in a window.", rich_help_panel=OBJECTS_PANEL)
     ] = False,
+    direction: Annotated[
+        str,
+        typer.Option(
+            help="Where objects are tracked to from the frame in which they are given: "
+            "forward, backward, or both.",
+            rich_help_panel=FRAMES_PANEL,
+        ),
+    ] = "forward",
     start: Annotated[
         int, typer.Option(help="First frame; they count from 0.", rich_help_panel=FRAMES_PANEL)
     ] = 0,
@@ -182,6 +191,8 @@ def track(
 
       hqtrack track clip.mp4 -o out --object point=320,200,point=340,260,not=400,210
 
+      hqtrack track clip.mp4 -o out --object frame=200,box=10,20,60,40 --direction both
+
       hqtrack track clip.mp4 -o out --resume
     """
     from hqtrack.video.corrections import read_correction
@@ -209,6 +220,7 @@ def track(
             card=card_from_anywhere(card),
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
+            direction=_direction(direction),
             outputs=_outputs(context),
         )
         frames = open_source(job)
@@ -299,6 +311,15 @@ def _outputs(context: typer.Context) -> tuple[str, ...]:
     return kinds
 
 
+def _direction(text: str) -> Direction:
+    """Check the name of a direction."""
+    from hqtrack.video.job import Direction
+
+    if text not in get_args(Direction):
+        raise InputError(f"--direction {text[:40]}: use {', '.join(get_args(Direction))}")
+    return cast("Direction", text)
+
+
 def _levels(text: str) -> tuple[float, float]:
     """Read "LOW,HIGH"."""
     try:
@@ -366,7 +387,7 @@ def _prompts(
 def _track(run: VideoRun, again: str) -> None:
     """Track with progress and signals, and report the result."""
     advice: list[str] = []
-    with one_line_errors(advice), _stop_on_signals() as received, _progress(run.frames) as advance:
+    with one_line_errors(advice), _stop_on_signals() as received, _progress(run.steps) as advance:
         try:
             outcome = run.track(on_frame=lambda _: advance(), stop=lambda: bool(received))
         finally:
@@ -419,7 +440,7 @@ def _stop_on_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _progress(frames: FrameSource) -> Iterator[Callable[[], None]]:
+def _progress(total: int | None) -> Iterator[Callable[[], None]]:
     """Show progress with frames/s and time left on a terminal's standard error; gives what counts a frame."""
     if not sys.stderr.isatty():
         yield lambda: None
@@ -435,7 +456,7 @@ def _progress(frames: FrameSource) -> Iterator[Callable[[], None]]:
         TextColumn("left"),
         console=Console(stderr=True),
     )
-    task = bar.add_task("", total=len(frames) if frames.indices else None, speed="")
+    task = bar.add_task("", total=total, speed="")
 
     def advance() -> None:
         bar.advance(task)

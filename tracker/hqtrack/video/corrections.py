@@ -84,8 +84,17 @@ def check_corrections(
     start: int,
     end: int | None,
     stride: int,
+    direction: str = "forward",
 ) -> None:
     """Check that corrections name objects that are there, in frames that are read.
+
+    Args:
+        corrections: What is said of later frames.
+        prompts: The objects.
+        start: The first frame that is read.
+        end: The first frame that is not read any more.
+        stride: Every how many frames one is read.
+        direction: "forward", "backward" or "both": where objects are tracked to from where they are given.
 
     Raises:
         InputError: They do not.
@@ -101,10 +110,14 @@ def check_corrections(
             known = ", ".join(map(str, begins))
             raise InputError(f"a correction is for object {number}, but the ids of the objects are {known}")
         begin = min(begins.values()) if number is None else begins[number]
-        if frame < begin or (number is not None and frame == begin):
+        if number is None and direction != "forward":
+            begin = max(begins.values()) if direction == "backward" else frame
+        where = {"forward": frame >= begin, "backward": frame <= begin, "both": True}[direction]
+        if not where or (number is not None and frame == begin):
+            other = {"forward": "a later", "backward": "an earlier", "both": "another"}[direction]
             raise InputError(
                 f"a correction of frame {frame} is for object {number or 1}, which begins in frame {begin}: "
-                "correct it in a later frame, or begin it with another mask"
+                f"correct it in {other} frame, or begin it with another mask"
             )
     twice = Counter((each.frame, each.object) for each in corrections if each.object is not None)
     for (frame, number), uses in twice.items():
@@ -113,6 +126,17 @@ def check_corrections(
                 f"{uses} corrections are for object {number} in frame {frame}, and only one can hold; give "
                 "one, with all its points"
             )
+
+
+def later_corrections(corrections: Sequence[Correction], prompts: Sequence[Prompt]) -> list[Correction]:
+    """Return the corrections of frames after those in which objects are given: others are for backward."""
+    begins = {prompt.id: prompt.frame for prompt in numbered(prompts)}
+    first = min(begins.values(), default=0)
+    return [
+        each
+        for each in corrections
+        if (each.frame >= first if each.object is None else each.frame > begins.get(each.object, each.frame))
+    ]
 
 
 def corrected(masks: Masks, given: Sequence[tuple[int, Mask]]) -> Masks:

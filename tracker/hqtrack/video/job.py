@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
@@ -15,6 +15,8 @@ from hqtrack.errors import InputError
 from hqtrack.video.corrections import Correction
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
+
+Direction = Literal["forward", "backward", "both"]
 
 
 def _as_text(value: Any) -> Any:
@@ -46,6 +48,8 @@ class Job:
     prompts: tuple[Prompt, ...] = ()
     """The objects, in the order of the frames in which they begin."""
     corrections: tuple[Correction, ...] = ()
+    direction: Direction = "forward"
+    """From the frames in which objects are given to the end of the video, to its start, or to both."""
     left_out: tuple[str, ...] = ()
     """Files that are no frames, wherever they are."""
     levels: tuple[float, float] | None = None

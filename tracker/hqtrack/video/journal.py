@@ -1,9 +1,9 @@
 """What is kept on disk of a video that is being tracked, so that it can be gone on with after any end.
 
 Two files lie in the folder of the outputs until the video is finished: the settings, and a line for each
-tracked frame with the masks of all objects. A killed process loses at most the few frames that wait to be
-written. The disk is told to keep the lines every few seconds: a power cut loses what came after. Where a line
-is damaged, the record ends before it.
+tracked frame with the masks of all objects; a third one where frames are tracked backward, too. A killed
+process loses at most the few frames that wait to be written. The disk is told to keep the lines every few
+seconds: a power cut loses what came after. Where a line is damaged, the record ends before it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from hqtrack.video.tracked_frame import TrackedFrame
 
 SETTINGS_FILE = "unfinished.json"
 FRAMES_FILE = "unfinished.jsonl"
+BACKWARD_FILE = "unfinished-backward.jsonl"
+"""Of the frames that are tracked backward, where any are."""
 JOURNAL_VERSION = 2
 
 
@@ -45,9 +47,9 @@ class Journal:
     Frames of an earlier run come first: as long as any are `left`, `past` gives the next. `append` adds one.
     """
 
-    def __init__(self, folder: Path, job: Job) -> None:
+    def __init__(self, folder: Path, job: Job, name: str = FRAMES_FILE) -> None:
         self.job = job
-        self._settings, self._path = folder / SETTINGS_FILE, folder / FRAMES_FILE
+        self._settings, self.path = folder / SETTINGS_FILE, folder / name
         self._past: Iterator[RecordedFrame] = iter(())
         self.frames = 0
         """Frames in the record."""
@@ -57,25 +59,25 @@ class Journal:
         self._kept = time.monotonic()
 
     @classmethod
-    def begin(cls, folder: Path, job: Job) -> Journal:
+    def begin(cls, folder: Path, job: Job, name: str = FRAMES_FILE) -> Journal:
         """Start a record in a folder that exists; an earlier one is replaced."""
-        journal = cls(folder, job)
-        journal._path.unlink(missing_ok=True)
+        journal = cls(folder, job, name)
+        journal.path.unlink(missing_ok=True)
         entry = {"version": JOURNAL_VERSION, **job.as_json()}
         files.write_whole(journal._settings, json.dumps(entry, indent=1))
-        journal._file = files.create(journal._path)
+        journal._file = files.create(journal.path)
         return journal
 
     @classmethod
-    def resume(cls, folder: Path) -> Journal:
+    def resume(cls, folder: Path, name: str = FRAMES_FILE) -> Journal:
         """Open the record of an earlier run, to go on with it.
 
         Raises:
             InputError: There is none in the folder.
             DataError: It cannot be read.
         """
-        journal = cls(folder, read_job(folder))
-        file = journal._file = files.reopen(journal._path)
+        journal = cls(folder, read_job(folder), name)
+        file = journal._file = files.reopen(journal.path)
         journal.frames = journal.left = journal._cut_off_damage(file)
         journal._past = journal._read()
         file.seek(0, os.SEEK_END)
@@ -101,7 +103,7 @@ class Journal:
     def append(self, tracked: TrackedFrame) -> None:
         """Record a frame."""
         assert self._file is not None
-        with naming(self._path):
+        with naming(self.path):
             frame, size = tracked.frame, tracked.masks.shape[1:]
             pixels = digest(frame.image)
             line = line_of(frame.name, size, tracked.run_lengths, scores=tracked.scores, pixels=pixels)
@@ -121,7 +123,7 @@ class Journal:
         """End the record: the video is finished."""
         self.close()
         self._settings.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def _cut_off_damage(self, file: IO[bytes]) -> int:
         """Count the lines before one that is damaged or was not finished, and cut the record off there."""
@@ -136,13 +138,13 @@ class Journal:
             count, end, objects = count + 1, end + len(line), len(masks)
         file.seek(end)
         if b"\n" in file.read():
-            logger.warning("%s: is damaged; resumed after the %d frames before that", self._path, count)
+            logger.warning("%s: is damaged; resumed after the %d frames before that", self.path, count)
         file.seek(end)
         file.truncate()
         return count
 
     def _read(self) -> Iterator[RecordedFrame]:
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             for line in file:
                 yield parsed(line)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from hqtrack import files
 from hqtrack.errors import DataError
 from hqtrack.masks import Masks, rle_encode
-from hqtrack.video.recorded_frame import line_of, parsed
+from hqtrack.video.recorded_frame import RecordedFrame, line_of, parsed
 
 
 class MaskRecord:
@@ -46,17 +47,25 @@ class MaskRecord:
         Raises:
             DataError: The line is damaged.
         """
+        return self.frame(index).decoded()
+
+    def frame(self, index: int) -> RecordedFrame:
+        """Return what was recorded of a frame.
+
+        Raises:
+            DataError: The line is damaged.
+        """
         with self._lock:
             self._file.seek(self._ends[index])
             line = self._file.read(self._ends[index + 1] - self._ends[index])
         try:
-            return parsed(line).decoded()
+            return parsed(line)
         except ValueError as error:
             raise DataError(f"{self._path}: the record of frame {index} is damaged; track again") from error
 
-    def append(self, name: str, masks: Masks) -> None:
-        """Record the next frame."""
-        line = line_of(name, masks.shape[1:], [rle_encode(mask) for mask in masks])
+    def append(self, name: str, masks: Masks, scores: Sequence[float] | None = None) -> None:
+        """Record the next frame with masks (N, H, W) and their scores."""
+        line = line_of(name, masks.shape[1:], [rle_encode(mask) for mask in masks], scores=scores)
         with self._lock:
             self._file.seek(self._ends[-1])
             try:

@@ -40,13 +40,19 @@ class Recorder:
         """Frames that this run has added."""
         return max(0, self.frames - self.earlier)
 
-    def write(self, tracked: TrackedFrame) -> None:
-        """Take the next frame."""
+    def write(self, tracked: TrackedFrame, shown: TrackedFrame | None = None) -> None:
+        """Take the next frame.
+
+        Args:
+            tracked: As it was tracked, for the record.
+            shown: As outputs have it; by default the same.
+        """
+        shown = tracked if shown is None else shown
         if self._journal is not None and self.frames >= self.earlier:
             self._journal.append(tracked)
-        self._outputs.write(tracked)
-        self.doubts.see(tracked)
-        self.frames, self.objects, self.last = self.frames + 1, len(tracked.masks), tracked.frame.index
+        self._outputs.write(shown)
+        self.doubts.see(shown)
+        self.frames, self.objects, self.last = self.frames + 1, len(shown.masks), shown.frame.index
 
     def finish(self, stopped: bool) -> None:
         """Complete the outputs.

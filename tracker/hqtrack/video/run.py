@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hqtrack.errors import InputError
 from hqtrack.tracker import HQTrack, Precision
 from hqtrack.video.backlog import Backlog
-from hqtrack.video.corrections import check_corrections
+from hqtrack.video.corrections import check_corrections, later_corrections
+from hqtrack.video.direction import Mirrored, join_directions
 from hqtrack.video.folder import OutputFolder
 from hqtrack.video.frame_tracker import track_frames
 from hqtrack.video.job import Job, absolute, open_source
-from hqtrack.video.journal import ChangedSourceError, Journal, has_unfinished
+from hqtrack.video.journal import BACKWARD_FILE, FRAMES_FILE, ChangedSourceError, Journal, has_unfinished
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import check_frames, objects_of
+from hqtrack.video.mask_record import MaskRecord
+from hqtrack.video.prompts import check_frames, numbered, objects_of
 from hqtrack.video.recorder import Recorder
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -100,6 +103,9 @@ class VideoRun:
             raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
         self._check_prompts()
         self._check_ids()
+        self._mirrored: Mirrored | None = None
+        if job.direction != "forward":
+            self._mirrored = Mirrored(self.frames, job.prompts, job.corrections)
         self._resume, self._force = resume, force
         self._inputs = [*self.frames.files, *inputs]
         self._check_outputs()
@@ -117,12 +123,23 @@ class VideoRun:
         self.recorded = 0
         """Frames in the record that was left for another run; 0 where none was."""
 
+    @property
+    def steps(self) -> int | None:
+        """Frames that are gone through, in both directions together; None where that is unknown."""
+        if self.frames.indices is None:
+            return None
+        return len(self.frames) + (0 if self._mirrored is None else len(self._mirrored))
+
     def _check_prompts(self) -> None:
-        """Check that objects and corrections are in frames that are read."""
-        frames, prompts = self.frames, self.job.prompts
+        """Check that objects and corrections are in frames that are read, in the job's direction."""
+        frames, job = self.frames, self.job
         end = frames.end if frames.indices is None else frames.indices.stop
-        check_frames(prompts, frames.start, end, frames.stride)
-        check_corrections(self.job.corrections, prompts, frames.start, end, frames.stride)
+        check_frames(job.prompts, frames.start, end, frames.stride)
+        check_corrections(job.corrections, job.prompts, frames.start, end, frames.stride, job.direction)
+        if job.direction != "forward" and frames.live:
+            raise InputError(
+                f"direction {job.direction}: {frames} cannot be read backward; record it to a file first"
+            )
 
     def _check_ids(self) -> None:
         """Check that label images can hold all ids."""
@@ -182,81 +199,147 @@ class VideoRun:
         folder = OutputFolder(self.out)
         with folder.claimed():
             self._check_outputs()  # another run may have ended since
-            journal = self._begin(folder)
+            self._make_ready(folder)
+            journals: list[Journal] = []
             try:
-                facts = facts_of(self.frames, objects_of(self.job.prompts))
-                outputs = Outputs(self.job.outputs, self.out, facts, folder.note)
-                with Recorder(journal, outputs) as recorder:
-                    speed, stopped = self._fill(recorder, journal, on_frame, stop)
-                    recorder.finish(stopped)
+                outcome = self._track_all(folder, journals, on_frame, stop)
             except BaseException as error:
-                self._leave(journal, keep=True)
+                self._leave(journals, keep=True)
                 if isinstance(error, ChangedSourceError):
                     self.recorded = 0  # the record is kept, but nobody can resume from it
                 raise
-            at_end = self.frames.indices is not None and recorder.frames == len(self.frames)
-            unfinished = stopped and journal is not None and not at_end
-            self._leave(journal, keep=unfinished)
-        missing = [each.frame for each in self.job.prompts if each.frame > recorder.last and not stopped]
+            self._leave(journals, keep=outcome.unfinished)
+        return outcome
+
+    def _track_all(
+        self,
+        folder: OutputFolder,
+        journals: list[Journal],
+        on_frame: Callable[[TrackedFrame], None],
+        stop: Callable[[], bool],
+    ) -> RunResult:
+        """Track backward where that is wanted, then forward; the records that are opened join `journals`."""
+        job, mirrored, seconds, tracked = self.job, self._mirrored, 0.0, 0
+        objects = objects_of(job.prompts)
+        if mirrored is not None:
+            journals.append(self._begin(BACKWARD_FILE, len(mirrored)))
+            facts = facts_of(self.frames, objects)
+            with Recorder(journals[0], Outputs((), self.out, facts)) as recorder:
+                steps = (
+                    (step, mirrored.restored(step))
+                    for step in mirrored.track(self.tracker, self.maker, journals[0])
+                )
+                seconds, stopped = self._fill(recorder, steps, on_frame, stop)
+                recorder.finish(stopped)
+            tracked = recorder.tracked
+            if stopped:
+                speed = tracked / seconds
+                return RunResult(0, len(objects), 0, speed, True, (), None)
+        journal = None
+        if not self.frames.live:
+            count = None if self.frames.indices is None else len(self.frames)
+            journal = self._begin(FRAMES_FILE, count)
+            journals.append(journal)
+        begins = {each.id or 0: each.frame for each in numbered(job.prompts)} if mirrored else {}
+        outputs = Outputs(job.outputs, self.out, facts_of(self.frames, objects, begins), folder.note)
+        with Recorder(journal, outputs) as recorder:
+            more, stopped = self._fill(recorder, self._forward(journals), on_frame, stop)
+            recorder.finish(stopped)
+        if job.direction != "backward":
+            seconds, tracked = seconds + more, tracked + recorder.tracked
+        at_end = self.frames.indices is not None and recorder.frames == len(self.frames)
+        missing = [each.frame for each in job.prompts if each.frame > recorder.last and not stopped]
         return RunResult(
             frames=recorder.frames,
             objects=recorder.objects,
             last=recorder.last,
-            speed=speed,
-            unfinished=unfinished,
+            speed=tracked / seconds if seconds else 0.0,
+            unfinished=stopped and journal is not None and not at_end,
             paths=outputs.paths,
             missing=min(missing, default=None),
             doubts=tuple(recorder.doubts.lines()),
         )
 
+    def _forward(self, journals: Sequence[Journal]) -> Iterator[tuple[TrackedFrame, TrackedFrame]]:
+        """Track forward; yields each frame as it is recorded, and as outputs have it."""
+        job, mirrored = self.job, self._mirrored
+        journal = journals[-1] if journals else None
+        prompts = () if job.direction == "backward" else job.prompts
+        corrections = later_corrections(job.corrections, prompts)
+        frames = track_frames(self.tracker, self.frames, prompts, self.maker, journal, corrections)
+        if mirrored is None:
+            yield from ((tracked, tracked) for tracked in frames)
+            return
+        with closing(MaskRecord(journals[0].path)) as record:
+            for tracked in frames:
+                backward = mirrored.found(record, tracked.frame.index)
+                yield tracked, join_directions(tracked, backward, mirrored.objects)
+
     def _fill(
         self,
         recorder: Recorder,
-        journal: Journal | None,
+        frames: Iterable[tuple[TrackedFrame, TrackedFrame]],
         on_frame: Callable[[TrackedFrame], None],
         stop: Callable[[], bool],
     ) -> tuple[float, bool]:
-        """Track all frames into a recorder; returns frames per second, and whether it was stopped."""
-        frames = track_frames(
-            self.tracker, self.frames, self.job.prompts, self.maker, journal, self.job.corrections
-        )
+        """Take all frames into a recorder; returns seconds, and whether it was stopped.
+
+        Args:
+            recorder: Takes them.
+            frames: Each as it is recorded, and as outputs have it.
+            on_frame: Called with each as outputs have it.
+            stop: Asked after each frame.
+        """
         stopped = False
         begin = time.perf_counter()
+
+        def write(pair: tuple[TrackedFrame, TrackedFrame]) -> None:
+            recorder.write(*pair)
+
         # Frames are read ahead and written behind, while the tracker is at the ones between.
-        with Backlog(recorder.write, MOST_WAITING_FRAMES) as backlog:
-            for count, tracked in enumerate(frames, 1):
-                backlog.hand_over(tracked)
+        with Backlog(write, MOST_WAITING_FRAMES) as backlog:
+            for count, pair in enumerate(frames, 1):
+                backlog.hand_over(pair)
                 if count == recorder.earlier:
                     begin = time.perf_counter()
-                on_frame(tracked)
+                on_frame(pair[1])
                 stopped = stop()
                 if stopped:
                     break
-        return recorder.tracked / (time.perf_counter() - begin), stopped
+        return time.perf_counter() - begin, stopped
 
-    def _begin(self, folder: OutputFolder) -> Journal | None:
-        """Make the folder ready, and open the record; a live source has none."""
+    def _make_ready(self, folder: OutputFolder) -> None:
+        """Protect what is others' in the folder, and remove what earlier runs wrote where all begins anew."""
         names = {WRITERS[kind].name for kind in self.job.outputs}
         if not self._resume or folder.has_list:
             folder.protect(names)
-        if self._resume:
-            journal = Journal.resume(self.out)
-            if self.frames.indices is not None and len(self.frames) < journal.left:
-                journal.close()
-                raise ChangedSourceError(
-                    f"{self.frames}: has only {len(self.frames)} frames, but {journal.left} were tracked "
-                    "before; restore it, or start anew with --force"
-                )
-            return journal
-        folder.remove_written(names)
-        return None if self.frames.live else Journal.begin(self.out, self.job)
+        if not self._resume:
+            folder.remove_written(names)
+            (self.out / BACKWARD_FILE).unlink(missing_ok=True)
 
-    def _leave(self, journal: Journal | None, *, keep: bool) -> None:
-        """Leave the record for another run, or remove one that is of no use."""
-        if journal is None:
-            return
-        self.recorded = journal.frames if keep else 0
-        if self.recorded:
+    def _begin(self, name: str, count: int | None) -> Journal:
+        """Open a record.
+
+        Args:
+            name: Of its file.
+            count: Frames that it can have at most, where that is known.
+        """
+        if not self._resume:
+            return Journal.begin(self.out, self.job, name)
+        journal = Journal.resume(self.out, name)
+        if count is not None and count < journal.left:
             journal.close()
-        else:
-            journal.remove()
+            raise ChangedSourceError(
+                f"{self.frames}: has only {count} frames, but {journal.left} were tracked "
+                "before; restore it, or start anew with --force"
+            )
+        return journal
+
+    def _leave(self, journals: Sequence[Journal], *, keep: bool) -> None:
+        """Leave the records for another run, or remove those that are of no use."""
+        self.recorded = sum(each.frames for each in journals) if keep else 0
+        for journal in journals:
+            if self.recorded:
+                journal.close()
+            else:
+                journal.remove()

@@ -106,8 +106,9 @@ def _write_outputs(
     outputs = Outputs(kinds, folder, facts_of(source, objects))
     try:
         for frame in source:
-            masks = session.record.masks(frame.index)
-            outputs.write(TrackedFrame(frame, masks, objects=objects[: len(masks)]))
+            line = session.record.frame(frame.index)
+            masks, known = line.decoded(), objects[: len(line.masks)]
+            outputs.write(TrackedFrame(frame, masks, line.run_lengths, objects=known, scores=line.scores))
             progress((frame.index + 1) / count)
         outputs.finish()
     finally:

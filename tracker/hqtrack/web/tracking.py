@@ -135,7 +135,8 @@ class Tracking:
         for frame in open_frames(session.source, start=plan.start):
             if self._stop.is_set():
                 return
-            session.record.append(frame.name, course.step(frame.index, frame.image))
+            masks = course.step(frame.index, frame.image)
+            session.record.append(frame.name, masks, tracker.scores.round(4).tolist())
             self._times.append(time.monotonic())
 
     def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:

@@ -41,13 +41,15 @@ class Trajectories(Writer):
     def write(self, tracked: TrackedFrame) -> None:
         """Write a line to each object's file."""
         joined = len(self._files)
-        for (_, file), mask in zip(self._files, tracked.masks[:joined], strict=True):
-            self._write_region(file, [self._mask(mask.astype(np.uint8), optimize=True)])
         for each in tracked.objects[joined:]:
             part = self.path / f"{each.id:03d}.txt.part"
-            file = files.create_text(part, "ascii")
-            self._files.append((part, file))
-            self._write_region(file, [self._special(0)] * self._frames + [self._special(1)])
+            self._files.append((part, files.create_text(part, "ascii")))
+            self._write_region(self._files[-1][1], [self._special(0)] * self._frames)
+        index = tracked.frame.index
+        for place, ((_, file), each) in enumerate(zip(self._files, tracked.objects, strict=True)):
+            given = self._facts.begins.get(each.id) == index if self._facts.begins else place >= joined
+            mask = tracked.masks[place].astype(np.uint8)
+            self._write_region(file, [self._special(1) if given else self._mask(mask, optimize=True)])
         self._frames += 1
 
     def finish(self) -> None:

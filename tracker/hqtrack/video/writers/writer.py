@@ -7,9 +7,9 @@ a frame is kept in memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, ClassVar
@@ -37,6 +37,8 @@ class VideoFacts:
     """Timecode of a source that cannot count the frames that are written."""
     objects: Sequence[TrackedObject] = ()
     """All objects that may join, where they are known before."""
+    begins: Mapping[int, int] = field(default_factory=dict)
+    """Index of the frame in which the object of an id is given, where objects are seen before that."""
 
     @property
     def marked(self) -> bool:
@@ -44,12 +46,14 @@ class VideoFacts:
         return any(each.name or each.colour for each in self.objects)
 
 
-def facts_of(source: FrameSource, objects: Sequence[TrackedObject] = ()) -> VideoFacts:
+def facts_of(
+    source: FrameSource, objects: Sequence[TrackedObject] = (), begins: Mapping[int, int] | None = None
+) -> VideoFacts:
     """Return what the outputs keep of a source, counted from the first frame that is read of it."""
     given = source.timecode
     kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
     lost = given if kept is None else None
-    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost, objects)
+    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost, objects, begins or {})
 
 
 class Writer(ABC):
