@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
 
-class Record(Protocol):
+class TrackedRecord(Protocol):
     """Masks of tracked frames, in the order of tracking."""
 
     def __len__(self) -> int: ...
@@ -92,7 +92,9 @@ class Mirrored:
         frame = replace(tracked.frame, index=self._last - tracked.frame.index)
         return TrackedFrame(frame, tracked.masks, objects=tracked.objects, scores=tracked.scores)
 
-    def found(self, record: Record, index: int) -> tuple[Masks, Sequence[TrackedObject], Sequence[float]]:
+    def found(
+        self, record: TrackedRecord, index: int
+    ) -> tuple[Masks, Sequence[TrackedObject], Sequence[float]]:
         """Return masks (N, H, W), objects and scores that were tracked to a frame of the source."""
         if index > self._last:
             return np.zeros((0, *self._frames.size), bool), (), ()
