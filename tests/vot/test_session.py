@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import trax
 
-from hqtrack.errors import DataError, InputError
+from hqtrack.errors import DataError
 from hqtrack.masks import label_map, masks_of
 from hqtrack.vot.first_mask import FirstMask
-from hqtrack.vot.session import TrackedSequence, encode_mask, place_mask, serve
+from hqtrack.vot.regions import encode_mask, place_mask
+from hqtrack.vot.session import TrackedSequence, serve
 from hqtrack.vot.workspace import create_workspace
 
 IMAGE = np.zeros((12, 16, 3), np.uint8)
@@ -29,16 +30,6 @@ def square(x: int, y: int, side: int = 3) -> np.ndarray:
 
 def test_a_cropped_mask_is_placed_at_its_offset() -> None:
     np.testing.assert_array_equal(place_mask(np.ones((3, 3), np.uint8), (4, 5), (12, 16)), square(4, 5))
-
-
-def test_background_beyond_the_frame_is_harmless_but_foreground_is_an_error() -> None:
-    crop = np.zeros((20, 20), np.uint8)
-    crop[:3, :3] = 1
-    np.testing.assert_array_equal(place_mask(crop, (4, 5), (12, 16)), square(4, 5))
-    with pytest.raises(InputError, match="beyond the frame of 16 x 12 pixels"):
-        place_mask(crop, (14, 5), (12, 16))
-    with pytest.raises(InputError, match="beyond the frame"):
-        place_mask(crop, (-1, 5), (12, 16))
 
 
 def test_a_mask_is_sent_cropped_to_its_box() -> None:

@@ -153,7 +153,7 @@ def test_a_frame_of_another_size_is_told(workspace: Path, register: Register, li
     assert "160 x 120" in seen
 
 
-def test_a_first_mask_larger_than_the_frame_is_told(workspace: Path) -> None:
+def test_a_first_mask_outside_the_frame_is_named(workspace: Path) -> None:
     frame = workspace / "sequences" / "discs" / "color" / "00000001.jpg"
     cv2.imwrite(str(frame), np.zeros((30, 40, 3), np.uint8))
     assert "beyond the frame of 40 x 30 pixels" in evaluate(workspace, "FirstMask")

@@ -53,7 +53,7 @@ def evaluate(
     with watch() as watcher:
         result = run(workspace, trackers or [], watcher, scheduler=scheduler, workers=workers, force=force)
     report(result)
-    if result.failures:
+    if result.failures or result.refused:
         raise typer.Exit(1)
     if result.trackers:
         where = "" if workspace == Path() else f" --workspace {workspace}"
@@ -68,15 +68,21 @@ def report(result: Evaluation) -> None:
     )
     late: dict[tuple[str, str], list[int]] = {}
     for task, outcome in result.outcomes.items():
-        for experiment, dropped in outcome.dropped.items():
+        for experiment, (dropped, frames) in outcome.dropped.items():
             counts = late.setdefault((task.tracker, experiment), [0, 0])
             counts[0] += dropped
-            counts[1] += task.frames // len(task.experiments)
+            counts[1] += frames
     for (tracker, experiment), (dropped, frames) in sorted(late.items()):
         typer.echo(
             f"{tracker}/{experiment}: {dropped} of {frames} frames dropped, as the tracker was late "
             f"(real time; trackers at a time: {result.workers})",
             err=True,
         )
+    replaced = {pair for outcome in result.outcomes.values() for pair in outcome.channels.items()}
+    for asked, given in sorted(replaced):
+        names = {t.sequence for t, o in result.outcomes.items() if o.channels.get(asked) == given}
+        typer.echo(f"no channel {asked} in {', '.join(sorted(names))}: {given} was tracked", err=True)
+    for line in result.refused:
+        typer.echo(f"cannot run: {line}", err=True)
     for task, outcome in result.failures.items():
         typer.echo(f"failed: {task.tracker} on {task.sequence}: {outcome.failure}", err=True)

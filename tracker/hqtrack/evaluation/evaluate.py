@@ -31,8 +31,9 @@ from hqtrack.evaluation.cluster import (
     scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
-from hqtrack.evaluation.tasks import PROGRESS_TOPIC, Need, Outcome, Task, run_task
-from hqtrack.evaluation.workspaces import Named, open_workspace, register, resolve, understand
+from hqtrack.evaluation.sequences import sort_sequences
+from hqtrack.evaluation.tasks import PROGRESS_TOPIC, Need, Outcome, Task, reason, run_task
+from hqtrack.evaluation.workspaces import Named, not_masks, open_workspace, register, resolve, understand
 from hqtrack.zoo.weights import CACHE_VARIABLE
 
 CARD_VARIABLE, WEIGHTS_VARIABLE = "HQTRACK_CARD", "HQTRACK_WEIGHTS"
@@ -81,6 +82,8 @@ class Evaluation:
     """Results, of a tracker on a sequence, that were there before."""
     outcomes: dict[Task, Outcome]
     workers: int
+    refused: tuple[str, ...] = ()
+    """Sequences and experiments that cannot run, with the reason; the others have."""
 
     @property
     def failures(self) -> dict[Task, Outcome]:
@@ -129,7 +132,7 @@ def evaluate(
         need.files()
 
     different = {tracker.reference: tracker for tracker in trackers}  # a card and its entry are one tracker
-    tasks, complete, broken = plan(workspace, list(different.values()), force=force)
+    tasks, complete, broken, refused = plan(workspace, list(different.values()), force=force)
     watcher.plan(tasks, complete, broken)
     outcomes: dict[Task, Outcome] = {}
     count = 0
@@ -141,7 +144,7 @@ def evaluate(
             for task, outcome in _run(client, tasks, watcher):
                 outcomes[task] = outcome
                 watcher.ended(task, outcome)
-    return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, count)
+    return Evaluation(tuple(t.reference for t in trackers), complete, outcomes, count, tuple(refused))
 
 
 def need_of(tracker: Tracker) -> Need | None:
@@ -181,24 +184,41 @@ def _has_weights(workspace: Workspace, identifier: str) -> bool:
 
 def plan(
     workspace: Workspace, trackers: Sequence[Tracker], *, force: bool = False
-) -> tuple[list[Task], int, list[str]]:
+) -> tuple[list[Task], int, list[str], list[str]]:
     """Find what is to be done, longest sequences first; broken results are removed.
 
     Returns:
-        Tasks, the number of (tracker, sequence) with complete results, and which results were broken.
+        Tasks, the number of (tracker, sequence) with complete results, which results were broken, and what
+        cannot run, with the reason.
     """
     run = uuid.uuid4().hex
     tasks: list[Task] = []
     broken: list[str] = []
     complete = 0
+    readable, unreadable = sort_sequences(workspace.dataset)
+    refused: dict[str, list[str]] = {}
+    for name, experiment in workspace.stack.experiments.items():
+        if why := not_masks(experiment):
+            refused[f"experiment {name}: the stack {why}"] = []
     for tracker in trackers:
-        for sequence in workspace.dataset:
+        for sequence in readable:
             open_experiments: list[str] = []
+            known = False
             for name, experiment in workspace.stack.experiments.items():
+                if not_masks(experiment):
+                    continue
                 states = {}
-                for part in experiment.transform(sequence):
-                    states[part] = state_of(experiment, tracker, part)
-                    if states[part] is State.BROKEN:
+                try:
+                    parts = experiment.transform(sequence)
+                    states = {part: state_of(experiment, tracker, part) for part in parts}
+                except Exception as error:  # an experiment may want of a sequence what it has not
+                    where = refused.setdefault(f"experiment {name}: {reason(error, None)}", [])
+                    if sequence.name not in where:
+                        where.append(sequence.name)
+                    continue
+                known = True
+                for part, state in states.items():
+                    if state is State.BROKEN:
                         broken.append(f"{tracker.reference}/{name}/{part.name}")
                         remove(experiment, tracker, part)
                 if force or any(state is not State.COMPLETE for state in states.values()):
@@ -216,9 +236,17 @@ def plan(
                         force,
                     )
                 )
-            else:
+            elif known:
                 complete += 1
-    return sorted(tasks, key=lambda task: -task.frames), complete, broken
+    lines = [*unreadable, *(_on(why, names, len(workspace.dataset)) for why, names in refused.items())]
+    return sorted(tasks, key=lambda task: -task.frames), complete, broken, lines
+
+
+def _on(why: str, names: Sequence[str], count: int) -> str:
+    """Name the sequences of a reason, where it does not hold for all."""
+    if len(names) in (0, count):
+        return why
+    return f"{why} (on {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
 
 
 def _forget_analyses(workspace: Workspace) -> None:

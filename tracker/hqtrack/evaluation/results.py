@@ -13,7 +13,7 @@ from pathlib import Path
 from vot.dataset import Sequence
 from vot.experiment import Experiment, UnsupervisedExperiment
 from vot.tracker import Tracker
-from vot.tracker.results import Results, Trajectory
+from vot.tracker.results import Results
 
 _HEADER = struct.Struct("<hI")
 _SIZES = {0: struct.Struct("<I"), 1: struct.Struct("<ffff"), 4: struct.Struct("<ff")}
@@ -59,18 +59,26 @@ def folder_of(results: Results) -> Path:
     return Path(results._storage.base)
 
 
-def dropped_frames(experiment: Experiment, tracker: Tracker, sequence: Sequence) -> int | None:
+def dropped_frames(experiment: Experiment, tracker: Tracker, sequence: Sequence) -> tuple[int, int] | None:
     """Count the frames that the tracker was too slow to be shown, or None where all frames wait for it.
 
     The toolkit repeats the last answer there and writes that it took no time.
+
+    Returns:
+        Frames that were dropped, and all frames, of all parts of a sequence where a tracker begins anew.
     """
     if experiment.realtime is None:
         return None
-    trajectories = experiment.gather(tracker, sequence)
-    if not trajectories:
-        return None
-    first: Trajectory = trajectories[0]
-    return sum(first.properties(index).get("time") == 0 for index in range(1, len(first)))
+    _, files, results = experiment.scan(tracker, sequence)
+    times = sorted(file for file in files if file.endswith("_time.value"))
+    if isinstance(experiment, UnsupervisedExperiment):
+        times = times[:1]  # objects share the times
+    dropped = frames = 0
+    for file in times:
+        lines = (folder_of(results) / file).read_text().splitlines()
+        frames += len(lines)
+        dropped += sum(bool(line) and float(line) == 0 for line in lines[1:])
+    return dropped, frames
 
 
 def _whole(results: Results, file: str, files: list[str], length: int | None) -> bool:

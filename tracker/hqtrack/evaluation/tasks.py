@@ -24,7 +24,9 @@ from vot.tracker import Tracker, TrackerException, TrackerRuntime
 from vot.workspace import Workspace
 
 from hqtrack.errors import HQTrackError
+from hqtrack.evaluation.mends import channel
 from hqtrack.evaluation.results import State, dropped_frames, remove, state_of
+from hqtrack.evaluation.sequences import sort_sequences
 from hqtrack.evaluation.workspaces import open_workspace, resolve
 from hqtrack.zoo import find_weights, load_card
 
@@ -86,8 +88,10 @@ class Outcome:
     frames: int
     failure: str | None = None
     """Why the tracker gave no results, in its own words."""
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Frames that a real-time experiment did not wait for, by the experiment's name."""
+    dropped: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Frames that a real-time experiment did not wait for, and all its frames, by the experiment's name."""
+    channels: dict[str, str] = field(default_factory=dict)
+    """Channels of the sequence that were given to the tracker instead of those that it asked for."""
 
 
 def run_task(task: Task) -> Outcome:
@@ -97,8 +101,10 @@ def run_task(task: Task) -> Outcome:
     os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
     started = time.monotonic()
     done = 0
-    dropped: dict[str, int] = {}
+    dropped: dict[str, tuple[int, int]] = {}
+    failures: list[str] = []
     report = _Report(task)
+    channel.given_instead()
     try:
         workspace = _workspace(task.workspace, task.run)
         (tracker,) = resolve(workspace, [task.tracker])
@@ -110,14 +116,17 @@ def run_task(task: Task) -> Outcome:
                 watched = _Watched(sequence, report)
                 failure = _run(experiment, tracker, watched, name)
                 if failure is not None:
-                    return Outcome(time.monotonic() - started, done, failure, dropped)
+                    failures.append(f"{name}: {failure}" if len(task.experiments) > 1 else failure)
+                    continue
                 done += len(sequence)
                 late = dropped_frames(experiment, tracker, sequence)
                 if late is not None:
-                    dropped[name] = dropped.get(name, 0) + late
+                    before = dropped.get(name, (0, 0))
+                    dropped[name] = (before[0] + late[0], before[1] + late[1])
     except HQTrackError as error:
-        return Outcome(time.monotonic() - started, done, str(error), dropped)
-    return Outcome(time.monotonic() - started, done, None, dropped)
+        failures.append(str(error))
+    failed = "; ".join(failures) or None
+    return Outcome(time.monotonic() - started, done, failed, dropped, channel.given_instead())
 
 
 def _run(experiment: Experiment, tracker: Tracker, sequence: Sequence, name: str) -> str | None:
@@ -263,7 +272,8 @@ def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str,
     problems = []
     sequences = {}
     try:
-        sequences = {sequence.name: len(sequence) for sequence in _workspace(workspace, run).dataset}
+        readable, _ = sort_sequences(_workspace(workspace, run).dataset)
+        sequences = {sequence.name: len(sequence) for sequence in readable}
     except HQTrackError as error:
         problems.append(str(error))
     for need in needs:

@@ -13,9 +13,10 @@ from hqtrack.evaluation.measures import Measures, read_measures
 
 _COMMAND = (
     "import shlex, sys; sys.executable = shlex.quote(sys.executable); "
+    "from hqtrack.evaluation.mends import mend_toolkit; mend_toolkit(); "
     "from vot.utilities.cli import main; main()"
 )
-"""The toolkit splits the path of this Python at spaces when it starts a tracker with it."""
+"""The toolkit's command, mended; it splits the path of this Python at spaces where it starts a tracker."""
 
 
 def run_toolkit(folder: Path, command: str, *arguments: str) -> None:

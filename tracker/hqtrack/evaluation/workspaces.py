@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from vot.dataset import load_dataset
+from vot.experiment import Experiment
 from vot.experiment.referral import ReferralExperiment
 from vot.stack import Stack, resolve_stack
 from vot.tracker import Tracker
@@ -41,6 +42,7 @@ def open_workspace(folder: Path) -> Workspace:
             f"{folder / 'config.yaml'} names the stack {config.get('stack')!r}, which is not there"
         )
     _check_stack(Path(stack_file))
+    mend_toolkit()  # before the first sequence is read
     sequences = Path(normalize_path(str(config.get("sequences", "sequences")), str(folder)))
     try:
         dataset = load_dataset(str(sequences))
@@ -58,7 +60,6 @@ def open_workspace(folder: Path) -> Workspace:
     except (ToolkitException, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise DataError(f"{folder} cannot be opened: {error}") from error
     _refuse_what_is_not_masks(workspace.stack, folder)
-    mend_toolkit()
     return workspace
 
 
@@ -105,18 +106,26 @@ def _load_without_download(folder: Path) -> Workspace:
 
 
 def _refuse_what_is_not_masks(stack: Stack, folder: Path) -> None:
-    for name, experiment in stack.experiments.items():
-        if isinstance(experiment, ReferralExperiment):
-            raise DataError(
-                f"the stack {stack.name or folder} prompts by language (experiment {name!r} is of type "
-                "referral); HQTrack is prompted by the masks of a frame"
+    """Refuse a stack in which nothing is left to do for a tracker of masks."""
+    refused = [not_masks(experiment) for experiment in stack]
+    if refused and all(refused):
+        raise DataError(f"the stack {stack.name or folder} {refused[0]}")
+
+
+def not_masks(experiment: Experiment) -> str:
+    """Return why an experiment is not for trackers of masks; empty where it is."""
+    if isinstance(experiment, ReferralExperiment):
+        return (
+            f"prompts by language (experiment {experiment.identifier!r} is of type referral); HQTrack is "
+            "prompted by the masks of a frame"
+        )
+    for analysis in experiment.analyses:
+        if type(analysis).__module__ == "vot.analysis.point":
+            return (
+                f"measures points ({type(analysis).__name__} of experiment {experiment.identifier!r}); "
+                "HQTrack reports masks"
             )
-        for analysis in experiment.analyses:
-            if type(analysis).__module__ == "vot.analysis.point":
-                raise DataError(
-                    f"the stack {stack.name or folder} measures points ({type(analysis).__name__} of "
-                    f"experiment {name!r}); HQTrack reports masks"
-                )
+    return ""
 
 
 @dataclass(frozen=True)

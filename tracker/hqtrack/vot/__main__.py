@@ -7,6 +7,7 @@ Settings come from the environment, which `trackers.ini` fills with `env_NAME = 
 - HQTRACK_DEVICE, HQTRACK_PRECISION: as in `hqtrack.HQTrack.from_card`
 - HQTRACK_ and the name of a setting in `hqtrack.cards.OVERRIDES`, such as HQTRACK_LONG_TERM_GAP = 25 or
   HQTRACK_RULES = off: a value in place of the card's (`hqtrack cards --settings` lists them)
+- HQTRACK_FROM_BOX, HQTRACK_REPORT, HQTRACK_CHANNEL: see `hqtrack.vot.settings`
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
-
-VARIABLE_PREFIX = "HQTRACK_"
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """
     from hqtrack.cards import DEFAULT_CARD, OVERRIDES
     from hqtrack.errors import CardError
+    from hqtrack.vot.settings import CHOICES, VARIABLE_PREFIX
     from hqtrack.zoo.weights import CACHE_VARIABLE  # not a setting of the tracker
 
     allowed = ["card", "weights", "device", "precision", *OVERRIDES]
@@ -44,8 +45,10 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
         if not name.startswith(VARIABLE_PREFIX) or name == CACHE_VARIABLE:
             continue
         key = name.removeprefix(VARIABLE_PREFIX).lower()
+        if key in CHOICES:
+            continue
         if key not in allowed:
-            known = ", ".join(VARIABLE_PREFIX + a.upper() for a in allowed)
+            known = ", ".join(VARIABLE_PREFIX + a.upper() for a in [*allowed, *CHOICES])
             raise CardError(
                 f"unknown setting {name}={value!r} in the tracker's environment; there are {known}"
             )
@@ -64,5 +67,6 @@ def load() -> HQTrack:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     from hqtrack.vot.session import serve
+    from hqtrack.vot.settings import session_settings
 
-    raise SystemExit(serve(load, name="HQTrack"))
+    raise SystemExit(serve(load, name="HQTrack", settings=partial(session_settings, os.environ)))

@@ -1,6 +1,6 @@
 """The baseline that every tracker must beat: each object stays where its first mask was.
 
-Run by the toolkit as `python -m hqtrack.vot.first_mask`.
+Run by the toolkit as `python -m hqtrack.vot.first_mask`; it takes the settings of `hqtrack.vot.settings`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ if __name__ == "__main__":
     from hqtrack.vot.streams import reserve_stdout
 
     reserve_stdout()
-    from hqtrack.vot.session import serve
+    import os
+    from functools import partial
 
-    raise SystemExit(serve(FirstMask, name="FirstMask"))
+    from hqtrack.vot.session import serve
+    from hqtrack.vot.settings import session_settings
+
+    raise SystemExit(serve(FirstMask, name="FirstMask", settings=partial(session_settings, os.environ)))

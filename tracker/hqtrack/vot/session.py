@@ -1,8 +1,10 @@
-"""A TraX session: the toolkit's frames and first masks in, one mask per object out.
+"""A TraX session: the toolkit's frames and first regions in, one mask or rectangle per object out.
 
 Rules for what the toolkit sends:
 
-- Masks of any size and offset are placed into the frame; foreground beyond its border is an error.
+- Regions of any kind, size and offset are placed into the frame, and cut at its border.
+- Rectangles and polygons become masks by the card's refiner (see `hqtrack.vot.settings`). All kinds are
+  announced, so that they arrive as they are: the protocol's library turns polygons into masks wrongly.
 - Where first masks overlap, the later object owns the contested pixels (see `hqtrack.masks.label_map`).
 - An object whose first mask is empty is never tracked; its mask stays empty.
 - Objects announced with a later frame join there; replies keep the order of arrival.
@@ -18,14 +20,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import trax
 
-from hqtrack.errors import HQTrackError, InputError
-from hqtrack.images import Image, read_image
+from hqtrack.errors import CardError, HQTrackError, InputError
+from hqtrack.images import Image, Levels, levels_of, read_image
 from hqtrack.masks import Mask, Masks, box_of
 from hqtrack.vot.hangup import Hangup
+from hqtrack.vot.regions import First, encode_mask, encode_rectangle, place
+from hqtrack.vot.settings import SessionSettings
 from hqtrack.vot.streams import forward_prints
+
+REGIONS = [trax.Region.MASK, trax.Region.RECTANGLE, trax.Region.POLYGON]
 
 logger = logging.getLogger(__name__)
 
@@ -43,45 +48,6 @@ class MaskTracker(Protocol):
         """Track to the frame, then let new objects join; gives the masks of all (N + M, H, W)."""
 
 
-def place_mask(region: npt.NDArray[Any], offset: tuple[int, int], size: tuple[int, int]) -> Mask:
-    """Place a cropped mask into a frame.
-
-    Args:
-        region: (h, w), nonzero is foreground.
-        offset: Column and row of the crop's upper left corner in the frame.
-        size: Height and width of the frame.
-
-    Returns:
-        (H, W) bool.
-
-    Raises:
-        InputError: Foreground lies beyond the frame.
-    """
-    mask = np.zeros(size, bool)
-    rows, columns = np.nonzero(region)
-    if len(rows) == 0:
-        return mask
-    rows, columns = rows + offset[1], columns + offset[0]
-    if rows.min() < 0 or columns.min() < 0 or rows.max() >= size[0] or columns.max() >= size[1]:
-        raise InputError(
-            f"a first mask reaches from ({columns.min()}, {rows.min()}) to ({columns.max()}, {rows.max()}), "
-            f"beyond the frame of {size[1]} x {size[0]} pixels; check that masks and frames belong together"
-        )
-    mask[rows, columns] = True
-    return mask
-
-
-def encode_mask(mask: Mask) -> Any:
-    """Turn a mask (H, W) into a TraX region: cropped to its box, which halves the cost of the round trip."""
-    box = box_of(mask)
-    if box is None:
-        # The protocol's None would become a rectangle.
-        return trax.Mask.create(np.zeros((1, 1), np.uint8))
-    x0, y0, x1, y1 = box
-    crop = np.ascontiguousarray(mask[y0 : y1 + 1, x0 : x1 + 1], dtype=np.uint8)
-    return trax.Mask.create(crop, x=x0, y=y0)
-
-
 class TrackedSequence:
     """One sequence: which announced objects are tracked, and in which order they are reported."""
 
@@ -96,6 +62,7 @@ class TrackedSequence:
         Raises:
             HQTrackError: The frame or a mask cannot be used.
         """
+        self._check_size(image)
         running = any(self._tracked)
         present = [mask for mask in announced if mask.any()]
         for index, mask in enumerate(announced, start=len(self._tracked)):
@@ -114,8 +81,84 @@ class TrackedSequence:
         nothing = np.zeros(image.shape[:2], bool)
         return [next(found) if tracked else nothing for tracked in self._tracked]
 
+    def confidences(self, masks: Sequence[Mask]) -> list[float]:
+        """Return how sure the tracker is, 0 to 1, of each mask that `step` gave; 1 for one without scores."""
+        scores = getattr(self._tracker, "scores", None)
+        if scores is None or not any(self._tracked):
+            return [float(mask.any()) for mask in masks]
+        found = iter(scores)
+        return [float(next(found)) if tracked else 0.0 for tracked in self._tracked]
 
-def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
+    def _check_size(self, image: Image) -> None:
+        size = image.shape[:2]
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            raise InputError(
+                f"the frame has {size[1]} x {size[0]} pixels, but the sequence started with "
+                f"{self._size[1]} x {self._size[0]}"
+            )
+
+
+class Boxes:
+    """Turns first regions into masks.
+
+    Args:
+        tracker: Its refiner makes masks of boxes, where it has one.
+        from_box: A choice of `hqtrack.vot.settings`.
+
+    Raises:
+        CardError: `from_box` asks for a refiner, and there is none.
+    """
+
+    def __init__(self, tracker: MaskTracker, from_box: str) -> None:
+        self._refiner = getattr(tracker, "refiner", None)
+        self._from_box = from_box
+        self._said = False
+        if from_box == "rectangle" and self._refiner is None:
+            raise CardError(
+                "HQTRACK_FROM_BOX = rectangle needs a card with a refiner, such as hqtrack-light; with "
+                "HQTRACK_FROM_BOX = mask rectangles are taken as masks"
+            )
+
+    def masks(self, image: Image, regions: Sequence[First]) -> list[Mask]:
+        """Return a mask (H, W) of each region in a frame (H, W, 3); one that is empty stays empty."""
+        masks = [region.mask for region in regions]
+        boxes = {
+            index: box
+            for index, region in enumerate(regions)
+            if self._is_box(region) and (box := box_of(region.mask)) is not None
+        }
+        if not boxes:
+            return masks
+        self._say_once()
+        if self._refiner is None:
+            return masks
+        made = self._refiner.masks_from_boxes(image, list(boxes.values())).cpu().numpy()
+        for index, mask in zip(boxes, made, strict=True):
+            if mask.any():
+                masks[index] = mask
+            else:
+                logger.warning("nothing stands out in first region %d: all of it is taken", index + 1)
+        return masks
+
+    def _is_box(self, region: First) -> bool:
+        return self._from_box == "rectangle" or (self._from_box == "auto" and region.is_box)
+
+    def _say_once(self) -> None:
+        if not self._said:
+            self._said = True
+            logger.info(
+                "first rectangles become masks by the refiner (HQTRACK_FROM_BOX = %s)"
+                if self._refiner is not None
+                else "first rectangles are taken as masks: there is no refiner (HQTRACK_FROM_BOX = %s)",
+                self._from_box,
+            )
+
+
+def serve(
+    load: Callable[[], MaskTracker], *, name: str, settings: Callable[[], SessionSettings] = SessionSettings
+) -> int:
     """Serve the toolkit until it quits.
 
     The tracker is loaded before the handshake, because the toolkit's clock starts there. When loading or a
@@ -124,25 +167,66 @@ def serve(load: Callable[[], MaskTracker], *, name: str) -> int:
     Args:
         load: Makes the tracker.
         name: What the tracker calls itself in the handshake.
+        settings: Returns how the session speaks with the toolkit.
 
     Returns:
         Exit code: 0 after a clean end, 1 after an error.
     """
     failure = ""
-    tracker: MaskTracker | None = None
+    session: TraxSession | None = None
+    channel = SessionSettings.channel
     try:
-        tracker = load()
+        chosen = settings()
+        channel = chosen.channel
+        session = TraxSession(load(), chosen)
     except Exception as error:
         # Dying here would read "unable to connect": shake hands, then say what is wrong.
         failure = _reason(error)
     forward_prints()
-    server = trax.Server([trax.Region.MASK], [trax.Image.PATH], ["color"], name, multiobject=True)
+    server = trax.Server(REGIONS, [trax.Image.PATH], [channel], name, multiobject=True)
     try:
-        return _serve(server, tracker, failure)
+        return _serve(server, session, failure)
     except trax.TraxException as error:
         # The toolkit has gone; there is nobody to tell.
         logger.info("the connection ended: %s", error)
         return 1
+
+
+class TraxSession:
+    """Answers requests for one sequence after another."""
+
+    def __init__(self, tracker: MaskTracker, settings: SessionSettings) -> None:
+        self._tracker = tracker
+        self._settings = settings
+        self._boxes = Boxes(tracker, settings.from_box)
+        self._sequence: TrackedSequence | None = None
+        self._levels: Levels | None = None
+
+    def answer(self, request: Any) -> list[tuple[Any, dict[str, float]]]:
+        """Return a region and its confidence for each object so far.
+
+        Raises:
+            HQTrackError: The request cannot be answered.
+        """
+        path = Path(request.image[self._settings.channel].path())
+        begins = request.type == trax.TraxStatus.INITIALIZE
+        if begins:
+            self._levels = levels_of(path)
+        image = read_image(path, self._levels)
+        size = (image.shape[0], image.shape[1])
+        announced = [place(region, size) for region, _ in request.objects or []]
+        if begins:
+            if not announced:
+                raise InputError("the toolkit announced no object; a sequence needs at least one first mask")
+            self._sequence = TrackedSequence(self._tracker)
+        if self._sequence is None:
+            raise InputError("the toolkit sent a frame before it initialised a sequence")
+        masks = self._sequence.step(image, self._boxes.masks(image, announced))
+        encode = encode_rectangle if self._settings.report == "rectangle" else encode_mask
+        return [
+            (encode(mask), {"confidence": confidence})
+            for mask, confidence in zip(masks, self._sequence.confidences(masks), strict=True)
+        ]
 
 
 def _reason(error: Exception) -> str:
@@ -161,36 +245,22 @@ def _end_in_vain() -> None:
     os._exit(1)
 
 
-def _serve(server: Any, tracker: MaskTracker | None, failure: str) -> int:
-    sequence: TrackedSequence | None = None
+def _serve(server: Any, session: TraxSession | None, failure: str) -> int:
     hangup = Hangup(_end_in_vain)
     while True:
         with hangup.waiting():
             request = server.wait()
         if request.type == trax.TraxStatus.QUIT:
             return 0
-        if tracker is None:
+        if session is None:
             server.quit(reason=failure)
             return 1
         try:
-            image = read_image(Path(request.image["color"].path()))
-            announced = [
-                place_mask(region.array(), region.offset(), (image.shape[0], image.shape[1]))
-                for region, _ in request.objects or []
-            ]
-            if request.type == trax.TraxStatus.INITIALIZE:
-                if not announced:
-                    raise InputError(
-                        "the toolkit announced no object; a sequence needs at least one first mask"
-                    )
-                sequence = TrackedSequence(tracker)
-            if sequence is None:
-                raise InputError("the toolkit sent a frame before it initialised a sequence")
-            masks = sequence.step(image, announced)
+            answer = session.answer(request)
         except Exception as error:
             reason = _reason(error)
             forward_prints()
             server.quit(reason=reason)
             return 1
         forward_prints()
-        server.status([(encode_mask(mask), {}) for mask in masks])
+        server.status(answer)

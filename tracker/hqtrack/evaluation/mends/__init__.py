@@ -5,9 +5,31 @@ Each module has a function `mend`, which does nothing where the fault is not the
 
 from __future__ import annotations
 
-from hqtrack.evaluation.mends import process_groups, realtime, starting
+from hqtrack.evaluation.mends import (
+    channel,
+    filter_tag,
+    frame_rate,
+    multistart,
+    process_groups,
+    realtime,
+    redetection,
+    starting,
+    supervised,
+    updates,
+)
 
-MENDS = (starting, process_groups, realtime)
+MENDS = (
+    starting,
+    process_groups,
+    realtime,
+    updates,
+    multistart,
+    supervised,
+    redetection,
+    filter_tag,
+    frame_rate,
+    channel,
+)
 
 
 def mend_toolkit() -> list[str]:
