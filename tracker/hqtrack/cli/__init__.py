@@ -20,6 +20,7 @@ from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
 from hqtrack.cli.startup import prepare_cache, prepare_streams, prepare_threads
 from hqtrack.cli.track import TrackCommand, track
+from hqtrack.cli.vos import vos
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
 
@@ -34,6 +35,7 @@ app.command()(cards)
 app.command()(doctor)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(vos)
 app.command()(experiments)
 app.command()(workspace)
 app.add_typer(weights.app, name="weights")
