@@ -203,8 +203,8 @@ def test_objects_are_chosen_named_coloured_deleted_and_all_of_it_undone(tab: Any
     expect(tab.locator(".q-color-picker__spectrum")).to_have_count(0)
 
     tab.get_by_label("Delete object 1").click()
-    expect(tab.get_by_label("Choose object 2")).to_have_count(0)
-    expect(first).to_have_value("gate")
+    expect(tab.get_by_label("Choose object 1")).to_have_count(0)
+    expect(second).to_have_value("gate")
     press(tab, "Undo (Ctrl+Z)")
     expect(first).to_have_value("cat")
     expect(second).to_have_value("gate")
@@ -215,6 +215,42 @@ def test_objects_are_chosen_named_coloured_deleted_and_all_of_it_undone(tab: Any
     for keys, count in (("Control+z", 2), ("Control+y", 1), ("Control+Shift+z", 1)):
         tab.keyboard.press(keys)
         expect(tab.locator("[aria-label^='Choose object']")).to_have_count(count)
+
+
+def test_a_lost_object_and_an_old_export_are_seen(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    for number, place in ((1, orange(0)), (2, green())):
+        tab.keyboard.press("n")
+        paint(tab, place)
+        tab.get_by_label(f"Choose object {number}").wait_for()
+    press(tab, "Track")
+    wait_until_tracked(tab)
+    # Erased in the last frames, the object is not seen from there on.
+    go_to(tab, 36)
+    tab.keyboard.press("2")
+    tab.keyboard.press("e")
+    tab.get_by_text("Erase what is not object 2.").wait_for()
+    x, y, width, height = green()
+    for row in range(y - 6, y + height + 7, 4):
+        drag(tab, (x - 6, row), (x + width + 6, row))
+    tab.get_by_text("out of date from frame 36 on").wait_for()
+    tab.get_by_text("Frames 0 to 35 can be exported").wait_for()
+    press(tab, "Go on from frame 36")
+    tab.get_by_text(f"{COUNT} of {COUNT} frames tracked; object 2 lost since frame 36").wait_for()
+    tab.keyboard.press("1")
+    tab.keyboard.press("Home")
+    tab.get_by_role("button", name="Object 2 is lost since frame 36: go there").click()
+    tab.locator("img[src*='/36.jpg']").wait_for()
+    expect(tab.get_by_label("Choose object 2")).to_have_attribute("aria-pressed", "true")
+    press(tab, "Export")
+    tab.get_by_text("Exported.", exact=True).wait_for()
+    tab.keyboard.press("Delete")
+    expect(tab.get_by_label("Choose object 2")).to_have_count(0)
+    tab.get_by_text(f"{COUNT} of {COUNT} frames tracked", exact=True).wait_for()  # nothing to track again
+    tab.get_by_text("older than your last change").wait_for()
+    tab.get_by_text("Deleted after tracking: 2.").wait_for()
+    press(tab, "Export")
+    tab.get_by_text("Exported.", exact=True).wait_for()
 
 
 def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server: Server) -> None:

@@ -1,5 +1,6 @@
 """What a person said and what was tracked: numbers, undoing, what is stale, and how tracking goes on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from hqtrack import DataError, InputError
 from hqtrack.masks import masks_of
-from hqtrack.web.session import SESSION_FILE, Session
+from hqtrack.web.plan import references
+from hqtrack.web.saved import SESSION_FILE
+from hqtrack.web.session import Session
 from web_server import COUNT, HEIGHT, WIDTH, filled
 
 LEFT, RIGHT = filled((10, 10, 20, 20)), filled((100, 10, 20, 20))
@@ -25,15 +28,75 @@ def track(session: Session, frames: int) -> None:
     for index in range(plan.start, plan.start + frames):
         begun = [item for item in session.objects if item.first.frame <= index]
         masks = [item.first.mask(session.size) for item in begun]
-        session.record.append(f"{index:08d}", np.array(masks, bool).reshape(-1, HEIGHT, WIDTH))
+        session.append(f"{index:08d}", np.array(masks, bool).reshape(-1, HEIGHT, WIDTH))
 
 
-def test_objects_are_numbered_by_the_frame_in_which_they_begin(session: Session) -> None:
+def test_objects_keep_their_numbers_whatever_joins_or_goes(session: Session) -> None:
     late, early = session.add(5, LEFT), session.add(2, RIGHT)
-    assert (session.number(early.key), session.number(late.key)) == (1, 2)
-    assert session.name_of(late.key) == "object 2"
+    assert [item.key for item in session.objects] == [early.key, late.key] == [2, 1]
+    assert late.title == "object 1"
+    paint = early.paint
     session.rename(late.key, " ball ")
-    assert session.name_of(late.key) == "ball"
+    assert session.find(late.key).title == "ball"
+    session.delete(late.key)
+    assert [(item.key, item.paint) for item in session.objects] == [(2, paint)]
+    assert session.add(0, LEFT).key == 3, "a number is not used again while undoing may bring it back"
+
+
+def test_an_addition_that_was_undone_leaves_no_gap(session: Session) -> None:
+    session.add(0, LEFT)
+    session.undo()
+    assert session.add(0, RIGHT).key == 1
+
+
+def test_deleting_needs_no_tracking(session: Session) -> None:
+    first, second, third = session.add(0, LEFT), session.add(0, RIGHT), session.add(3, filled((60, 60, 9, 9)))
+    track(session, COUNT)
+    session.delete(second.key)
+    assert session.stale() is None
+    assert session.next_frame() is None
+    assert [shown.object.key for shown in session.shown(9)] == [first.key, third.key]
+    np.testing.assert_array_equal(session.mask(first.key, 9), LEFT)
+    # What is tracked again is tracked without it; what stays, stays.
+    session.set_mask(first.key, 30, RIGHT)
+    plan = session.plan()
+    assert [item.key for item in plan.tracked.objects] == [first.key, third.key]
+    assert plan.tracked.deleted == (second.key,)
+    session.begin(plan, session.masks(30, [first.key, third.key]))
+    again = Session.load(session.folder)
+    assert len(again.record) == 31
+    np.testing.assert_array_equal(again.mask(first.key, 10), LEFT)
+    np.testing.assert_array_equal(again.mask(third.key, 30), filled((60, 60, 9, 9)))
+    session.undo()
+    session.undo()
+    assert session.stale() == 0, "brought back after frames were tracked without it"
+
+
+def test_a_lost_object_is_known_by_the_frame_since_which_it_is_not_seen(session: Session) -> None:
+    item, seen = session.add(0, LEFT), session.add(0, RIGHT)
+    assert session.lost(item.key) is None
+    session.begin(session.plan(), None)
+    nothing = np.zeros_like(LEFT)
+    for index in range(10):
+        session.append(f"{index}", np.array([nothing if index in (3, 7, 8, 9) else LEFT, RIGHT]))
+    assert (session.lost(item.key), session.lost(seen.key)) == (7, None)
+    session.set_mask(seen.key, 8, LEFT)
+    assert session.lost(item.key) == 7
+    session.set_mask(seen.key, 6, LEFT)
+    assert session.lost(item.key) is None, "what is out of date does not count"
+
+
+def test_a_record_of_an_earlier_version_is_read(session: Session, tmp_path: Path) -> None:
+    late, early = session.add(5, LEFT), session.add(2, RIGHT)
+    track(session, 10)
+    lines = [json.loads(line) for line in (tmp_path / "record.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["ids"], line["scores"]
+    (tmp_path / "record.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = Session.load(tmp_path)
+    np.testing.assert_array_equal(again.mask(late.key, 9), LEFT)
+    np.testing.assert_array_equal(again.mask(early.key, 9), RIGHT)
+    assert again.record.scores(9) == {early.key: 1, late.key: 1}
 
 
 def test_an_object_is_shown_from_where_it_begins_with_what_was_said_or_else_tracked(session: Session) -> None:
@@ -101,7 +164,7 @@ def test_a_stop_is_gone_on_with_by_a_reference(session: Session) -> None:
     track(session, 10)
     plan = session.plan()
     assert (plan.start, plan.corrected, plan.tracked.restarts) == (10, False, (9,))
-    assert session.references(plan) == [2, 9]
+    assert references(plan) == [2, 9]
 
 
 def test_a_correction_makes_later_frames_stale_and_stays_a_reference(session: Session) -> None:
@@ -112,7 +175,7 @@ def test_a_correction_makes_later_frames_stale_and_stays_a_reference(session: Se
     assert session.stale() == session.next_frame() == 30
     plan = session.plan()
     assert (plan.start, plan.corrected, plan.tracked.restarts) == (31, True, ())
-    assert session.references(plan) == [0, 30]
+    assert references(plan) == [0, 30]
     session.begin(plan, RIGHT[None])
     assert session.stale() is None
     assert len(session.record) == 31
@@ -160,8 +223,8 @@ def test_an_object_that_joins_or_goes_later_is_tracked_from_its_first_frame(sess
     track(session, 12)
     assert masks_of(np.zeros((HEIGHT, WIDTH), int), 2).shape == session.record.masks(12).shape
     session.delete(other.key)
-    assert session.stale() == 8
-    assert [shown.number for shown in session.shown(12)] == [1]
+    assert session.stale() is None
+    assert [shown.object.key for shown in session.shown(12)] == [1]
 
 
 def test_a_session_is_taken_up_as_it_was(session: Session, tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """Tracking in its thread, and export, without a browser."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from hqtrack import HQTrack, InputError
+from hqtrack.masks import iou
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
-from hqtrack.web.export import COMMAND_FILE, Settings, export
+from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, Settings, export, state_of
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession, Store
 from hqtrack.web.tracking import SharedTracker
@@ -59,10 +63,10 @@ def test_a_full_disk_stops_and_what_was_tracked_stays(
     session.add(0, filled(orange(0)))
     append = MaskRecord.append
 
-    def until_full(record: MaskRecord, name: str, masks: np.ndarray, scores: list[float]) -> None:
+    def until_full(record: MaskRecord, name: str, masks: np.ndarray, **marks: Any) -> None:
         if len(record) == 4:
             raise OSError(28, "No space left on device")
-        append(record, name, masks, scores)
+        append(record, name, masks, **marks)
 
     monkeypatch.setattr(MaskRecord, "append", until_full)
     assert track() == "failed No space left on device"
@@ -89,7 +93,7 @@ def test_two_sessions_are_tracked_one_after_the_other(service: TrackingService, 
     np.testing.assert_array_equal(opened.session.record.masks(9), other.session.record.masks(9))
 
 
-def test_what_is_not_tracked_as_it_was_said_is_not_exported(
+def test_what_is_out_of_date_is_not_exported(
     service: TrackingService, opened: OpenSession, track: Callable[[], str]
 ) -> None:
     session = opened.session
@@ -99,13 +103,47 @@ def test_what_is_not_tracked_as_it_was_said_is_not_exported(
     assert track() == "done"
     folder = export(session, ["labels"], service.settings)
     assert len(list((folder / "labels").iterdir())) == COUNT
-    session.set_mask(item.key, 5, filled(green()))
-    with pytest.raises(InputError, match="go on first, or undo it"):
-        export(session, ["labels"], service.settings)
-    session.undo()
     with pytest.raises(InputError, match="at least one output"):
         export(session, [], service.settings)
+    session.set_mask(item.key, 0, filled(green()))
+    with pytest.raises(InputError, match="all frames are out of date"):
+        export(session, ["labels"], service.settings)
     assert (folder / COMMAND_FILE).is_file(), "an export that fails leaves the one before"
+    assert (folder / STATE_FILE).read_text() != state_of(session)
+    session.undo()
+    assert (folder / STATE_FILE).read_text() == state_of(session)
+    session.set_mask(item.key, 5, filled(green()))
+    export(session, ["labels"], service.settings)
+    assert len(list((folder / "labels").iterdir())) == 5
+    assert "--end 5" in (folder / COMMAND_FILE).read_text()
+
+
+def test_a_deleted_object_is_left_out_and_the_others_keep_their_numbers(
+    service: TrackingService, opened: OpenSession, track: Callable[[], str]
+) -> None:
+    session = opened.session
+    gone, stays = session.add(0, filled(orange(0))), session.add(1, filled(green()))
+    assert track() == "done"
+    session.delete(gone.key)
+    session.rename(stays.key, "door")
+    service.export(opened, ["labels", "csv"])
+    while (exporting := service.exporting(opened)) is not None and exporting.state == "exporting":
+        time.sleep(0.01)
+    assert exporting is not None
+    assert (exporting.state, exporting.share) == ("done", 1)
+    folder = session.folder / EXPORT_FOLDER
+    values = np.unique(np.array(Pillow.open(sorted((folder / "labels").iterdir())[-1])))
+    assert values.tolist() == [0, stays.key]
+    assert ",door" in (folder / "boxes.csv").read_text()
+    command = (folder / COMMAND_FILE).read_text()
+    assert f"id={stays.key},name=door" in command
+    assert f"id={gone.key}," not in command
+    # Tracking goes on with the one that is left, from a frame that both were tracked to.
+    session.set_mask(stays.key, 6, filled(green()))
+    assert track() == "done"
+    assert session.record.scores(5).keys() == {gone.key, stays.key}
+    assert session.record.scores(8).keys() == {stays.key}
+    assert iou(session.masks(8, [stays.key])[0], filled(green())) > 0.6
 
 
 def test_all_outputs_of_the_command_are_exported(

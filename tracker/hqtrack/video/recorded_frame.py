@@ -29,6 +29,8 @@ class RecordedFrame:
     """How sure the tracker was of each mask."""
     pixels: str | None = None
     """A digest of the frame's pixels."""
+    ids: list[int] | None = None
+    """The object of each mask."""
 
     @property
     def run_lengths(self) -> list[Rle]:
@@ -53,12 +55,14 @@ def line_of(
     *,
     scores: Sequence[float] | None = None,
     pixels: str | None = None,
+    ids: Sequence[int] | None = None,
 ) -> bytes:
     """Write the masks of a frame (height, width) as a line; see `RecordedFrame`."""
     counts = [coded["counts"] for coded in run_lengths]
     entry: dict[str, Any] = {"frame": frame, "size": size, "masks": counts}
     entry |= {} if scores is None else {"scores": [*scores]}
     entry |= {} if pixels is None else {"pixels": pixels}
+    entry |= {} if ids is None else {"ids": [*ids]}
     return json.dumps(entry).encode("ascii") + b"\n"
 
 

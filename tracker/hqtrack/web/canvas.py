@@ -122,7 +122,7 @@ class Canvas:
         if self._busy or not self._live:
             self._hint.text = "Finding the object …" if self._busy else "Opening …"
             return
-        what = "a new object" if self.key is None else session.name_of(self.key)
+        what = "a new object" if self.key is None else session.find(self.key).title
         does = {
             "box": f"Drag a box around {what}.",
             "point": f"Click on {what}"

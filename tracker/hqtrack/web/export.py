@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,13 @@ from hqtrack.video.objects import TrackedObject
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import WRITERS, Outputs, facts_of
-from hqtrack.web.session import Region, Session
+from hqtrack.web.objects import Region, SessionObject, SessionObjects
+from hqtrack.web.session import Session
+from hqtrack.web.tracking import message_of
 
 EXPORT_FOLDER, MASKS_FOLDER, COMMAND_FILE = "export", "given", "command.txt"
+STATE_FILE = "state.txt"
+"""Of what was exported; the page reads it."""
 
 
 @dataclass(frozen=True)
@@ -44,46 +50,96 @@ class Settings:
         ]
 
 
+class Exporting:
+    """An export in a thread of its own, which continues whether anybody looks or not.
+
+    Args:
+        session: What is exported.
+        kinds: Keys of `hqtrack.video.writers.WRITERS`.
+        settings: With what it was tracked.
+
+    Raises:
+        InputError: No output was chosen, or no frame is up to date.
+    """
+
+    def __init__(self, session: Session, kinds: Sequence[str], settings: Settings) -> None:
+        check_exportable(session, kinds)
+        self._work = (session, kinds, settings)
+        self.share = 0.0
+        """What is done, 0 to 1."""
+        self.state = "exporting"
+        """exporting, or the end: done, failed."""
+        self.error = ""
+        threading.Thread(target=self._run, name="hqtrack-export", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            export(*self._work, self._progress)
+            self.state = "done"
+        except Exception as error:
+            self.error = message_of(error)
+            self.state = "failed"
+
+    def _progress(self, share: float) -> None:
+        self.share = share
+
+
+def check_exportable(session: Session, kinds: Sequence[str]) -> None:
+    """Check that there is something to export.
+
+    Raises:
+        InputError: No output was chosen, nothing is tracked, or all of it is out of date.
+    """
+    if not kinds:
+        raise InputError("choose at least one output")
+    if len(session.record) == 0:
+        raise InputError("nothing is tracked yet: press “Track” first")
+    if not session.objects:
+        raise InputError("all objects were deleted; undo that, or add one and track it")
+    if session.up_to_date() == 0:
+        raise InputError("all frames are out of date since your last change: track again, or undo it")
+
+
+def state_of(session: Session) -> str:
+    """Return a digest of all that an export depends on."""
+    content = repr((session.objects, session.tracked, session.up_to_date()))
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
 def export(
     session: Session,
     kinds: Sequence[str],
     settings: Settings,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Path:
-    """Write outputs of all tracked frames into the session's folder, in place of earlier ones.
+    """Write outputs of all frames that are up to date into the session's folder, in place of earlier ones.
 
-    Beside them are the masks that a person gave, as images, and the command that repeats the session from
+    With them come the masks that a person gave, as images, and the command that repeats the session from
     them; and everything once more in a zip archive.
 
     Args:
         session: What was tracked.
         kinds: Keys of `hqtrack.video.writers.WRITERS`.
         settings: With what it was tracked.
-        progress: Told the share that is done, 0 to 1.
+        progress: Called with the share that is done, 0 to 1.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: No output was chosen, nothing is tracked, or something was changed since.
+        InputError: No output was chosen, or no frame is up to date.
         DataError: A frame cannot be read any more.
         OSError: A file cannot be written; the earlier outputs stay.
     """
-    if not kinds:
-        raise InputError("choose at least one output")
-    count, stale = len(session.record), session.stale()
-    if count == 0:
-        raise InputError("nothing is tracked yet: press “Track” first")
-    if stale is not None:
-        raise InputError(
-            f"frames from {stale} on were tracked before your last change: go on first, or undo it"
-        )
+    check_exportable(session, kinds)
+    count, objects, state = session.up_to_date(), session.objects, state_of(session)
+    objects = tuple(item for item in objects if item.first.frame < count)
     folder, part = session.folder / EXPORT_FOLDER, session.folder / f"{EXPORT_FOLDER}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
-        _write_outputs(session, kinds, part, count, progress)
-        words = _write_masks(session, part / MASKS_FOLDER, folder / MASKS_FOLDER)
+        _write_outputs(session, objects, kinds, part, count, progress)
+        words = _write_masks(session, objects, count, part / MASKS_FOLDER, folder / MASKS_FOLDER)
         ending = [] if count == session.count else ["--end", str(count)]
         outputs = [f"--{kind}" for kind in kinds if not WRITERS[kind].wanted]
         outputs += [f"--no-{kind}" for kind, each in WRITERS.items() if each.wanted and kind not in kinds]
@@ -91,6 +147,7 @@ def export(
         line = shlex.join([*command, *words, *ending, *outputs, *settings.options()])
         (part / COMMAND_FILE).write_text(line + "\n", encoding="utf-8")
         _pack(part)
+        (part / STATE_FILE).write_text(state, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     finally:
@@ -99,55 +156,60 @@ def export(
 
 
 def _write_outputs(
-    session: Session, kinds: Sequence[str], folder: Path, count: int, progress: Callable[[float], None]
+    session: Session,
+    objects: SessionObjects,
+    kinds: Sequence[str],
+    folder: Path,
+    count: int,
+    progress: Callable[[float], None],
 ) -> None:
     source = open_frames(session.source, end=count)
-    objects = _objects(session)
-    outputs = Outputs(kinds, folder, facts_of(source, objects))
+    titles = [TrackedObject(each.key, each.name, each.colour) for each in objects]
+    outputs = Outputs(kinds, folder, facts_of(source, titles))
     try:
         for frame in source:
-            line = session.record.frame(frame.index)
-            masks, known = line.decoded(), objects[: len(line.masks)]
-            outputs.write(TrackedFrame(frame, masks, line.run_lengths, objects=known, scores=line.scores))
+            keys = [item.key for item in objects if item.first.frame <= frame.index]
+            known = session.record.scores(frame.index)
+            outputs.write(
+                TrackedFrame(
+                    frame,
+                    session.masks(frame.index, keys),
+                    objects=titles[: len(keys)],
+                    scores=[known.get(key, 0.0) for key in keys],
+                )
+            )
             progress((frame.index + 1) / count)
         outputs.finish()
     finally:
         outputs.discard()
 
 
-def _objects(session: Session) -> list[TrackedObject]:
-    """Return the tracked objects with their names and colours of now."""
-    now = {item.key: item for item in session.objects}
-    objects = [now.get(item.key, item) for item in session.tracked.objects]
-    return [TrackedObject(number, each.name, each.colour) for number, each in enumerate(objects, start=1)]
-
-
-def _write_masks(session: Session, folder: Path, final: Path) -> list[str]:
-    """Write the masks that a person gave; gives the options that name them where they will be."""
+def _write_masks(
+    session: Session, objects: SessionObjects, count: int, folder: Path, final: Path
+) -> list[str]:
+    """Write the masks that a person gave; returns the options that name them where they will be."""
     folder.mkdir()
     words = []
-    objects = _objects(session)
-    for number, item in enumerate(session.tracked.objects, start=1):
-        if item.first.frame >= len(session.record):
-            continue
-        name = _write_mask(session, folder, number, item.first)
-        words += ["--object", f"frame={item.first.frame},mask={final / name}{_marks(objects[number - 1])}"]
+    for item in objects:
+        name = _write_mask(session, folder, item.key, item.first)
+        words += ["--object", f"frame={item.first.frame},mask={final / name}{_marks(item)}"]
         for region in item.corrections:
-            if region.frame < len(session.record):
-                name = _write_mask(session, folder, number, region)
+            if region.frame < count:
+                name = _write_mask(session, folder, item.key, region)
                 value = final / name if region.mask(session.size).any() else "none"
-                words += ["--correct", f"frame={region.frame},object={number},mask={value}"]
+                words += ["--correct", f"frame={region.frame},object={item.key},mask={value}"]
     for frame in session.tracked.restarts:
-        words += ["--correct", f"frame={frame}"]
+        if frame < count:
+            words += ["--correct", f"frame={frame}"]
     return words
 
 
-def _marks(each: TrackedObject) -> str:
+def _marks(item: SessionObject) -> str:
     """Return the parts of an option that keep an object's id, name and colour."""
-    colour = ",colour=#{:02x}{:02x}{:02x}".format(*each.colour) if each.colour else ""
+    colour = ",colour=#{:02x}{:02x}{:02x}".format(*item.colour) if item.colour else ""
     # A comma would end the name.
-    name = f",name={each.name.replace(',', ' ')}" if each.name else ""
-    return f",id={each.id}{name}{colour}"
+    name = f",name={item.name.replace(',', ' ')}" if item.name else ""
+    return f",id={item.key}{name}{colour}"
 
 
 def _write_mask(session: Session, folder: Path, number: int, region: Region) -> str:

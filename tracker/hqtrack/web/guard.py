@@ -149,7 +149,7 @@ body{{display:grid;place-items:center;min-height:90vh}}form{{display:grid;gap:12
 input,button{{font:inherit;padding:8px}}</style>
 <form method="post" action="/"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
 <input id="p" name="password" type="password" autofocus required autocomplete="current-password">
-<button>OpenSession</button><p role="alert">{note}</p></form></html>"""
+<button>Open</button><p role="alert">{note}</p></form></html>"""
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -9,7 +9,10 @@ from typing import Any
 from nicegui import events, ui
 
 from hqtrack.web.canvas import TOOLS, Canvas
-from hqtrack.web.panels import CorrectionList, ExportPanel, ObjectList
+from hqtrack.web.correction_list import CorrectionList
+from hqtrack.web.export_panel import ExportPanel
+from hqtrack.web.object_list import ObjectList
+from hqtrack.web.objects import keys_of
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
@@ -76,9 +79,10 @@ class SessionPage:
                 self._time_line = TimeLine(self._opened, self._canvas.look_at)
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
-                self._objects = ObjectList(session, self._canvas, change, self._time_line.go_to)
+                self._objects = ObjectList(session, self._canvas, change, self._go_to)
                 self._corrections = CorrectionList(session, change, self._go_to)
-                ExportPanel(session, self._service.settings)
+                self._export = ExportPanel(self._service, self._opened, change)
+        self._show_progress()
 
     def _build_tracking(self) -> None:
         with ui.card().classes("w-full p-3 gap-2"):
@@ -86,7 +90,6 @@ class SessionPage:
             self._track_button.props("no-caps").classes("w-full")
             self._progress = ui.linear_progress(0, show_value=False).props('aria-label="Tracked"')
             self._status = ui.label().classes("text-sm").props("role=status aria-live=polite")
-        self._show_progress()
 
     def _stay(self) -> None:
         self._time_line.stay()
@@ -120,6 +123,7 @@ class SessionPage:
             canvas.show()
         self._objects.tick()
         self._corrections.tick()
+        self._export.tick()
         self._show_progress()
 
     def _show_progress(self) -> None:
@@ -135,7 +139,8 @@ class SessionPage:
             label = "Track" if done == 0 else f"Go on from frame {start}"
         self._track_button.text = label
         self._track_button.set_enabled(active or start is not None)
-        self._status.text = _status(tracking, done, session.count, session.stale())
+        text = _status(tracking, done, session.count, session.stale())
+        self._status.text = "; ".join([text, *self._objects.lost_lines()])
 
     def toggle_track(self) -> None:
         """Track, go on, or stop."""
@@ -168,8 +173,8 @@ class SessionPage:
         elif key.number == 0:
             canvas.fit()
         elif key.number is not None:
-            if key.number <= len(session.objects):
-                canvas.choose(session.objects[key.number - 1].key)
+            if key.number in keys_of(session.objects):
+                canvas.choose(key.number)
         elif name in ("[", "]"):
             canvas.widen_brush(1.25 if name == "]" else 0.8)
         elif event.action.repeat:
@@ -215,9 +220,9 @@ def _status(tracking: Tracking | None, done: int, count: int, stale: int | None)
         return ", ".join(parts)
     text = f"{done} of {count} frames tracked"
     if stale is not None:
-        text += f"; from frame {stale} on older than your last change"
+        text += f"; out of date from frame {stale} on"
     if tracking is not None and tracking.state == "failed":
-        text += f". Stopped: {tracking.error}"
+        text += f"; stopped: {tracking.error}"
     return text
 
 

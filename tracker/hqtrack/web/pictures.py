@@ -34,7 +34,7 @@ def jpeg(opened: OpenSession, index: int, *, masks: bool, chosen: int | None = N
         reduced = [
             cv2.resize(each.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for each in shown
         ]
-        numbers, colours = [each.number for each in shown], [each.colour for each in shown]
+        numbers, colours = [each.object.key for each in shown], [each.object.paint for each in shown]
         image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours)
         for each, mask in zip(shown, reduced, strict=True):
             if each.object.key == chosen:

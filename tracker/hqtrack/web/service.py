@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from hqtrack.errors import InputError
 from hqtrack.scenes.dataset import SCENE_NAMES, write_sample
-from hqtrack.web.export import Settings
+from hqtrack.web.export import Exporting, Settings
 from hqtrack.web.store import OpenSession, Store
 from hqtrack.web.tracking import SharedTracker, Tracking
 
@@ -28,6 +29,7 @@ class TrackingService:
     def __init__(self, store: Store, shared: SharedTracker, settings: Settings) -> None:
         self.store, self.shared, self.settings = store, shared, settings
         self._trackings: dict[Path, Tracking] = {}
+        self._exports: dict[Path, Exporting] = {}
         self._lock = threading.Lock()
 
     def tracking(self, opened: OpenSession) -> Tracking | None:
@@ -45,6 +47,22 @@ class TrackingService:
             if earlier is not None and earlier.active:
                 raise InputError("this video is being tracked already")
             self._trackings[opened.session.folder] = Tracking(opened, self.shared)
+
+    def exporting(self, opened: OpenSession) -> Exporting | None:
+        """Return the last export of a session since the server started."""
+        return self._exports.get(opened.session.folder)
+
+    def export(self, opened: OpenSession, kinds: Sequence[str]) -> None:
+        """Export a session in the background.
+
+        Raises:
+            InputError: There is nothing to export, or it is being exported already.
+        """
+        with self._lock:
+            earlier = self.exporting(opened)
+            if earlier is not None and earlier.state == "exporting":
+                raise InputError("this video is being exported already")
+            self._exports[opened.session.folder] = Exporting(opened.session, kinds, self.settings)
 
     def demo(self, owner: str, name: str) -> OpenSession:
         """Open one of the demo's sequences; it is drawn when it is first wanted.

@@ -1,147 +1,49 @@
-"""The objects that a person selected in a video, their corrections, and the tracked masks: a session.
+"""What a person did with a video, and what was tracked of it: all of a session but its page.
 
-A session is a folder. `session.json` holds the objects with their first masks and corrections, and those that
-the record was tracked with; it is replaced whole at every change. `record.jsonl` is the record of tracked
-frames. Both outlive a closed page and a killed process.
+A session is a folder. `session.json` holds what a person gave (objects with their first masks, corrections)
+and of what the record was tracked; it is replaced whole at every change. `record.jsonl` is the record of
+tracked frames. Both outlive a closed page and a killed process.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import AliasChoices, BaseModel, Field
+import numpy as np
 
-from hqtrack.errors import DataError, InputError
+from hqtrack.errors import InputError
 from hqtrack.files import write_whole
 from hqtrack.images import Size
-from hqtrack.masks import MAX_OBJECTS, Mask, Masks, rle_decode, rle_encode
-from hqtrack.video.drawing import colour_of
+from hqtrack.masks import MAX_OBJECTS, Mask, Masks
 from hqtrack.video.mask_record import MaskRecord
 from hqtrack.video.objects import Colour
+from hqtrack.web import plan as planning
+from hqtrack.web.objects import Region, SessionObject, SessionObjects, keys_of, ordered
+from hqtrack.web.plan import Plan, Tracked
+from hqtrack.web.saved import SESSION_FILE, Saved
 
-SESSION_FILE, RECORD_FILE = "session.json", "record.jsonl"
+RECORD_FILE = "record.jsonl"
 UNDO_STEPS = 100
-
-
-@dataclass(frozen=True)
-class Region:
-    """An object's mask in one frame, given by a person; immutable and small, so that undoing keeps many."""
-
-    frame: int
-    counts: str
-    """Run lengths as COCO has them; the size is the frame's."""
-
-    @classmethod
-    def of(cls, frame: int, mask: Mask) -> Region:
-        """Keep a mask (H, W)."""
-        return cls(frame, rle_encode(mask)["counts"])
-
-    def mask(self, size: Size) -> Mask:
-        """Return the mask (H, W)."""
-        return rle_decode({"size": list(size), "counts": self.counts})
-
-
-@dataclass(frozen=True)
-class SessionObject:
-    """An object: its name and colour on the page, and its masks that a person gave."""
-
-    key: int
-    """Never used again in a session, whatever is deleted."""
-    first: Region
-    """Where it begins; never empty."""
-    name: str = ""
-    """As a person named it."""
-    colour: Colour | None = None
-    """As a person chose it; else its number's."""
-    corrections: tuple[Region, ...] = ()
-    """In later frames, at most one a frame, by frame; an empty one says that it is not seen there."""
-
-    def given(self, frame: int) -> Region | None:
-        """Return the mask that a person gave in a frame."""
-        return next((region for region in (self.first, *self.corrections) if region.frame == frame), None)
-
-    def with_region(self, region: Region) -> SessionObject:
-        """Return the object with a mask in a frame, in place of an earlier one in the same frame."""
-        if region.frame == self.first.frame:
-            return replace(self, first=region)
-        others = [each for each in self.corrections if each.frame != region.frame]
-        return replace(self, corrections=tuple(sorted([*others, region], key=lambda each: each.frame)))
-
-
-SessionObjects = tuple[SessionObject, ...]
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """The objects that the record was tracked with."""
-
-    objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))] = ()
-    restarts: Annotated[tuple[int, ...], Field(validation_alias=AliasChoices("restarts", "gone_on"))] = ()
-    """Frames from whose masks tracking started again, ascending: after a stop, or to track the next frame
-    again. They are references, as corrected frames are."""
 
 
 class Shown(NamedTuple):
     """An object in a frame."""
 
-    number: int
     object: SessionObject
     mask: Mask
-
-    @property
-    def colour(self) -> Colour:
-        """What it is drawn in."""
-        return self.object.colour or colour_of(self.number)
-
-
-class Plan(NamedTuple):
-    """How tracking goes on; see `Session.plan`."""
-
-    start: int
-    """The first frame that is tracked."""
-    corrected: bool
-    """Whether the frame before it is recorded already, but corrected since."""
-    tracked: Tracked
-    """Of what the record will have been tracked."""
-
-
-class Saved(BaseModel):
-    """`session.json`. Files of earlier versions call objects `things`, and restarts `gone_on`."""
-
-    owner: str
-    source: str
-    title: str
-    size: Size
-    count: int
-    objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))]
-    tracked: Tracked
-    next_key: int
-
-    @classmethod
-    def read(cls, folder: Path) -> Saved:
-        """Read a session's file.
-
-        Raises:
-            DataError: It is damaged or missing.
-        """
-        file = folder / SESSION_FILE
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read; remove the folder to start anew") from error
 
 
 class Session:
     """A video with its objects, corrections and tracked masks; safe to use from several threads.
 
-    Objects are numbered from 1 as `hqtrack track` numbers them: by the frame in which they begin, then as
-    they were added. Changes can be undone. A change never removes tracked masks, but from its
-    frame on they are `stale`, until they are tracked again.
+    Objects are numbered from 1 as they are added, and keep their numbers. Every change can be undone. What
+    was tracked is never lost by a change, but it is `stale` from the frame that changed until it is tracked
+    again. Deleting, naming and colouring an object make nothing stale.
 
     Args:
         folder: The session's own; exists.
@@ -150,18 +52,28 @@ class Session:
         title: What the page calls it.
         size: Height and width of the frames.
         count: Number of frames.
+        tracked: Of what the record in the folder was tracked.
     """
 
-    def __init__(self, folder: Path, *, owner: str, source: str, title: str, size: Size, count: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        owner: str,
+        source: str,
+        title: str,
+        size: Size,
+        count: int,
+        tracked: Tracked = Tracked(),  # noqa: B008 - immutable
+    ) -> None:
         self.folder, self.owner, self.source, self.title = folder, owner, source, title
         self.size, self.count = size, count
         self.objects: SessionObjects = ()
-        """In the order of their numbers."""
-        self.tracked = Tracked()
-        self.record = MaskRecord(folder / RECORD_FILE)
+        """In the order in which they join."""
+        self.tracked = tracked
+        self.record = MaskRecord(folder / RECORD_FILE, [item.key for item in tracked.objects])
         self.version = 0
-        """Grows with every change of the objects or of the record."""
-        self._next_key = 1
+        """Grows with every change of what a person gave, or of what its record was tracked."""
         self._undo: list[SessionObjects] = []
         self._redo: list[SessionObjects] = []
         self._lock = threading.RLock()
@@ -181,8 +93,9 @@ class Session:
             title=saved.title,
             size=saved.size,
             count=saved.count,
+            tracked=saved.tracked,
         )
-        session.objects, session.tracked, session._next_key = saved.objects, saved.tracked, saved.next_key
+        session.objects = saved.objects
         return session
 
     def save(self) -> None:
@@ -195,23 +108,10 @@ class Session:
             count=self.count,
             objects=self.objects,
             tracked=self.tracked,
-            next_key=self._next_key,
         )
         write_whole(self.folder / SESSION_FILE, saved.model_dump_json(indent=1))
 
     # What is seen
-
-    def number(self, key: int) -> int:
-        """Return an object's number.
-
-        Raises:
-            InputError: It was deleted.
-        """
-        return 1 + self.objects.index(self.find(key))
-
-    def name_of(self, key: int) -> str:
-        """Return an object's name, or else "object" and its number."""
-        return self.find(key).name or f"object {self.number(key)}"
 
     def find(self, key: int) -> SessionObject:
         """Return an object.
@@ -224,10 +124,6 @@ class Session:
             raise InputError("this object was deleted")
         return found
 
-    def colour_of(self, key: int) -> Colour:
-        """Return the colour in which an object is drawn."""
-        return self.find(key).colour or colour_of(self.number(key))
-
     def mask(self, key: int, frame: int) -> Mask | None:
         """Return an object's mask in a frame, as given or else as tracked; None where neither is known."""
         return next((shown.mask for shown in self.shown(frame) if shown.object.key == key), None)
@@ -235,19 +131,47 @@ class Session:
     def shown(self, frame: int) -> list[Shown]:
         """Return all objects whose mask in a frame is known."""
         with self._lock:
-            objects, tracked = self.objects, self.tracked.objects
-            rows = self.record.masks(frame) if frame < len(self.record) else ()
-        recorded = {item.key: row for item, row in zip(tracked, rows, strict=False)}
+            objects, recorded = self.objects, self._recorded(frame)
         found = []
-        for number, item in enumerate(objects, start=1):
+        for item in objects:
             given = item.given(frame)
             if given is not None:
-                found.append(Shown(number, item, given.mask(self.size)))
+                found.append(Shown(item, given.mask(self.size)))
             elif frame > item.first.frame and item.key in recorded:
-                found.append(Shown(number, item, recorded[item.key]))
+                found.append(Shown(item, recorded[item.key]))
         return found
 
-    # Changes
+    def masks(self, frame: int, keys: Collection[int]) -> Masks:
+        """Return masks (N, H, W) as they were tracked, of objects by their numbers.
+
+        Raises:
+            DataError: The record of the frame is damaged.
+        """
+        with self._lock:
+            recorded = self._recorded(frame)
+        unseen = np.zeros(self.size, bool)
+        return np.array([recorded.get(key, unseen) for key in keys], bool).reshape(-1, *self.size)
+
+    def _recorded(self, frame: int) -> dict[int, Mask]:
+        if frame >= len(self.record):
+            return {}
+        return dict(zip(self.record.scores(frame), self.record.masks(frame), strict=False))
+
+    def lost(self, key: int) -> int | None:
+        """Return the frame since which an object is not seen, where it is not at the end of what is tracked.
+
+        Raises:
+            InputError: It was deleted.
+        """
+        begin, record = self.find(key).first.frame, self.record
+        with self._lock:
+            end = self.up_to_date()
+            since = end
+            while since > begin + 1 and record.scores(since - 1).get(key, 1) == 0:
+                since -= 1
+        return since if since < end else None
+
+    # What a person does
 
     def add(self, frame: int, mask: Mask) -> SessionObject:
         """Let an object begin in a frame.
@@ -260,22 +184,25 @@ class Session:
         if len(self.objects) == MAX_OBJECTS:
             raise InputError(f"there are {MAX_OBJECTS} objects already, which is the most in one video")
         with self._lock:
-            key = self._next_key
-            item = SessionObject(key, Region.of(frame, mask))
+            item = SessionObject(self._free_key(), Region.of(frame, mask))
             with self._change():
-                self._next_key += 1
-                self.objects = tuple(sorted((*self.objects, item), key=lambda each: each.first.frame))
+                self.objects = ordered((*self.objects, item))
         return item
 
+    def _free_key(self) -> int:
+        """Return a number that no object has, nor one that undoing or the record may bring back."""
+        taken = set[int]().union(*(keys_of(objects) for objects in (self.objects, *self._undo)))
+        return 1 + max({0, *taken, *keys_of(self.tracked.objects), *self.tracked.deleted})
+
     def set_mask(self, key: int, frame: int, mask: Mask) -> None:
-        """Set an object's mask in a frame: its first one, or a correction.
+        """Say an object's mask in a frame: its first one, or a correction.
 
         Raises:
             InputError: It begins later, its first mask would be empty, or the frame was not tracked yet.
         """
         with self._lock:
             item = self.find(key)
-            name, begin = self.name_of(key), item.first.frame
+            name, begin = item.title, item.first.frame
             if frame < begin:
                 raise InputError(
                     f"{name} begins in frame {begin}; go there, or choose “New object” to begin one here"
@@ -290,9 +217,7 @@ class Session:
     def remove_correction(self, key: int, frame: int) -> None:
         """Take a correction back."""
         with self._lock, self._change():
-            item = self.find(key)
-            left = tuple(each for each in item.corrections if each.frame != frame)
-            self._replace(replace(item, corrections=left))
+            self._replace(self.find(key).without_region(frame))
 
     def rename(self, key: int, name: str) -> None:
         """Name an object; a blank name is its number's."""
@@ -334,7 +259,7 @@ class Session:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """Save a change, so that it can be undone; where saving fails, nothing changes."""
+        """Save what is said inside, so that it can be undone; where that fails, nothing was said."""
         before = self.objects
         yield
         if self.objects == before:
@@ -354,63 +279,26 @@ class Session:
     # What is tracked
 
     def stale(self) -> int | None:
-        """Return the first recorded frame that was tracked with other masks than those given now."""
-        changed = _given_masks(self.objects) ^ _given_masks(self.tracked.objects)
-        first = min((region.frame for _, region in changed), default=len(self.record))
-        return first if first < len(self.record) else None
+        """Return the first recorded frame that is out of date."""
+        return planning.stale(self.objects, self.tracked, len(self.record))
+
+    def up_to_date(self) -> int:
+        """Return how many frames from the first on are tracked of what is given now."""
+        stale = self.stale()
+        return len(self.record) if stale is None else stale
 
     def next_frame(self) -> int | None:
         """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
-        if not self.objects:
-            return None
-        stale = self.stale()
-        if stale is not None:
-            return stale
-        return len(self.record) if len(self.record) < self.count else None
+        return planning.next_frame(self.objects, self.tracked, len(self.record), self.count)
 
     def plan(self) -> Plan:
-        """Describe how tracking goes on.
-
-        Frames before the first change stay. Where that change only corrects a frame as it was tracked, this
-        frame stays too, with the corrections. Else the last frame that stays becomes a reference: what the
-        tracker remembers beyond references is not kept.
+        """Return how tracking goes on.
 
         Raises:
             InputError: There is nothing to track.
         """
         with self._lock:
-            frame = self.next_frame()
-            if frame is None:
-                raise InputError(
-                    "all frames are tracked; correct one, and go on from there"
-                    if self.objects
-                    else "there is no object yet: drag a box around one, click on it, or paint it"
-                )
-            if frame < len(self.record) and self._is_only_corrected(frame):
-                restarts = tuple(each for each in self.tracked.restarts if each < frame)
-                return Plan(frame + 1, True, Tracked(self.objects, restarts))
-            restarts = tuple(each for each in self.tracked.restarts if each < frame)
-            if any(item.first.frame < frame for item in self.objects) and not any(
-                region.frame == frame - 1 for item in self.objects for region in item.corrections
-            ):
-                restarts = (*(each for each in restarts if each != frame - 1), frame - 1)
-            return Plan(frame, False, Tracked(self.objects, restarts))
-
-    def _is_only_corrected(self, frame: int) -> bool:
-        """Whether all that is new in a frame are corrections of masks as they were tracked."""
-        given, tracked = _given_masks(self.objects), _given_masks(self.tracked.objects)
-        begun = {item.key for item in self.tracked.objects if item.first.frame < frame}
-        return (
-            all(key in begun for key, region in given - tracked if region.frame == frame)
-            and not any(region.frame == frame for _, region in tracked - given)
-            and not any(region.frame == frame for item in self.tracked.objects for region in item.corrections)
-        )
-
-    def references(self, plan: Plan) -> list[int]:
-        """Return the frames whose masks the tracker is told before it goes on, ascending."""
-        begun = [item.first.frame for item in plan.tracked.objects]
-        corrected = [region.frame for item in plan.tracked.objects for region in item.corrections]
-        return sorted({each for each in (*begun, *corrected, *plan.tracked.restarts) if each < plan.start})
+            return planning.plan(self.objects, self.tracked, len(self.record), self.count)
 
     def begin(self, plan: Plan, corrected: Masks | None) -> None:
         """Cut the record to the frames that stay, before tracking goes on.
@@ -424,11 +312,17 @@ class Session:
             self.record.cut(last if plan.corrected else plan.start)
             self.tracked = plan.tracked
             if corrected is not None:
-                self.record.append(f"{last:08d}", corrected)
+                self.append(f"{last:08d}", corrected)
             self.version += 1
             self.save()
 
+    def append(self, name: str, masks: Masks, scores: Collection[float] | None = None) -> None:
+        """Record the next frame.
 
-def _given_masks(objects: SessionObjects) -> set[tuple[int, Region]]:
-    """Return all that tracking depends on."""
-    return {(item.key, region) for item in objects for region in (item.first, *item.corrections)}
+        Args:
+            name: The frame's.
+            masks: (N, H, W) bool, of the objects so far in the order in which they join.
+            scores: How sure the tracker is of each; by default 1 for what is seen.
+        """
+        ids = [item.key for item in self.tracked.objects[: len(masks)]]
+        self.record.append(name, masks, ids=ids, scores=None if scores is None else [*scores])

@@ -19,7 +19,8 @@ from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
 from hqtrack.video.sources.pictures import open_container
-from hqtrack.web.session import SESSION_FILE, Saved, Session
+from hqtrack.web.saved import SESSION_FILE, Saved
+from hqtrack.web.session import Session
 
 SHOWN_EDGE = 1280
 """Longer side of frames on the page, at most."""

@@ -16,7 +16,9 @@ from hqtrack.video.frame_tracker import FrameTracker
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
-from hqtrack.web.session import Plan, Session, SessionObjects
+from hqtrack.web.objects import SessionObjects
+from hqtrack.web.plan import Plan, references
+from hqtrack.web.session import Session
 from hqtrack.web.store import OpenSession
 
 RATE_FRAMES = 30
@@ -128,28 +130,30 @@ class Tracking:
         prompts, corrections = prompts_of(session, plan.tracked.objects), corrections_of(session, plan)
         session.begin(plan, self._corrected(plan, corrections))
         course = FrameTracker(tracker, prompts, maker, corrections)
-        for index in session.references(plan):
-            course.know(index, frames.image(index), session.record.masks(index))
+        for index in references(plan):
+            begun = [item.key for item in plan.tracked.objects if item.first.frame <= index]
+            course.know(index, frames.image(index), session.masks(index, begun))
         if plan.start >= session.count:
             return
         for frame in open_frames(session.source, start=plan.start):
             if self._stop.is_set():
                 return
             masks = course.step(frame.index, frame.image)
-            session.record.append(frame.name, masks, tracker.scores.round(4).tolist())
+            session.append(frame.name, masks, tracker.scores[: len(masks)].tolist())
             self._times.append(time.monotonic())
 
     def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:
         """Return the masks of the frame before the first one, where that is recorded but corrected since."""
         if not plan.corrected:
             return None
-        last = plan.start - 1
+        last, session = plan.start - 1, self._opened.session
+        begun = [item.key for item in plan.tracked.objects if item.first.frame <= last]
         given = [
-            (each.object, each.prompt.mask)
+            (1 + begun.index(each.object), each.prompt.mask)
             for each in corrections
             if each.frame == last and each.object and each.prompt and each.prompt.mask is not None
         ]
-        return corrected(self._opened.session.record.masks(last), given)
+        return corrected(session.masks(last, begun), given)
 
 
 def prompts_of(session: Session, objects: SessionObjects) -> list[Prompt]:
@@ -158,19 +162,19 @@ def prompts_of(session: Session, objects: SessionObjects) -> list[Prompt]:
         Prompt(
             each.first.frame,
             mask=each.first.mask(session.size),
-            id=number,
+            id=each.key,
             name=each.name,
             colour=each.colour,
         )
-        for number, each in enumerate(objects, start=1)
+        for each in objects
     ]
 
 
 def corrections_of(session: Session, plan: Plan) -> list[Correction]:
     """Return what `hqtrack track` is told of corrected frames."""
     corrected_masks = [
-        Correction(region.frame, number, Prompt(region.frame, mask=region.mask(session.size)))
-        for number, item in enumerate(plan.tracked.objects, start=1)
+        Correction(region.frame, item.key, Prompt(region.frame, mask=region.mask(session.size)))
+        for item in plan.tracked.objects
         for region in item.corrections
     ]
     return [*corrected_masks, *(Correction(frame) for frame in plan.tracked.restarts)]

@@ -1,0 +1,98 @@
+"""The choice of outputs, and what was exported."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from nicegui import ui
+
+from hqtrack.video.writers import WRITERS
+from hqtrack.web.canvas import Change
+from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, state_of
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import heading
+
+
+class ExportPanel:
+    """The choice of outputs, and what was exported.
+
+    Args:
+        service: What all pages share.
+        opened: What is exported.
+        change: Changes the session.
+    """
+
+    def __init__(self, service: TrackingService, opened: OpenSession, change: Change) -> None:
+        self._service, self._opened, self._session, self._change = service, opened, opened.session, change
+        self._seen: object = None
+        """What the panel shows of the session."""
+        with ui.card().classes("w-full p-3 gap-1"):
+            heading("Export", 2).classes("font-bold")
+            self._outputs = {
+                kind: ui.checkbox(writer.title, value=kind in ("overlay", "labels")).props("dense")
+                for kind, writer in WRITERS.items()
+            }
+            self._button = ui.button("Export", icon="download", on_click=self._export)
+            self._button.props("no-caps outline").classes("w-full")
+            self._bar = ui.linear_progress(0, show_value=False).props('aria-label="Exported"')
+            self._note = ui.label().classes("text-sm").props("role=status aria-live=polite")
+            self._files = ui.column().classes("w-full gap-1")
+        self.tick()
+
+    def tick(self) -> None:
+        """Follow an export, and mark what it made as out of date where the session has changed since."""
+        session, exporting = self._session, self._service.exporting(self._opened)
+        active = exporting is not None and exporting.state == "exporting"
+        self._bar.set_visibility(active)
+        if exporting is not None:
+            self._bar.value = round(exporting.share, 3)
+        state = session.version, len(session.record), exporting, active
+        if state == self._seen:
+            return
+        self._seen = state
+        self._button.set_enabled(not active)
+        if active:
+            self._note.text = "Exporting …"
+        elif exporting is not None and exporting.state == "failed":
+            self._note.text = f"Not exported: {exporting.error}"
+        else:
+            self._note.text = ""
+        self._files.clear()
+        with self._files:
+            self._show_files()
+
+    def _show_files(self) -> None:
+        session = self._session
+        folder = session.folder / EXPORT_FOLDER
+        stale = session.stale()
+        if stale:
+            ui.label(f"Frames 0 to {stale - 1} can be exported; later ones are out of date.").classes(
+                "text-sm"
+            )
+        if not (folder / COMMAND_FILE).is_file():
+            return
+        state = folder / STATE_FILE
+        if not state.is_file() or state.read_text(encoding="utf-8") != state_of(session):
+            with ui.row(wrap=False).classes("items-center gap-1 text-sm"):
+                ui.icon("warning", color="warning")
+                ui.label("Out of date: the files below are older than your last change.")
+        else:
+            ui.label("Exported.").classes("text-sm")
+        ui.label(f"In {folder}").classes("text-sm break-all")
+        address = f"/export/{session.folder.name}/{EXPORT_FOLDER}.zip"
+        ui.link("Download all (zip)", address).props(f'download="{EXPORT_FOLDER}.zip"')
+        ui.label("The same without the page:").classes("text-sm")
+        code = ui.code((folder / COMMAND_FILE).read_text(encoding="utf-8").strip(), language="bash")
+        code.classes("w-full text-xs whitespace-pre-wrap break-all")
+        deleted = session.tracked.without(session.objects)
+        if deleted:
+            names = ", ".join(str(key) for key in deleted)
+            ui.label(
+                f"Deleted after tracking: {names}. The command tracks without, so masks can differ where "
+                "they touched."
+            ).classes("text-sm")
+
+    def _export(self) -> None:
+        kinds = [kind for kind, box in self._outputs.items() if box.value]
+        self._change(partial(self._service.export, self._opened, kinds))

@@ -1,0 +1,138 @@
+"""The list of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from nicegui import ui
+
+from hqtrack.video.objects import Colour
+from hqtrack.web.canvas import Canvas, Change
+from hqtrack.web.objects import SessionObject
+from hqtrack.web.session import Session
+from hqtrack.web.styling import heading, press
+
+
+class ObjectList:
+    """The objects: choose, name, colour, go to, delete.
+
+    Rows come when a tab first follows the session, and stay while their objects do: what is being typed into
+    them is not lost by what happens meanwhile.
+
+    Args:
+        session: Whose objects.
+        canvas: Where the chosen object is known.
+        change: Changes the session.
+        go_to: Shows a frame, with an object chosen.
+    """
+
+    def __init__(
+        self, session: Session, canvas: Canvas, change: Change, go_to: Callable[[int, int], None]
+    ) -> None:
+        self._session, self._canvas, self._change, self._go_to = session, canvas, change, go_to
+        self._rows: dict[int, ObjectRow] = {}
+        self._state: object = None
+        self._lost: dict[int, int | None] = {}
+        with ui.card().classes("w-full p-3 gap-1"):
+            heading("Objects", 2).classes("font-bold")
+            self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
+            self._fresh.props("no-caps dense").classes("w-full").tooltip("N")
+            self._list = ui.column().classes("w-full gap-1")
+
+    def tick(self) -> None:
+        """Show the objects as they are now."""
+        session = self._session
+        objects = sorted(session.objects, key=lambda item: item.key)
+        state = session.version, len(session.record)
+        if state != self._state:
+            self._state, self._lost = state, {item.key: session.lost(item.key) for item in objects}
+        for key in self._rows.keys() - {item.key for item in objects}:
+            self._rows.pop(key).line.delete()
+        press(self._fresh, self._canvas.key is None)
+        for place, item in enumerate(objects):
+            if item.key not in self._rows:
+                with self._list:
+                    self._rows[item.key] = self._row(item.key)
+                self._rows[item.key].line.move(target_index=place)
+            row = self._rows[item.key]
+            row.show(item, self._lost.get(item.key))
+            press(row.pick, item.key == self._canvas.key)
+
+    def lost_lines(self) -> list[str]:
+        """Return a line for each object that is lost, such as "cat lost since frame 20"."""
+        objects = {item.key: item for item in self._session.objects}
+        return [
+            f"{objects[key].title} lost since frame {frame}"
+            for key, frame in self._lost.items()
+            if frame is not None and key in objects
+        ]
+
+    def _row(self, key: int) -> ObjectRow:
+        session, change, row = self._session, self._change, ObjectRow()
+        row.pick.on_click(partial(self._canvas.choose, key))
+        row.picker.on_pick(lambda event: change(partial(session.recolour, key, _colour(event.color))))
+        # With what the browser shows: what was typed may still be on its way.
+        for kind in ("blur", "keydown.enter"):
+            row.name.on(
+                kind,
+                lambda event: change(partial(session.rename, key, str(event.args))),
+                js_handler="({key, target}) => { emit(target.value); if (key === 'Enter') target.blur(); }",
+            )
+        row.begin.on_click(lambda: self._go_to(session.find(key).first.frame, key))
+        row.lost.on_click(lambda: self._go_to(self._lost.get(key) or 0, key))
+        row.delete.on_click(partial(change, partial(session.delete, key)))
+        return row
+
+
+class ObjectRow:
+    """An object in the list: a line, and a second one where it is lost."""
+
+    def __init__(self) -> None:
+        with ui.column().classes("w-full gap-0") as self.line:
+            with ui.row(wrap=False).classes("items-center gap-1 w-full"):
+                self.pick = ui.button().props("dense").classes("min-w-8")
+                with ui.button().props("round dense size=xs") as self._swatch:
+                    self.picker = ui.color_picker()
+                self.name = ui.input().props("dense borderless").classes("grow")
+                self.begin = ui.button().props("flat dense no-caps size=sm")
+                self.begin.tooltip("The frame in which it begins")
+                self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
+            self.lost = ui.button(icon="visibility_off").props("flat dense no-caps size=sm color=negative")
+        self._shown: tuple[SessionObject, int | None] | None = None
+
+    def show(self, item: SessionObject, lost: int | None) -> None:
+        """Show what is known of the object, and the frame since which it is lost."""
+        if self._shown == (item, lost):
+            return
+        if self._shown is None or self._shown[0].name != item.name:
+            self.name.value = item.name
+        self._shown = item, lost
+        number, begin, colour = item.key, item.first.frame, hex_of(item.paint)
+        self.pick.text, self.begin.text = str(number), f"from {begin}"
+        self.lost.set_visibility(lost is not None)
+        self.lost.text = f"Lost since frame {lost}"
+        self._swatch.style(f"background: {colour} !important")
+        self.picker.set_color(colour)
+        self.name.props(f'placeholder="object {number}"')
+        for element, label in (
+            (self.pick, f"Choose object {number}"),
+            (self._swatch, f"Colour of object {number}"),
+            (self.name, f"Name of object {number}"),
+            (self.begin, f"Go to frame {begin}, in which object {number} begins"),
+            (self.lost, f"Object {number} is lost since frame {lost}: go there"),
+            (self.delete, f"Delete object {number}"),
+        ):
+            element.props(f'aria-label="{label}"')
+
+
+def hex_of(colour: Colour) -> str:
+    """Return a colour as "#rrggbb"."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _colour(text: str) -> Colour:
+    """Return a colour of which a browser says "#rrggbb"."""
+    digits = text.lstrip("#")
+    red, green, blue = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
+    return red, green, blue

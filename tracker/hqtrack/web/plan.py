@@ -1,0 +1,127 @@
+"""What of the record is out of date, and how tracking goes on: pure functions of what a person gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from pydantic import AliasChoices, Field
+
+from hqtrack.errors import InputError
+from hqtrack.web.objects import Region, SessionObjects, keys_of
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Of what the record was tracked."""
+
+    objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))] = ()
+    restarts: Annotated[tuple[int, ...], Field(validation_alias=AliasChoices("restarts", "gone_on"))] = ()
+    """Frames in which tracking was taken up again with the masks as they were, ascending: after a stop, or to
+    track the next frame anew. They are references, as corrected frames are."""
+    deleted: tuple[int, ...] = ()
+    """Numbers of further objects that were tracked in a part of the record, and deleted since."""
+
+    def without(self, objects: SessionObjects) -> tuple[int, ...]:
+        """Return the numbers of tracked objects that are not among these any more, ascending."""
+        return tuple(sorted((keys_of(self.objects) | {*self.deleted}) - keys_of(objects)))
+
+
+class Plan(NamedTuple):
+    """How tracking goes on; see `plan`."""
+
+    start: int
+    """The first frame that is tracked."""
+    corrected: bool
+    """Whether the frame before it is recorded already, but corrected since."""
+    tracked: Tracked
+    """Of what the record will have been tracked."""
+
+
+def stale(objects: SessionObjects, tracked: Tracked, recorded: int) -> int | None:
+    """Return the first recorded frame that was tracked of other masks than are given now.
+
+    An object that was deleted makes nothing stale: its masks are left out, and the others stay.
+
+    Args:
+        objects: The objects as they are now.
+        tracked: Of what the record was tracked.
+        recorded: Frames in the record.
+    """
+    changed = _given_masks(objects) ^ _given_masks(_kept(tracked, objects))
+    first = min((region.frame for _, region in changed), default=recorded)
+    return first if first < recorded else None
+
+
+def next_frame(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> int | None:
+    """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
+    if not objects:
+        return None
+    out_of_date = stale(objects, tracked, recorded)
+    if out_of_date is not None:
+        return out_of_date
+    return recorded if recorded < count else None
+
+
+def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> Plan:
+    """Return how tracking goes on.
+
+    Frames before the first change stay. Where that change only corrects a frame as it was tracked, this
+    frame stays too, with the corrections. Else the last frame that stays becomes a reference: what the
+    tracker remembers beyond references is not kept.
+
+    Args:
+        objects: The objects as they are now.
+        tracked: Of what the record was tracked.
+        recorded: Frames in the record.
+        count: Frames of the video.
+
+    Raises:
+        InputError: There is nothing to track.
+    """
+    frame = next_frame(objects, tracked, recorded, count)
+    if frame is None:
+        raise InputError(
+            "all frames are tracked; correct one, and go on from there"
+            if objects
+            else "there is no object yet: drag a box around one, click on it, or paint it"
+        )
+    deleted = tracked.without(objects) if frame else ()
+    restarts = tuple(each for each in tracked.restarts if each < frame)
+    if frame < recorded and _is_only_corrected(objects, tracked, frame):
+        return Plan(frame + 1, True, Tracked(objects, restarts, deleted))
+    if any(item.first.frame < frame for item in objects) and not any(
+        region.frame == frame - 1 for item in objects for region in item.corrections
+    ):
+        restarts = (*(each for each in restarts if each != frame - 1), frame - 1)
+    return Plan(frame, False, Tracked(objects, restarts, deleted))
+
+
+def references(plan: Plan) -> list[int]:
+    """Return the frames whose masks the tracker gets before it goes on, ascending."""
+    begun = [item.first.frame for item in plan.tracked.objects]
+    corrected = [region.frame for item in plan.tracked.objects for region in item.corrections]
+    return sorted({each for each in (*begun, *corrected, *plan.tracked.restarts) if each < plan.start})
+
+
+def _is_only_corrected(objects: SessionObjects, tracked: Tracked, frame: int) -> bool:
+    """Whether all that is new in a frame are corrections of masks as they were tracked."""
+    earlier = _kept(tracked, objects)
+    now, before = _given_masks(objects), _given_masks(earlier)
+    begun = {item.key for item in earlier if item.first.frame < frame}
+    return (
+        all(key in begun for key, region in now - before if region.frame == frame)
+        and not any(region.frame == frame for _, region in before - now)
+        and not any(region.frame == frame for item in tracked.objects for region in item.corrections)
+    )
+
+
+def _kept(tracked: Tracked, objects: SessionObjects) -> SessionObjects:
+    """Return the tracked objects that were not deleted since."""
+    keys = keys_of(objects)
+    return tuple(item for item in tracked.objects if item.key in keys)
+
+
+def _given_masks(objects: SessionObjects) -> set[tuple[int, Region]]:
+    """Return all that tracking depends on."""
+    return {(item.key, region) for item in objects for region in item.regions}
