@@ -12,7 +12,7 @@ import numpy as np
 from hqtrack import files
 from hqtrack.errors import DataError
 from hqtrack.masks import Masks, rle_decode, rle_encode
-from hqtrack.video.recorded_frame import line_of, parsed
+from hqtrack.video.recorded_frame import RecordedFrame, line_of, parsed
 
 Scores = dict[int, float]
 """How sure the tracker was of each object's mask, by the object's id; 0 where it is not seen."""
@@ -66,11 +66,19 @@ class MaskRecord:
         Raises:
             DataError: The line is damaged.
         """
+        return self.frame(index).decoded()
+
+    def frame(self, index: int) -> RecordedFrame:
+        """Return what was recorded of a frame.
+
+        Raises:
+            DataError: The line is damaged.
+        """
         with self._lock:
             self._file.seek(self._ends[index])
             line = self._file.read(self._ends[index + 1] - self._ends[index])
         try:
-            return parsed(line).decoded()
+            return parsed(line)
         except ValueError as error:
             raise DataError(f"{self._path}: the record of frame {index} is damaged; track again") from error
 
