@@ -18,7 +18,7 @@ from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
-from hqtrack.cli.startup import prepare_cache, prepare_streams, prepare_threads
+from hqtrack.cli.startup import prepare_caches, prepare_streams, prepare_threads
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.vos import vos
 from hqtrack.cli.web import web
@@ -63,6 +63,6 @@ def main() -> None:
     prepare_streams()
     for line in prepare_threads(os.environ):
         typer.echo(f"hqtrack: {line}", err=True)
-    prepare_cache(os.environ)
+    prepare_caches(os.environ)
     with printed():
         app()

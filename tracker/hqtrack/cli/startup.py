@@ -65,23 +65,30 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def prepare_cache(environment: MutableMapping[str, str]) -> None:
-    """Choose a folder for the code that the VOT toolkit compiles, where neither of its own can be written.
+def prepare_caches(environment: MutableMapping[str, str]) -> None:
+    """Choose a folder for what the VOT toolkit compiles and plots with, where its own ones cannot be written.
 
-    That is beside the toolkit, or in the user's cache. The folder is removed at the end.
+    These are beside the toolkit, in the user's cache and settings. The folder is removed at the end.
 
     Args:
         environment: Variables of the process; changed in place.
     """
-    if "NUMBA_CACHE_DIR" in environment or (found := importlib.util.find_spec("vot")) is None:
+    if (found := importlib.util.find_spec("vot")) is None:
         return
-    toolkit = Path(found.origin or "").parent / "region"
-    user = Path(environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    if _can_write(toolkit / "__pycache__") or _can_write(user / "numba"):
+    toolkit = Path(found.origin or "").parent / "region" / "__pycache__"
+    cache = Path(environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    settings = Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
+    wanted = {"NUMBA_CACHE_DIR": (toolkit, cache / "numba"), "MPLCONFIGDIR": (settings / "matplotlib",)}
+    missing = [
+        name
+        for name, folders in wanted.items()
+        if name not in environment and not any(_can_write(folder) for folder in folders)
+    ]
+    if not missing:
         return
-    folder = tempfile.mkdtemp(prefix="hqtrack-numba-")
+    folder = tempfile.mkdtemp(prefix="hqtrack-cache-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    environment["NUMBA_CACHE_DIR"] = folder
+    environment.update(dict.fromkeys(missing, folder))
 
 
 def _can_write(folder: Path) -> bool:

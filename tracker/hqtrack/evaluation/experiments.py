@@ -178,7 +178,7 @@ def read_scores(file: Path) -> dict[str, Measures]:
             raise ValueError("its first line must name the columns: tracker,AUC,A,R,NRE,DRE,ADQ")
         return {line["tracker"]: _scored(line) for line in lines}
     except (OSError, UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
-        raise DataError(f"{file} is no table of scores: {error}") from error
+        raise DataError(f"{file} is no table of scores: {' '.join(str(error).split())}") from error
 
 
 def _scored(line: dict[str, str]) -> Measures:

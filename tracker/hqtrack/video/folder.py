@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from hqtrack import files
-from hqtrack.errors import InputError
+from hqtrack.errors import InputError, naming
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class OutputFolder:
             InputError: It would replace one that is protected.
         """
         self._refuse(file)
-        with files.reopen(self._list) as written:
+        with naming(self._list), files.reopen(self._list) as written:
             written.seek(0, os.SEEK_END)
             written.write(_line(file.relative_to(self.path)).encode("ascii"))
 

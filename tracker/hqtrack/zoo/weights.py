@@ -29,12 +29,18 @@ _BLOCK = 1 << 20
 def cache_folder() -> Path:
     """Return the folder of downloaded weights: `$HQTRACK_CACHE`, or one in the user's cache.
 
+    For a user without a home folder it is that of the embedded weights.
+
     Raises:
         InputError: The variable names the home of a user that there is not.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     if not chosen:
-        return platformdirs.user_cache_path("hqtrack") / "weights"
+        try:
+            folder = platformdirs.user_cache_path("hqtrack")
+        except RuntimeError:  # neither HOME nor the user's id leads to one; older versions return "~"
+            folder = Path("~")
+        return (folder if folder.is_absolute() else models_folder()) / "weights"
     try:
         return Path(chosen).expanduser()
     except RuntimeError as error:
