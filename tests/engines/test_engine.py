@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hqtrack import CardError, HQTrack, InputError
+from hqtrack import CardError, HQTrack
 from hqtrack.engines import engine_names, load_engine
+from hqtrack.errors import MissingExtraError
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +87,7 @@ def test_settings_of_another_engine_are_refused() -> None:
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"hqtrack\[sam2\]"):
-        load_engine(load_card("sam2.1-tiny"), device=torch.device("cpu"), dtype=torch.float32)
+    monkeypatch.setattr("hqtrack.errors.find_spec", lambda module: None)
+    for card, extra in (("sam2.1-tiny", "sam2"), ("dam-sam2.1-large", "sam2"), ("cutie-base", "cutie")):
+        with pytest.raises(MissingExtraError, match=rf"hqtrack\[{extra}\]"):
+            load_engine(load_card(card), device=torch.device("cpu"), dtype=torch.float32)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hqtrack.cards import Card
 from hqtrack.engines.engine import Start, check_settings
-from hqtrack.errors import CardError, InputError
+from hqtrack.errors import CardError, InputError, require
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap
 from hqtrack.propagation import Found
@@ -39,6 +39,7 @@ SHORT_EDGE = 480
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load Cutie; see `hqtrack.engines.Load`."""
+    require("cutie")
     if card.network not in NETWORKS:
         raise CardError(
             f"network = {card.network!r}: the engine cutie has none; choose of {', '.join(NETWORKS)}"
@@ -180,12 +181,5 @@ class Cutie:
 
 
 def _library(name: str) -> Any:
-    """Import a module of the package.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError("the engine cutie needs rf-cutie: pip install 'hqtrack[cutie]'") from error
+    """Import a module of the package: it has no types, and is an extra."""
+    return importlib.import_module(name)

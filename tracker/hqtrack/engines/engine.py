@@ -27,6 +27,9 @@ ENTRY_POINT_GROUP = "hqtrack.engines"
 BUILT_IN_ENGINES = {
     "vmos": "hqtrack.engines.vmos",
     "sam2": "hqtrack.engines.sam2",
+    "dam-sam2": "hqtrack.engines.dam_sam2",
+    "edgetam": "hqtrack.engines.edgetam",
+    "sam3-tracker": "hqtrack.engines.sam3",
     "cutie": "hqtrack.engines.cutie",
 }
 """Modules of the engines that come with the package; each has a function `load`."""
@@ -95,7 +98,7 @@ class Load(Protocol):
 
         Raises:
             WeightsError: The weights are missing, damaged, or of another network.
-            InputError: A package that the engine needs is not installed.
+            MissingExtraError: A package that the engine needs is not installed.
         """
 
 
@@ -115,7 +118,7 @@ def load_engine(
     Raises:
         CardError: No engine has that name.
         WeightsError: The weights are missing, damaged, or of another network.
-        InputError: A package that the engine needs is not installed.
+        MissingExtraError: A package that the engine needs is not installed.
     """
     if card.engine in BUILT_IN_ENGINES:
         load: Load = importlib.import_module(BUILT_IN_ENGINES[card.engine]).load

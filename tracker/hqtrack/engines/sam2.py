@@ -7,10 +7,11 @@ longer be read is dropped, so that memory does not grow with the video.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +22,14 @@ from torch.nn import functional
 
 from hqtrack.cards import Card
 from hqtrack.engines.engine import Start, check_settings
-from hqtrack.errors import CardError, InputError, WeightsError
+from hqtrack.errors import CardError, WeightsError, require
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap, masks_of
 from hqtrack.propagation import Found
 from hqtrack.zoo import checked_weights, read_checkpoint
 
 if TYPE_CHECKING:
-    from transformers import Sam2ImageProcessor, Sam2VideoConfig, Sam2VideoModel
-
-SESSION_MODULE = "transformers.models.sam2_video.modeling_sam2_video"
-"""Module of the library that has the state of a video."""
+    from transformers import Sam2VideoConfig, Sam2VideoModel
 
 
 @dataclass(frozen=True)
@@ -61,21 +59,29 @@ HIERAS = {
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load SAM 2.1; see `hqtrack.engines.Load`."""
+    return starter(load_model(card, weights), device=device, dtype=dtype)
+
+
+def load_model(card: Card, weights: Path | None) -> Sam2VideoModel:
+    """Return the model that a card names, with its weights, on the CPU."""
+    require("transformers")
     if card.network not in HIERAS:
         raise CardError(
-            f"network = {card.network!r}: the engine sam2 has none; choose of {', '.join(HIERAS)}"
+            f"network = {card.network!r}: the engine {card.engine} has none; choose of {', '.join(HIERAS)}"
         )
     check_settings(card)
-    config = configuration(HIERAS[card.network])
-    model = model_with(config, checked_weights(card.weights, weights), card.network)
-    return starter(model, device=device, dtype=dtype)
+    path = checked_weights(card.weights, weights)
+    return model_with(
+        import_module("transformers").Sam2VideoModel, configuration(HIERAS[card.network]), path, card.network
+    )
 
 
-def model_with(config: Sam2VideoConfig, path: Path, name: str) -> Sam2VideoModel:
-    """Return a model with the weights of a file.
+def model_with(kind: Any, config: Any, path: Path, name: str) -> Any:
+    """Return a model of the library with the weights of a file.
 
     Args:
-        config: See `configuration`.
+        kind: Class of the model.
+        config: Its configuration.
         path: Weights as the library stores them.
         name: Of the network, for messages.
 
@@ -83,7 +89,7 @@ def model_with(config: Sam2VideoConfig, path: Path, name: str) -> Sam2VideoModel
         WeightsError: The file is unreadable, or of another network.
     """
     with _silent():
-        model, found = _library().Sam2VideoModel.from_pretrained(
+        model, found = kind.from_pretrained(
             None, config=config, state_dict=dict(read_checkpoint(path)), output_loading_info=True
         )
     problems = {kind: sorted(map(str, found[kind])) for kind in ("missing_keys", "unexpected_keys")}
@@ -95,18 +101,38 @@ def model_with(config: Sam2VideoConfig, path: Path, name: str) -> Sam2VideoModel
             if keys
         )
         raise WeightsError(f"{path} does not fit {name}: {told}; get the file that the card names")
-    loaded: Sam2VideoModel = model
-    return loaded
+    return model
 
 
 def starter(model: Sam2VideoModel, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Return what starts a video with a model that has its weights."""
-    library = _library()
+    return starter_of(SAM2, model, device=device, dtype=dtype)
+
+
+def starter_of(
+    engine: type[SAM2],
+    model: Any,
+    *,
+    processor: str = "Sam2ImageProcessor",
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Start:
+    """Return what starts a video with a model of SAM 2's kind that has its weights.
+
+    Args:
+        engine: What propagates with it.
+        model: Of the library.
+        processor: Name of the library's class that prepares frames for it.
+        device: Where it runs.
+        dtype: Type of its parameters and input.
+    """
     model = model.eval().to(device, dtype)
     side = int(model.config.image_size)
     size = {"height": side, "width": side}
-    processor = library.Sam2ImageProcessor(size=size, mask_size={"height": side // 4, "width": side // 4})
-    return lambda: SAM2(model, processor, device=device, dtype=dtype)
+    prepare = getattr(import_module("transformers"), processor)(
+        size=size, mask_size={"height": side // 4, "width": side // 4}
+    )
+    return partial(engine, model, prepare, device=device, dtype=dtype)
 
 
 def configuration(hiera: Hiera, *, image_size: int = 1024, **settings: Any) -> Sam2VideoConfig:
@@ -137,7 +163,7 @@ def configuration(hiera: Hiera, *, image_size: int = 1024, **settings: Any) -> S
         "backbone_channel_list": widths[::-1],
         "backbone_feature_sizes": [[4 * grid] * 2, [2 * grid] * 2, [grid] * 2],
     }
-    config: Sam2VideoConfig = _library().Sam2VideoConfig(
+    config: Sam2VideoConfig = import_module("transformers").Sam2VideoConfig(
         image_size=image_size,
         memory_attention_rope_feat_sizes=[grid, grid],
         vision_config=vision,
@@ -159,8 +185,8 @@ class SAM2:
 
     def __init__(
         self,
-        model: Sam2VideoModel,
-        processor: Sam2ImageProcessor,
+        model: Any,
+        processor: Any,
         *,
         device: torch.device,
         dtype: torch.dtype,
@@ -170,7 +196,9 @@ class SAM2:
         self._device = device
         self._side = int(model.config.image_size)
         self._read_back = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
-        self._session = _library(SESSION_MODULE).Sam2VideoInferenceSession(
+        module, name = type(model).__module__, type(model).__name__
+        session = getattr(import_module(module), name.removesuffix("Model") + "InferenceSession")
+        self._session = session(
             inference_device=device,
             inference_state_device=device,
             video_storage_device=device,
@@ -248,13 +276,17 @@ class SAM2:
         """Do nothing: `find` remembered the frame with SAM 2's own masks, as published."""
 
     def _look_at(self, image: Image) -> None:
-        """Make a frame the current one, and drop what can no longer be read."""
+        """Make a frame the current one."""
         self._number += 1
         self._frame = image
         session = self._session
         session.processed_frames = None
         session.add_new_frame(self._processor(images=image, return_tensors="pt").pixel_values, self._number)
-        first = self._number - self._read_back
+        self._prune()
+
+    def _prune(self) -> None:
+        """Drop what can no longer be read."""
+        session, first = self._session, self._number - self._read_back
         for outputs, tracked in zip(
             session.output_dict_per_obj.values(), session.frames_tracked_per_obj.values(), strict=True
         ):
@@ -294,7 +326,7 @@ class SAM2:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep the library's progress bar and report off a terminal: errors are ours to report."""
-    messages = _library("transformers.utils.logging")
+    messages = import_module("transformers.utils.logging")
     verbosity, bar = messages.get_verbosity(), messages.is_progress_bar_enabled()
     messages.set_verbosity_error()
     messages.disable_progress_bar()
@@ -304,15 +336,3 @@ def _silent() -> Iterator[None]:
         messages.set_verbosity(verbosity)
         if bar:
             messages.enable_progress_bar()
-
-
-def _library(name: str = "transformers") -> Any:
-    """Import the library, or a module of it.
-
-    Raises:
-        InputError: It is not installed, or too old.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError("the engine sam2 needs transformers: pip install 'hqtrack[sam2]'") from error
