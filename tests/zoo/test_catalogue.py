@@ -33,5 +33,5 @@ def test_a_name_stands_for_all_weights_of_a_card_or_for_one_file() -> None:
     labels = [weights.label for weights in weights_of("hqtrack")]
     assert labels == ["vmos", "hq-sam-vit-h"]
     assert weights_of("sam_hq_vit_h.pth") == weights_of("hq-sam-vit-h")
-    with pytest.raises(CardError, match="no weights or card named 'sam3'"):
-        weights_of("sam3")
+    with pytest.raises(CardError, match="no weights or card named 'sam9'"):
+        weights_of("sam9")
