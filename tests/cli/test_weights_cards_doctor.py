@@ -122,7 +122,7 @@ def test_pull_downloads_into_another_folder(card: Path, tmp_path: Path) -> None:
 
 
 def test_pull_of_an_unknown_name_says_what_there_is() -> None:
-    result = run("weights", "pull", "sam3")
+    result = run("weights", "pull", "sam9")
     assert result.exit_code == 2
     assert "hq-sam-vit-h" in result.stderr
 

@@ -46,7 +46,7 @@ Output = dict[str, Tensor]
 
 
 @dataclass
-class _Object:
+class _RememberedObject:
     """What is kept of one object."""
 
     frames: KeptFrames
@@ -98,13 +98,13 @@ class DistractorAwareSAM2(SAM2):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._objects: list[_Object] = []
+        self._objects: list[_RememberedObject] = []
 
     def add(self, image: Image, labels: LabelMap, count: int) -> None:
         """Add objects; see `hqtrack.engines.Engine`."""
         super().add(image, labels, count)
         areas = self._areas(labels, count)
-        self._objects += [_Object(KeptFrames(self._number, area)) for area in areas]
+        self._objects += [_RememberedObject(KeptFrames(self._number, area)) for area in areas]
 
     def add_reference(self, image: Image, labels: LabelMap) -> None:
         """Take a frame as the current one and as a conditioning frame; see `hqtrack.engines.Engine`."""
