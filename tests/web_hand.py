@@ -48,7 +48,7 @@ def open_video(tab: Any, server: Server, name: str) -> None:
 
 def folder_of(tab: Any, server: Server) -> Path:
     """Return where the session that is shown is kept."""
-    return server.out / tab.url.rpartition("/")[2]
+    return server.out / tab.url.partition("?")[0].rpartition("/")[2]
 
 
 def objects(tab: Any, server: Server) -> list[dict[str, Any]]:

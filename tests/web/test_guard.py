@@ -15,6 +15,7 @@ def ask(
     guard: Guard,
     *,
     path: str = "/",
+    query: str = "",
     kind: str = "http",
     method: str = "GET",
     body: bytes = b"",
@@ -24,6 +25,7 @@ def ask(
     scope = {
         "type": kind,
         "path": path,
+        "query_string": query.encode(),
         "method": method,
         "headers": [
             (name.encode(), each.encode()) for name, value in headers.items() for each in value.split("\n")
@@ -175,3 +177,38 @@ def test_a_password_is_asked_for_before_anything_is_seen(behind: Behind) -> None
     assert ask(guard, kind="websocket", host="any.example", cookie=cookie)[0] == 200
     other = Guard(behind, hosts=None, password="correct horse", upload_path="-")
     assert ask(other, host="any.example", cookie=cookie)[0] == 401, "a new start needs the new password"
+
+
+def test_browsers_that_open_the_printed_link_have_the_same_sessions(behind: Behind) -> None:
+    moved: list[tuple[str, str]] = []
+    token = "t" * 43
+    guard = Guard(
+        behind,
+        hosts=HOSTS,
+        password=None,
+        upload_path="",
+        token=token,
+        on_link=lambda earlier, owner: moved.append((earlier, owner)),
+    )
+    ask(guard, host="localhost", cookie=f"{OWNER_COOKIE}={'a' * 43}")
+    for cookie in ("", f"{OWNER_COOKIE}={'a' * 43}"):
+        status, headers = ask(guard, query=f"token={token}", host="localhost", cookie=cookie)
+        assert (status, headers["location"]) == (303, ["/"]), "the secret leaves the address"
+        assert headers["set-cookie"][0].startswith(f"{OWNER_COOKIE}={token}; HttpOnly; SameSite=Strict")
+    ask(guard, host="localhost", cookie=f"{OWNER_COOKIE}={token}")
+    assert moved == [(behind.owners[0], behind.owners[1])], "what a browser had goes with it"
+    for wrong in ("t" * 42, "", "é"):
+        status, headers = ask(guard, query=f"token={quote(wrong)}", host="localhost")
+        assert status == 200
+        assert token not in headers["set-cookie"][0]
+
+
+def test_the_printed_link_needs_the_password_too(behind: Behind) -> None:
+    guard = Guard(behind, hosts=None, password="secret", upload_path="", token="t" * 43)
+    status, _ = ask(guard, query=f"token={'t' * 43}", host="any.example")
+    assert status == 401
+    status, headers = ask(
+        guard, query=f"token={'t' * 43}", method="POST", body=b"password=secret", host="any.example"
+    )
+    assert (status, headers["location"]) == (303, [f"/?token={'t' * 43}"])
+    assert not behind.owners

@@ -255,34 +255,34 @@ def test_a_lost_object_and_an_old_export_are_seen(tab: Any, server: Server) -> N
 
 def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server: Server) -> None:
     open_video(tab, server, "clip.mp4")
-    place = tab.get_by_text(f" / {COUNT - 1}")
+    place = tab.get_by_text(re.compile("^frame [0-9]+ · "))
     button = tab.get_by_role("button", name="Play (space)")
     tab.keyboard.press("Space")
-    expect(place).to_have_text(f"{COUNT - 1} / {COUNT - 1}")
+    expect(place).to_have_text(f"frame {COUNT - 1} · 0:01.56")
     expect(button).to_contain_text("play_arrow")
     for key, index in (("Home", 0), ("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10)):
         tab.keyboard.press(key)
-        expect(place).to_have_text(f"{index} / {COUNT - 1}")
+        expect(place).to_have_text(re.compile(f"^frame {index} ·"))
     tab.wait_for_function("document.querySelector('img').src.includes('/10.jpg')")
     tab.keyboard.press("Space")
-    expect(place).not_to_have_text(f"10 / {COUNT - 1}")
+    expect(place).not_to_have_text(re.compile("^frame 10 ·"))
     tab.keyboard.press("Space")
     expect(button).to_contain_text("play_arrow")
     for _ in range(5):
         tab.locator(".q-slider").last.click()  # after which the keys are the page's again
-        expect(place).to_have_text(re.compile(f"^(19|20) / {COUNT - 1}$"))
+        expect(place).to_have_text(re.compile("^frame (19|20) ·"))
         tab.keyboard.press("Home")
         tab.wait_for_timeout(200)  # in which the click has its last word
-        expect(place).to_have_text(f"0 / {COUNT - 1}")
+        expect(place).to_have_text(re.compile("^frame 0 ·"))
     tab.keyboard.press("m")
     tab.wait_for_function("document.querySelector('img').src.includes('m=0')")
 
     body = tab.locator("body")
     tab.emulate_media(color_scheme="dark")
     expect(body).to_have_class(re.compile("body--dark"))
-    press(tab, "Light or dark")
+    press(tab, "Theme")
     expect(body).to_have_class(re.compile("body--light"))
-    press(tab, "Light or dark")
+    press(tab, "Theme")
     expect(body).to_have_class(re.compile("body--dark"))
     press(tab, "Keys")
     tab.get_by_text("choose an object").wait_for()
@@ -306,7 +306,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     shoot(tab, "start")
 
     open_video(tab, server, "one.mp4")
-    tab.get_by_text("0 / 0").wait_for()
+    tab.get_by_text("frame 0 · ").wait_for()
     drag_around(tab, orange(0))
     tab.get_by_label("Choose object 1").wait_for()
     press(tab, "Track")
@@ -324,7 +324,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
 
     # An object without a pixel is refused where it begins.
     tab.keyboard.press("Home")
-    tab.get_by_text("0 / 8").wait_for()
+    tab.get_by_text("frame 0 · ").wait_for()
     tab.keyboard.press("1")
     tab.keyboard.press("e")
     tab.get_by_text("Erase what is not object 1.").wait_for()
@@ -339,6 +339,36 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     tab.get_by_text("large.mp4: uploads may have 1 MB together").wait_for()
     tab.get_by_label("Files to upload").set_input_files(write_video(tmp_path / "mine.mp4", 5))
     press(tab, "Upload and open")
-    tab.get_by_text("0 / 4").wait_for()
+    tab.get_by_text("frame 0 · ").wait_for()
     tab.goto(f"{server.address}/videos")
     tab.get_by_text("mine.mp4: 5 frames, 0 objects").wait_for()
+
+
+def test_a_reload_keeps_frame_tool_theme_and_outputs(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    tab.keyboard.press("p")
+    go_to(tab, 12)
+    press(tab, "Theme")
+    expect(tab.locator("body")).to_have_class(re.compile("body--dark"))
+    tab.get_by_role("checkbox", name="COCO masks").click()
+    tab.wait_for_url("**/session/*?frame=12&tool=point")
+    wait_for(lambda: any("rle" in each["value"] for each in tab.context.cookies()))
+    tab.reload()
+    tab.get_by_text("frame 12 · 0:00.48").wait_for()
+    tab.get_by_text("Click on a new object").wait_for()
+    expect(tab.locator("body")).to_have_class(re.compile("body--dark"))
+    expect(tab.get_by_role("checkbox", name="COCO masks")).to_be_checked()
+
+
+def test_sessions_are_renamed_and_deleted_on_the_start_page(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    tab.get_by_role("link", name="HQTrack").click()  # one click away
+    tab.get_by_role("link", name="clip.mp4: 40 frames, 0 objects").wait_for()
+    wait_for(lambda: tab.evaluate("document.querySelector('img[src^=\"/thumbnails\"]').naturalWidth") == 160)
+    press(tab, "Rename clip.mp4")
+    tab.get_by_label("Name", exact=True).fill('"<b>cats</b>"')
+    press(tab, "Rename")
+    tab.get_by_role("link", name='"<b>cats</b>": 40 frames, 0 objects').wait_for()
+    press(tab, 'Delete "<b>cats</b>"')
+    press(tab, "Delete")
+    expect(tab.get_by_role("link", name="cats")).to_have_count(0)

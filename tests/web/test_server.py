@@ -44,3 +44,17 @@ def test_each_browser_has_sessions_of_its_own(clip: Path, start: Start) -> None:
     assert mine.get(frame, headers={"Origin": "http://evil.example"}, timeout=60).status_code == 403
     mine.close()
     yours.close()
+
+
+def test_the_printed_link_shows_the_sessions_in_every_browser(clip: Path, start: Start) -> None:
+    server = start(clip)
+    link = server.said.split("the page is at ")[1].split()[0]
+    mine, yours = requests.Session(), requests.Session()
+    before = mine.get(server.address, timeout=60).url
+    assert mine.get(link, timeout=60).url == before, "what the browser began before stays its own"
+    frame = before.replace("/session/", "/frames/") + "/0.jpg"
+    assert yours.get(frame, timeout=60).status_code == 404
+    assert yours.get(link, timeout=60).url == before
+    assert yours.get(frame, timeout=60).status_code == 200
+    mine.close()
+    yours.close()

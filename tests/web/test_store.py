@@ -76,9 +76,9 @@ def test_with_a_video_only_that_is_opened(root: Path, tmp_path: Path) -> None:
 
 def test_what_sessions_keep_is_not_read_by_its_path(root: Path) -> None:
     store = Store(root / "sessions", root, upload_limit=300_000)
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     upload(store, name, "mine.mp4", (root / "clip.mp4").read_bytes())
-    opened = store.create("me", store.uploaded("me", name), "mine")
+    opened = store.create("me", store.uploads.received("me", name), "mine")
     assert store.videos() == ["clip.mp4", "shots"]
     for path in (opened.session.source, "sessions", "sessions/.lock"):
         with pytest.raises(InputError):
@@ -148,13 +148,13 @@ async def slowly(size: int) -> AsyncIterator[bytes]:
 
 
 def upload(store: Store, name: str, file_name: str, content: bytes, owner: str = "me") -> None:
-    asyncio.run(store.upload(owner, name, file_name, chunks(content)))
+    asyncio.run(store.uploads.receive(owner, name, file_name, chunks(content)))
 
 
 def test_a_video_is_uploaded_and_opened(store: Store, root: Path) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     upload(store, name, "../../My clip!.MP4", (root / "clip.mp4").read_bytes())
-    opened = store.create("me", store.uploaded("me", name), "My clip!")
+    opened = store.create("me", store.uploads.received("me", name), "My clip!")
     assert opened.session.count == 8
     assert Path(opened.session.source) == opened.session.folder / "upload" / "My_clip_.mp4"
     again = Store(store.folder, root, upload_limit=1)
@@ -162,24 +162,24 @@ def test_a_video_is_uploaded_and_opened(store: Store, root: Path) -> None:
 
 
 def test_after_a_failed_upload_another_one_is_opened(store: Store, root: Path) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     upload(store, name, "text.mp4", b"not a video")
     with pytest.raises(DataError, match=r"text\.mp4"):
-        store.create("me", store.uploaded("me", name), "text")
-    store.clear_upload("me", name)
+        store.create("me", store.uploads.received("me", name), "text")
+    store.uploads.clear("me", name)
     upload(store, name, "clip.mp4", (root / "clip.mp4").read_bytes())
-    assert store.create("me", store.uploaded("me", name), "clip").session.count == 8
+    assert store.create("me", store.uploads.received("me", name), "clip").session.count == 8
 
 
 def test_images_are_uploaded_as_frames(store: Store, root: Path) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     for file in sorted((root / "shots").iterdir()):
         upload(store, name, file.name, file.read_bytes())
-    assert store.create("me", store.uploaded("me", name), "shots").session.count == 3
+    assert store.create("me", store.uploads.received("me", name), "shots").session.count == 3
 
 
 def test_uploads_are_bounded_and_no_half_file_stays(store: Store, root: Path) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     upload(store, name, "0.png", bytes(200_000))
     with pytest.raises(InputError, match="MB together"):
         upload(store, name, "1.png", bytes(200_000))
@@ -189,27 +189,27 @@ def test_uploads_are_bounded_and_no_half_file_stays(store: Store, root: Path) ->
 @pytest.mark.parametrize("file_name", ["run.sh", "page.html", "..", "", "list.m3u8", ".mp4.txt"])
 def test_only_videos_and_images_are_uploaded(store: Store, file_name: str) -> None:
     with pytest.raises(InputError, match="neither a video nor an image"):
-        upload(store, store.expect_upload("me"), file_name, b"x")
+        upload(store, store.uploads.expect("me"), file_name, b"x")
 
 
 def test_several_files_at_once_are_bounded_together(store: Store) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
 
     async def all_at_once() -> list[BaseException | None]:
-        sending = [store.upload("me", name, f"{index}.png", slowly(200_000)) for index in range(4)]
+        sending = [store.uploads.receive("me", name, f"{index}.png", slowly(200_000)) for index in range(4)]
         return await asyncio.gather(*sending, return_exceptions=True)
 
     refused = [each for each in asyncio.run(all_at_once()) if each is not None]
     files = list((store.folder / name / "upload").iterdir())
     assert len(refused) + len(files) == 4
     assert all(isinstance(each, InputError) for each in refused)
-    assert sum(file.stat().st_size for file in files) <= store.upload_limit
+    assert sum(file.stat().st_size for file in files) <= store.uploads.limit
     assert not list(store.folder.glob("*/*.part"))
-    upload(store, name, "fits.png", bytes(store.upload_limit - 200_000 * len(files)))
+    upload(store, name, "fits.png", bytes(store.uploads.limit - 200_000 * len(files)))
 
 
 def test_names_that_become_equal_keep_all_files(store: Store) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     names = [
         "shot (1).png",
         "shot [1].png",
@@ -235,16 +235,57 @@ def test_names_that_become_equal_keep_all_files(store: Store) -> None:
 
 
 def test_an_upload_is_its_owners_and_goes_when_it_is_not_opened(store: Store, root: Path) -> None:
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
     upload(store, name, "0.png", b"x")
     with pytest.raises(InputError, match="no such upload"):
         upload(store, name, "0.png", b"x", owner="you")
     with pytest.raises(InputError, match="no such upload"):
-        store.uploaded("you", name)
-    store.forget_upload(name)
+        store.uploads.received("you", name)
+    store.uploads.forget(name)
     assert list(store.folder.iterdir()) == []
 
 
 def test_a_video_of_one_frame_is_opened(store: Store, root: Path) -> None:
     write_video(root / "one.mp4", 1)
     assert store.create("me", store.path("one.mp4"), "one").session.count == 1
+
+
+def test_sessions_are_renamed_deleted_and_handed_over_by_their_owner_only(store: Store) -> None:
+    opened = store.create("me", store.path("clip.mp4"), "clip.mp4")
+    name = opened.session.folder.name
+    for refused in (
+        lambda: store.rename("you", name, "mine"),
+        lambda: store.delete("you", name),
+        lambda: store.thumbnail("you", name),
+    ):
+        with pytest.raises(InputError, match="there is no such"):
+            refused()
+    assert max(cv2.imread(str(store.thumbnail("me", name))).shape) == 160
+    store.rename("me", name, " Cats & <b>dogs</b> ")
+    store.rename("me", name, "  ")
+    assert [saved.title for _, saved in store.of("me")] == ["Cats & <b>dogs</b>"]
+    store.hand_over("me", "you")
+    assert not store.of("me")
+    assert store.get("you", name).session is opened.session
+    store.delete("you", name)
+    assert not store.of("you")
+    assert store.path("clip.mp4").is_file()
+    with pytest.raises(InputError, match="no such session"):
+        store.get("you", name)
+
+
+def test_old_sessions_without_objects_are_cleaned_away(store: Store, root: Path) -> None:
+    for title in ("begun", "old", "new"):
+        session = store.create("me", store.path("clip.mp4"), title).session
+        if title == "begun":
+            session.add(0, np.ones(session.size, bool))
+        if title != "new":
+            os.utime(session.folder / "session.json", (0, 0))
+    again = Store(store.folder, root, upload_limit=1)
+    assert [saved.title for _, saved in again.of("me")] == ["new", "begun"]
+
+
+def test_the_secret_of_the_link_outlives_the_server(store: Store, root: Path) -> None:
+    assert Store(store.folder, root, upload_limit=1).token() == store.token()
+    if os.name == "posix":
+        assert (store.folder / ".link").stat().st_mode & 0o077 == 0

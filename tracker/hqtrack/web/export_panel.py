@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from nicegui import ui
@@ -9,6 +10,7 @@ from nicegui import ui
 from hqtrack.video.writers import WRITERS
 from hqtrack.web.canvas import Change
 from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, state_of
+from hqtrack.web.preferences import OUTPUTS_COOKIE, remember
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading
@@ -21,16 +23,19 @@ class ExportPanel:
         service: What all pages share.
         opened: What is exported.
         change: Changes the session.
+        chosen: The kinds of output that are chosen first.
     """
 
-    def __init__(self, service: TrackingService, opened: OpenSession, change: Change) -> None:
+    def __init__(
+        self, service: TrackingService, opened: OpenSession, change: Change, chosen: Collection[str]
+    ) -> None:
         self._service, self._opened, self._session, self._change = service, opened, opened.session, change
         self._seen: object = None
         """What the panel shows of the session."""
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Export", 2).classes("font-bold")
             self._outputs = {
-                kind: ui.checkbox(writer.title, value=kind in ("overlay", "labels")).props("dense")
+                kind: ui.checkbox(writer.title, value=kind in chosen, on_change=self._remember).props("dense")
                 for kind, writer in WRITERS.items()
             }
             self._button = ui.button("Export", icon="download", on_click=self._export)
@@ -93,6 +98,11 @@ class ExportPanel:
                 "they touched."
             ).classes("text-sm")
 
+    def _kinds(self) -> list[str]:
+        return [kind for kind, box in self._outputs.items() if box.value]
+
+    def _remember(self) -> None:
+        remember(OUTPUTS_COOKIE, ".".join(self._kinds()))
+
     def _export(self) -> None:
-        kinds = [kind for kind, box in self._outputs.items() if box.value]
-        self._change(partial(self._service.export, self._opened, kinds))
+        self._change(partial(self._service.export, self._opened, self._kinds()))

@@ -60,6 +60,8 @@ export default {
   watch: {
     // Where frames change faster than they load, those between are skipped.
     src() { if (!this.loading) this.load(); },
+    frame() { this.note(); },
+    tool() { this.note(); },
   },
   mounted() {
     this.fingers = new Map();
@@ -79,6 +81,16 @@ export default {
     window.removeEventListener("keyup", this.onRelease, true);
   },
   methods: {
+    // The address keeps what is looked at over a reload; browsers refuse to change it too often.
+    note() {
+      clearTimeout(this.noted);
+      this.noted = setTimeout(() => {
+        const address = new URL(location.href);
+        address.searchParams.set("frame", this.frame);
+        address.searchParams.set("tool", this.tool);
+        history.replaceState(history.state, "", address);
+      }, 300);
+    },
     load() { this.loading = true; this.shown = this.src; },
     loaded() { this.loading = false; if (this.shown !== this.src) this.load(); },
     measure() { this.unit = this.width / Math.max(1, this.$refs.stage.offsetWidth * this.zoom); },

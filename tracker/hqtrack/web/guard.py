@@ -54,12 +54,22 @@ class Guard:
             needs the password anyway.
         password: What must be given first; None needs none.
         upload_path: Pattern of the paths whose bodies bound themselves.
+        token: The secret of the printed link; all browsers that opened it have the same sessions.
+        on_link: Called with the earlier and the new owner when a browser opens the printed link.
     """
 
     def __init__(
-        self, app: App, *, hosts: frozenset[str] | None, password: str | None, upload_path: str
+        self,
+        app: App,
+        *,
+        hosts: frozenset[str] | None,
+        password: str | None,
+        upload_path: str,
+        token: str | None = None,
+        on_link: Callable[[str, str], None] = lambda earlier, owner: None,
     ) -> None:
         self._app, self._hosts, self._password = app, hosts, password
+        self._token, self._on_link = token, on_link
         self._upload_path = re.compile(upload_path)
         self._key = secrets.token_bytes(32)
 
@@ -82,9 +92,15 @@ class Guard:
             await self._ask(scope, receive, send)
             return
         owner = cookies.get(OWNER_COOKIE, "")
+        if self._is_linked(scope):
+            if re.fullmatch(r"[\w-]{43}", owner) and owner != self._token:
+                self._on_link(_owner_of(owner), _owner_of(self._token or ""))
+            cookie = _cookie(OWNER_COOKIE, self._token or "", SECONDS_PER_YEAR)
+            await _answer(scope, send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie)])
+            return
         fresh = not re.fullmatch(r"[\w-]{43}", owner)
         owner = secrets.token_urlsafe(32) if fresh else owner
-        scope.setdefault("state", {})["owner"] = hashlib.sha256(owner.encode()).hexdigest()
+        scope.setdefault("state", {})["owner"] = _owner_of(owner)
         bounded = receive if self._upload_path.fullmatch(scope["path"]) else _bounded(receive, BODY_LIMIT)
 
         async def send_with_headers(message: Message) -> None:
@@ -113,6 +129,13 @@ class Guard:
             raise ValueError("The Origin header is not http:// or https:// and a host name.")
         return origin["authority"].lower() == host[0].lower()
 
+    def _is_linked(self, scope: Scope) -> bool:
+        """Whether a request opens the printed link."""
+        if self._token is None or scope["type"] != "http" or scope["path"] != "/":
+            return False
+        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+        return hmac.compare_digest(given.encode(), self._token.encode())
+
     def _is_let_in(self, cookies: dict[str, str]) -> bool:
         return hmac.compare_digest(cookies.get(PASSWORD_COOKIE, "").encode(), self._ticket())
 
@@ -132,7 +155,9 @@ class Guard:
             given = parse_qs(body.decode("utf-8", "replace")).get("password", [""])[0]
             if hmac.compare_digest(given.strip().encode(), (self._password or "").encode()):
                 cookie = _cookie(PASSWORD_COOKIE, self._ticket().decode(), SECONDS_PER_YEAR)
-                await _answer(scope, send, 303, "", [(b"location", b"/"), (b"set-cookie", cookie)])
+                query = scope.get("query_string", b"")  # which may be the printed link's
+                location = b"/?" + query if query else b"/"
+                await _answer(scope, send, 303, "", [(b"location", location), (b"set-cookie", cookie)])
                 return
             await _answer(
                 scope, send, 401, LOGIN_PAGE.format(note="That is not the password."), LOGIN_HEADERS
@@ -147,9 +172,13 @@ LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>HQTr
 <meta name="viewport" content="width=device-width"><style>:root{{color-scheme:light dark;font:16px system-ui}}
 body{{display:grid;place-items:center;min-height:90vh}}form{{display:grid;gap:12px;width:22em}}
 input,button{{font:inherit;padding:8px}}</style>
-<form method="post" action="/"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
+<form method="post"><h1>HQTrack</h1><label for="p">Password, as the terminal printed it</label>
 <input id="p" name="password" type="password" autofocus required autocomplete="current-password">
 <button>Open</button><p role="alert">{note}</p></form></html>"""
+
+
+def _owner_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

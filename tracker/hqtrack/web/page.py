@@ -13,6 +13,7 @@ from hqtrack.web.correction_list import CorrectionList
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.object_list import ObjectList
 from hqtrack.web.objects import keys_of
+from hqtrack.web.preferences import THEME_COOKIE, Preferences, remember
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
@@ -48,40 +49,43 @@ class SessionPage:
     Args:
         service: What all pages share.
         opened: The session with its frames.
+        preferences: What the browser remembers.
     """
 
-    def __init__(self, service: TrackingService, opened: OpenSession) -> None:
+    def __init__(self, service: TrackingService, opened: OpenSession, preferences: Preferences) -> None:
         self._service, self._opened, self._session = service, opened, opened.session
         self._version = self._session.version
         """What the frame was drawn of."""
-        self._build()
+        self._build(preferences)
         ui.timer(SECONDS_PER_TICK, self._tick)  # which begins when the browser listens
 
-    def _build(self) -> None:
-        self._dark = paint_page()
+    def _build(self, preferences: Preferences) -> None:
+        self._dark = paint_page(preferences.dark)
         ui.keyboard(on_key=self._on_key)
         session, change = self._session, self._change
         self._keys = _dialog_of_keys()
         with ui.header().classes("items-center gap-3 py-2 bg-primary"):
-            ui.link("HQTrack", "/").classes("text-white text-lg font-bold no-underline")
+            ui.link("HQTrack", "/videos").classes("text-white text-lg font-bold no-underline")
             heading(session.title, 1).classes("text-white ellipsis")
             ui.space()
             for icon, label, action in (
                 ("undo", "Undo (Ctrl+Z)", partial(change, session.undo)),
                 ("redo", "Redo (Ctrl+Y)", partial(change, session.redo)),
-                ("dark_mode", "Light or dark", self._toggle_dark),
+                ("dark_mode", "Theme", self._toggle_dark),
                 ("keyboard", "Keys", self._keys.open),
             ):
                 icon_button(icon, label, action).props("color=white")
         with ui.element().classes("hq-columns"):
             with ui.column().classes("hq-work gap-2"):
                 self._canvas = Canvas(self._service, self._opened, change=change, on_press=self._stay)
-                self._time_line = TimeLine(self._opened, self._canvas.look_at)
+                if preferences.tool in TOOLS:
+                    self._canvas.choose_tool(preferences.tool)
+                self._time_line = TimeLine(self._opened, self._canvas.look_at, preferences.frame)
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
                 self._objects = ObjectList(session, self._canvas, change, self._go_to)
                 self._corrections = CorrectionList(session, change, self._go_to)
-                self._export = ExportPanel(self._service, self._opened, change)
+                self._export = ExportPanel(self._service, self._opened, change, preferences.outputs)
         self._show_progress()
 
     def _build_tracking(self) -> None:
@@ -101,6 +105,7 @@ class SessionPage:
     async def _toggle_dark(self) -> None:
         is_dark = await ui.run_javascript("document.body.classList.contains('body--dark')")
         self._dark.value = not is_dark
+        remember(THEME_COOKIE, "light" if is_dark else "dark")
 
     def _change(self, change: Callable[[], Any]) -> None:
         """Change the session, and show what cannot be changed."""
@@ -131,6 +136,8 @@ class SessionPage:
         done, start = len(session.record), session.next_frame()
         active = tracking is not None and tracking.active
         self._progress.value = done / session.count
+        colour = "negative" if active else "primary" if start is not None else "grey-7"
+        self._track_button.props(f"color={colour}")
         if active:
             label = "Stop"
         elif start is None and session.objects:

@@ -27,6 +27,7 @@ from hqtrack.web.export import EXPORT_FOLDER, Settings
 from hqtrack.web.guard import Guard
 from hqtrack.web.page import SessionPage
 from hqtrack.web.pictures import jpeg
+from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
 from hqtrack.web.store import OpenSession, Store
@@ -80,15 +81,12 @@ def serve(
     try:
         listener = _listen(options.host, options.port)
         password = None if _is_loopback(options.host) else secrets.token_urlsafe(24)
-        address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}"
+        store = Store(options.folder, options.root, upload_limit=options.upload_limit)
+        address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}/?token={store.token()}"
         report(f"the page is at {address} (Ctrl+C ends it)")
         if password is not None:
             report(f"its password, which is not shown again: {password}")
-        service = TrackingService(
-            Store(options.folder, options.root, upload_limit=options.upload_limit),
-            SharedTracker(build),
-            options.settings,
-        )
+        service = TrackingService(store, SharedTracker(build), options.settings)
         Thread(target=_load_ahead, args=[service.shared], name="hqtrack-load", daemon=True).start()
         if browse:
             webbrowser.open(address)
@@ -138,10 +136,14 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
             raise InputError(f"{file}: is no exported file")
         return FileResponse(folder / file)
 
+    @app.get("/thumbnails/{name}")
+    def thumbnail(request: Request, name: str) -> Response:
+        return FileResponse(service.store.thumbnail(request.state.owner, name), media_type="image/jpeg")
+
     @app.post("/upload/{name}")
     async def upload(request: Request, name: str, file: str) -> Response:
         try:
-            await service.store.upload(request.state.owner, name, file, request.stream())
+            await service.store.uploads.receive(request.state.owner, name, file, request.stream())
         except (HQTrackError, OSError) as error:
             return PlainTextResponse(message_of(error), 413 if isinstance(error, InputError) else 507)
         return PlainTextResponse("")
@@ -150,12 +152,12 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
     def start(request: Request) -> Response | None:
         if request.url.path == "/" and (only := _only_video(service, request.state.owner)) is not None:
             return RedirectResponse(f"/session/{only}")
-        StartPage(service, request.state.owner)
+        StartPage(service, request.state.owner, preferences_of(request))
         return None
 
     @ui.page("/videos", title="HQTrack")
     def videos(request: Request) -> None:
-        StartPage(service, request.state.owner)
+        StartPage(service, request.state.owner, preferences_of(request))
 
     @ui.page("/session/{name}", title="HQTrack")
     def session(request: Request, name: str) -> None:
@@ -163,10 +165,11 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
             found = opened(request, name)
         except HQTrackError as error:
             ui.label(message_of(error))
+            ui.label("In another browser, open the link that hqtrack web printed.")
             ui.link("Choose a video", "/videos")
             return
         ui.page_title(f"{found.session.title} - HQTrack")
-        SessionPage(service, found)
+        SessionPage(service, found, preferences_of(request))
 
     ui.run_with(
         app,
@@ -177,7 +180,19 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
         reconnect_timeout=30,  # seconds for which a tab is waited for: tracking may take all cores
     )
     hosts = frozenset({"127.0.0.1", "localhost", "::1"}) if password is None else None
-    return Guard(app, hosts=hosts, password=password, upload_path=r"/upload/[\w.-]+")
+    return Guard(
+        app,
+        hosts=hosts,
+        password=password,
+        upload_path=r"/upload/[\w.-]+",
+        token=service.store.token(),
+        on_link=service.store.hand_over,
+    )
+
+
+def preferences_of(request: Request) -> Preferences:
+    """Return what a browser remembers."""
+    return Preferences.of(request.query_params, request.cookies)
 
 
 def _only_video(service: TrackingService, owner: str) -> str | None:

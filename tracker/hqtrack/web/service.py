@@ -64,6 +64,20 @@ class TrackingService:
                 raise InputError("this video is being exported already")
             self._exports[opened.session.folder] = Exporting(opened.session, kinds, self.settings)
 
+    def delete(self, owner: str, name: str) -> None:
+        """Remove an owner's session.
+
+        Raises:
+            InputError: There is none of this name, or it is being tracked or exported.
+            OSError: A file cannot be removed.
+        """
+        folder = self.store.folder / name
+        with self._lock:
+            tracking, exporting = self._trackings.get(folder), self._exports.get(folder)
+            if (tracking and tracking.active) or (exporting and exporting.state == "exporting"):
+                raise InputError("this session is being tracked or exported: stop that first")
+            self.store.delete(owner, name)
+
     def demo(self, owner: str, name: str) -> OpenSession:
         """Open one of the demo's sequences; it is drawn when it is first wanted.
 

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from nicegui import events, run, ui
 
 from hqtrack.errors import InputError
+from hqtrack.web.preferences import Preferences
+from hqtrack.web.saved import SESSION_FILE, Saved
 from hqtrack.web.service import TrackingService
-from hqtrack.web.store import VIDEO_SUFFIXES, OpenSession
-from hqtrack.web.styling import heading, paint_page, show_error
+from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import heading, icon_button, paint_page, show_error
+from hqtrack.web.uploads import VIDEO_SUFFIXES
+
+MOST_SESSIONS_LISTED = 50
 
 UPLOAD_SCRIPT = """
 const files = getHtmlElement(%(input)d).querySelector('input').files;
+const total = [...files].reduce((sum, file) => sum + file.size, 0);
+let sent = 0;
 for (const file of files) {
-  const address = '/upload/%(name)s?file=' + encodeURIComponent(file.name);
-  const answer = await fetch(address, {method: 'POST', body: file});
-  if (!answer.ok) { emitEvent('refused', await answer.text()); return; }
+  const answer = await new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', '/upload/%(name)s?file=' + encodeURIComponent(file.name));
+    request.upload.onprogress = (event) => emitEvent('sent', (sent + event.loaded) / Math.max(1, total));
+    request.onload = () => done(request.status < 300 ? '' : request.responseText || 'refused');
+    request.onerror = () => done('the upload was cut off: try again');
+    request.send(file);
+  });
+  if (answer) { emitEvent('refused', answer); return; }
+  sent += file.size;
 }
 emitEvent('uploaded', files.length ? files[0].name : '');
 """
@@ -29,11 +44,12 @@ class StartPage:
     Args:
         service: What all pages share.
         owner: Who looks.
+        preferences: What the browser remembers.
     """
 
-    def __init__(self, service: TrackingService, owner: str) -> None:
+    def __init__(self, service: TrackingService, owner: str, preferences: Preferences) -> None:
         self._service, self._owner = service, owner
-        paint_page()
+        paint_page(preferences.dark)
         with ui.header().classes("items-center py-2 bg-primary"):
             heading("HQTrack", 1).classes("text-white text-lg font-bold")
         with ui.column().classes("w-full max-w-3xl mx-auto gap-4"):
@@ -41,10 +57,11 @@ class StartPage:
                 "Choose a video. Then point at what you want to follow, press “Track”, correct what is "
                 "wrong, and export masks."
             )
+            self._earlier = ui.column().classes("w-full")
+            self._show_earlier()
             self._build_videos()
             self._build_upload()
             self._build_demo()
-            self._build_earlier()
 
     def _section(self, title: str) -> ui.card:
         card = ui.card().classes("w-full p-4 gap-2")
@@ -67,33 +84,44 @@ class StartPage:
 
     def _build_upload(self) -> None:
         store = self._service.store
-        name = store.expect_upload(self._owner)
-        ui.context.client.on_delete(lambda: store.forget_upload(name))
+        name = store.uploads.expect(self._owner)
+        ui.context.client.on_delete(lambda: store.uploads.forget(name))
         with self._section("Upload"):
-            ui.label(f"One video, or images that are its frames; {store.upload_limit >> 20} MB together.")
+            ui.label(
+                "Drop one video here, or images that are its frames, or choose them; "
+                f"{store.uploads.limit >> 20} MB together."
+            )
             accept = ",".join(("image/*", "video/*", *sorted(VIDEO_SUFFIXES)))
             picked = ui.html(
-                f'<input type="file" multiple accept="{accept}" aria-label="Files to upload">',
+                f'<input class="hq-drop" type="file" multiple accept="{accept}" '
+                'aria-label="Files to upload">',
                 sanitize=False,
-            )
+            ).classes("w-full")
+            bar = ui.linear_progress(0, show_value=False).props('aria-label="Uploaded"')
+            bar.set_visibility(False)
             button = ui.button("Upload and open", icon="upload").props("no-caps")
 
             async def send() -> None:
                 button.disable()
+                bar.set_visibility(True)
                 ui.run_javascript(f"(async () => {{{UPLOAD_SCRIPT % {'input': picked.id, 'name': name}}}})()")
 
             async def arrived(event: events.GenericEventArguments) -> None:
                 button.enable()
+                bar.set_visibility(False)
                 title = str(event.args)
-                await self._open(lambda: store.create(self._owner, store.uploaded(self._owner, name), title))
-                store.clear_upload(self._owner, name)
+                uploads, owner = store.uploads, self._owner
+                await self._open(lambda: store.create(owner, uploads.received(owner, name), title))
+                store.uploads.clear(self._owner, name)
 
             def refused(event: events.GenericEventArguments) -> None:
                 button.enable()
-                store.clear_upload(self._owner, name)
+                bar.set_visibility(False)
+                store.uploads.clear(self._owner, name)
                 show_error(InputError(str(event.args)))
 
             button.on_click(send)
+            ui.on("sent", lambda event: bar.set_value(float(event.args)))
             ui.on("uploaded", arrived)
             ui.on("refused", refused)
 
@@ -105,14 +133,57 @@ class StartPage:
                     opening = partial(self._open, partial(self._service.demo, self._owner, name))
                     ui.button(name, on_click=opening).props("flat dense no-caps")
 
-    def _build_earlier(self) -> None:
+    def _show_earlier(self) -> None:
+        self._earlier.clear()
         earlier = self._service.store.of(self._owner)
         if not earlier:
             return
-        with self._section("Go on with"):
-            for name, saved in earlier[:50]:
-                objects = f"{len(saved.objects)} object{'' if len(saved.objects) == 1 else 's'}"
-                ui.link(f"{saved.title}: {saved.count} frames, {objects}", f"/session/{name}")
+        with self._earlier, self._section("Sessions"):
+            for name, saved in earlier[:MOST_SESSIONS_LISTED]:
+                self._session_row(name, saved)
+
+    def _session_row(self, name: str, saved: Saved) -> None:
+        objects = f"{len(saved.objects)} object{'' if len(saved.objects) == 1 else 's'}"
+        changed = datetime.fromtimestamp((self._service.store.folder / name / SESSION_FILE).stat().st_mtime)
+        with ui.row(wrap=False).classes("items-center gap-3 w-full"):
+            ui.html(
+                f'<img src="/thumbnails/{name}" alt="" loading="lazy" width="80" '
+                "onerror=\"this.style.visibility='hidden'\">",
+                sanitize=False,
+            )
+            with ui.column().classes("gap-0 grow min-w-0"):
+                text = f"{saved.title}: {saved.count} frames, {objects}"
+                ui.link(text, f"/session/{name}").classes("break-all")
+                ui.label(f"Changed {changed:%d %B %Y, %H:%M}").classes("text-sm opacity-80")
+            icon_button("edit", f"Rename {saved.title}", partial(self._rename, name, saved.title))
+            icon_button("delete", f"Delete {saved.title}", partial(self._delete, name, saved.title))
+
+    async def _rename(self, name: str, title: str) -> None:
+        with ui.dialog().props('aria-label="Rename"') as dialog, ui.card():
+            field = ui.input("Name", value=title)
+            field.on("keydown.enter", lambda: dialog.submit(field.value))
+            with ui.row():
+                ui.button("Rename", on_click=lambda: dialog.submit(field.value)).props("no-caps")
+                ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+        changed = await dialog
+        if changed is not None:
+            self._do(lambda: self._service.store.rename(self._owner, name, str(changed)))
+
+    async def _delete(self, name: str, title: str) -> None:
+        with ui.dialog().props('aria-label="Delete"') as dialog, ui.card():
+            ui.label(f"Delete the session “{title}” with its masks and exports? This cannot be undone.")
+            with ui.row():
+                ui.button("Delete", on_click=lambda: dialog.submit(True)).props("no-caps color=negative")
+                ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+        if await dialog:
+            self._do(lambda: self._service.delete(self._owner, name))
+
+    def _do(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except Exception as error:
+            show_error(error)
+        self._show_earlier()
 
     async def _open_path(self, text: str) -> None:
         store = self._service.store

@@ -6,34 +6,34 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, count
 from pathlib import Path
 
+import cv2
+
 from hqtrack import files
-from hqtrack.errors import DataError, InputError
+from hqtrack.errors import DataError, HQTrackError, InputError
 from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
 from hqtrack.video.sources.pictures import open_container
 from hqtrack.web.saved import SESSION_FILE, Saved
 from hqtrack.web.session import Session
+from hqtrack.web.uploads import NEW_UPLOAD_PREFIX, VIDEO_SUFFIXES, Uploads
 
 SHOWN_EDGE = 1280
 """Longer side of frames on the page, at most."""
 
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".webm", ".wmv"}
-)
+TOKEN_FILE, THUMBNAIL_FILE = ".link", "thumbnail.jpg"
+THUMBNAIL_EDGE = 160
+EMPTY_KEPT = 3600
+"""Seconds for which a session without objects is kept."""
 
-NEW_UPLOAD_PREFIX, UPLOAD_FOLDER = ".new-", "upload"
-"""Beginning of the names of uploads that were not opened yet; the folder with the files of an upload."""
-
-LONGEST_STEM = 80
-"""Bytes of the name of an uploaded file, of the 255 that file systems allow."""
+LONGEST_TITLE = 120
 
 MOST_VIDEOS_LISTED = 300
 DEEPEST_FOLDER = 3
@@ -58,16 +58,37 @@ class Store:
     """
 
     def __init__(self, folder: Path, root: Path, *, upload_limit: int) -> None:
-        self.folder, self.root, self.upload_limit = folder.resolve(), root.resolve(), upload_limit
+        self.folder, self.root = folder.resolve(), root.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._open: dict[str, OpenSession] = {}
-        self._expected: dict[str, str] = {}
-        """Owners of uploads that were not opened yet."""
-        self._received: dict[str, int] = {}
-        """Bytes of each of them, those of files that are still arriving included."""
-        for left in self.folder.glob(f"{NEW_UPLOAD_PREFIX}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self.uploads = Uploads(self.folder, upload_limit)
         self._lock = threading.Lock()
+        self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        """Remove older sessions in which nothing was begun; an upload stays, as it may be the only copy."""
+        for file in self.folder.glob(f"*/{SESSION_FILE}"):
+            with suppress(DataError, OSError):
+                saved = Saved.read(file.parent)
+                uploaded = Path(saved.source).is_relative_to(file.parent)
+                age = time.time() - file.stat().st_mtime
+                if age > EMPTY_KEPT and not (saved.objects or saved.tracked.objects or uploaded):
+                    shutil.rmtree(file.parent)
+
+    def token(self) -> str:
+        """Return the secret of the printed link; it stays the same in this folder.
+
+        Raises:
+            OSError: It cannot be kept.
+        """
+        file = self.folder / TOKEN_FILE
+        with suppress(OSError):
+            known = file.read_text(encoding="ascii", errors="replace")
+            if re.fullmatch(r"[\w-]{43}", known):
+                return known
+        token = secrets.token_urlsafe(32)
+        files.write_whole(file, token)
+        return token
 
     # Videos
 
@@ -143,6 +164,8 @@ class Store:
             folder, owner=owner, source=str(path), title=title, size=frames.size, count=len(frames)
         )
         session.save()
+        with suppress(HQTrackError, OSError):  # a session is opened without its picture too
+            write_thumbnail(folder / THUMBNAIL_FILE, frames)
         with self._lock:
             self._open[folder.name] = OpenSession(session, frames, fps)
         return self._open[folder.name]
@@ -182,6 +205,58 @@ class Store:
                 found.append((file.parent.name, Saved.read(file.parent)))
         return [(name, saved) for name, saved in found if saved.owner == owner]
 
+    def hand_over(self, earlier: str, owner: str) -> None:
+        """Make all sessions of an earlier owner this owner's: a browser got the printed link."""
+        for name, _ in self.of(earlier):
+            with self._lock:
+                found = self._open.get(name)
+                session = Session.load(self.folder / name) if found is None else found.session
+                session.owner = owner
+                session.save()
+
+    def rename(self, owner: str, name: str, title: str) -> None:
+        """Change what the page calls a session; an empty title changes nothing.
+
+        Raises:
+            InputError: There is none of this name that belongs to the owner.
+        """
+        session = self._owned(owner, name)
+        if title.strip():
+            session.title = title.strip()[:LONGEST_TITLE]
+            session.save()
+
+    def delete(self, owner: str, name: str) -> None:
+        """Remove a session with its upload, masks and exports; videos elsewhere stay.
+
+        Raises:
+            InputError: There is none of this name that belongs to the owner.
+            OSError: A file cannot be removed.
+        """
+        self._owned(owner, name)
+        with self._lock:
+            self._open.pop(name, None)
+        shutil.rmtree(self.folder / name)
+
+    def _owned(self, owner: str, name: str) -> Session:
+        """Return a session, whether its video is still there or not."""
+        with self._lock:
+            found = self._open.get(name)
+        known = name in {each for each, _ in self.of(owner)}
+        if not known:
+            raise InputError("there is no such session")
+        return Session.load(self.folder / name) if found is None else found.session
+
+    def thumbnail(self, owner: str, name: str) -> Path:
+        """Return the picture of a session.
+
+        Raises:
+            InputError: There is none that belongs to the owner.
+        """
+        file = self.folder / name / THUMBNAIL_FILE
+        if name not in {each for each, _ in self.of(owner)} or not file.is_file():
+            raise InputError("there is no such picture")
+        return file
+
     def _frames(self, path: Path) -> tuple[FrameAccess, Fraction]:
         if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES:
             check_container(path)
@@ -193,98 +268,18 @@ class Store:
                 self._check_inside(file.resolve())
         return FrameAccess(source, long_edge=SHOWN_EDGE), source.fps
 
-    # Uploads
 
-    def expect_upload(self, owner: str) -> str:
-        """Return the name under which an owner may upload files, until one of them is opened."""
-        name = f"{NEW_UPLOAD_PREFIX}{secrets.token_urlsafe(12)}"
-        self._expected[name] = owner
-        return name
+def write_thumbnail(file: Path, frames: FrameAccess) -> None:
+    """Write a small picture of the first frame.
 
-    def uploaded(self, owner: str, name: str) -> Path:
-        """Return what an owner uploaded: the video, or the folder of images.
-
-        Raises:
-            InputError: There is nothing, or videos and images together.
-        """
-        self._check_expected(owner, name)
-        target = self.folder / name / UPLOAD_FOLDER
-        files = sorted(target.iterdir()) if target.is_dir() else []
-        if not files:
-            raise InputError("nothing was uploaded")
-        if len(files) == 1 and files[0].suffix in VIDEO_SUFFIXES:
-            return files[0]
-        if any(file.suffix in VIDEO_SUFFIXES for file in files):
-            raise InputError("upload one video, or images that are its frames")
-        return target
-
-    def clear_upload(self, owner: str, name: str) -> None:
-        """Remove what was uploaded so far, for another try."""
-        self._check_expected(owner, name)
-        shutil.rmtree(self.folder / name, ignore_errors=True)
-        self._received.pop(name, None)
-
-    def forget_upload(self, name: str) -> None:
-        """Remove what was uploaded and not opened."""
-        self._received.pop(name, None)
-        if self._expected.pop(name, None) is not None:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-
-    def _check_expected(self, owner: str, name: str) -> None:
-        if self._expected.get(name) != owner:
-            raise InputError("there is no such upload; load the page anew")
-
-    async def upload(self, owner: str, name: str, file_name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write an uploaded file; several of one upload may arrive at once, in one event loop.
-
-        Args:
-            owner: Who uploads.
-            name: See `expect_upload`.
-            file_name: What the file is called there; nothing of it but letters and its suffix is used.
-                Where that makes two names equal, the later one gets a number.
-            chunks: The content.
-
-        Raises:
-            InputError: It is neither video nor image, or too large together with the others.
-            OSError: The disk is full.
-        """
-        self._check_expected(owner, name)
-        file_name = Path(file_name).name
-        suffix = Path(file_name).suffix.lower()
-        if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-            raise InputError(f"{file_name}: is neither a video nor an image by its name")
-        target = self.folder / name / UPLOAD_FOLDER
-        target.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{secrets.token_hex(8)}.part")
-        size, kept = 0, False
-        try:
-            with files.create(part) as file:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    self._received[name] = self._received.get(name, 0) + len(chunk)
-                    if self._received[name] > self.upload_limit:
-                        raise InputError(
-                            f"{file_name}: uploads may have {self.upload_limit >> 20} MB together "
-                            "(--max-upload); open it by its path instead"
-                        )
-                    file.write(chunk)
-            self._check_expected(owner, name)  # its page may be gone meanwhile
-            # Nothing else runs between the choice of a name and its use.
-            files.put_in_place(part, target / f"{_free_stem(target, file_name)}{suffix}")
-            kept = True
-        finally:
-            part.unlink(missing_ok=True)
-            if not kept and name in self._received:
-                self._received[name] = max(0, self._received[name] - size)
-
-
-def _free_stem(folder: Path, file_name: str) -> str:
-    """Return a short, plain name without suffix that no file of a folder has, in letters of either case."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(file_name).stem).lstrip(".")
-    stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore") or "upload"
-    taken = {file.stem.casefold() for file in folder.iterdir()}
-    numbered = (f"{stem}-{number}" for number in count(2))
-    return next(each for each in chain([stem], numbered) if each.casefold() not in taken)
+    Raises:
+        DataError: The frame cannot be read.
+        OSError: The picture cannot be written.
+    """
+    image = frames.reduced(0)
+    factor = THUMBNAIL_EDGE / max(image.shape[:2])
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    files.write_whole(file, cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
 
 
 def check_container(path: Path) -> None:

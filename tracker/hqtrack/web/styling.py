@@ -21,6 +21,7 @@ COLUMN_STYLE = """
 .hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
 .hq-work { flex: 1 1 0; min-width: 0 }
 .hq-side { flex: 0 0 20rem; min-width: 0 }
+.hq-drop { padding: 24px; border: 2px dashed currentColor; border-radius: 8px; width: 100% }
 @media (min-width: 2200px) { .hq-side { flex-basis: 28rem } }
 @media (max-width: 900px) {
   .hq-columns { flex-direction: column; align-items: stretch }
@@ -46,12 +47,12 @@ keeps the focus. The browser's own undo would change the text field in which som
 without focus."""
 
 
-def paint_page() -> ui.dark_mode:
-    """Return a page its colours; gives what makes it light or dark, which is as the system has it."""
+def paint_page(dark: bool | None) -> ui.dark_mode:
+    """Add a page's colours; returns what makes it light or dark, which is as the system has it for None."""
     ui.colors(primary=PRIMARY_COLOUR)
     ui.add_css(DARK_STYLE + COLUMN_STYLE)
     ui.add_head_html(HEAD_SCRIPT)
-    return ui.dark_mode(None)
+    return ui.dark_mode(dark)
 
 
 def heading(text: str, level: int) -> ui.label:
@@ -61,7 +62,8 @@ def heading(text: str, level: int) -> ui.label:
 
 def icon_button(icon: str, label: str, action: Any) -> ui.button:
     """Add a button of which only an icon is seen."""
-    button = ui.button(icon=icon, on_click=action).props(f'flat round dense aria-label="{label}"')
+    button = ui.button(icon=icon, on_click=action).props("flat round dense")
+    button.props["aria-label"] = label  # which may hold quotes
     return button.tooltip(label)
 
 

@@ -31,16 +31,18 @@ class TimeLine:
     Args:
         opened: The session with its frames.
         look_at: Shows a frame.
+        frame: The one that is shown first.
     """
 
-    def __init__(self, opened: OpenSession, look_at: Callable[[int], None]) -> None:
+    def __init__(self, opened: OpenSession, look_at: Callable[[int], None], frame: int) -> None:
         self._look_at = look_at
         self._count = opened.session.count
+        self._fps = float(opened.fps)
         self._rate = min(PLAYED_RATE, float(opened.fps))
         self.frame = 0
         self._playing: tuple[float, int] | None = None
         """When playing began, and with which frame."""
-        self._following = True
+        self._following = frame == 0
         self._latest = len(opened.session.record)
         """Frames that were tracked when it was last looked."""
         with ui.row(wrap=False).classes("items-center gap-2 w-full"):
@@ -56,8 +58,9 @@ class TimeLine:
                 {"model-value": 0, "min": 0, "max": max(1, self._count - 1), "disable": self._count == 1}
             )
             keep_arrows(self._slider)
-            self._place = ui.label().classes("w-28 text-right tabular-nums")
-        self._go(0)
+            self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
+            self._place.tooltip(f"Frames 0 to {self._count - 1}")
+        self._go(frame)
 
     def go_to(self, frame: int) -> None:
         """Show a frame, or the first or last one, and stay there."""
@@ -102,10 +105,24 @@ class TimeLine:
     def _go(self, frame: int) -> None:
         self.frame = min(max(0, frame), self._count - 1)
         self._slider.props["model-value"] = self.frame
-        self._place.text = f"{self.frame} / {self._count - 1}"
+        self._place.text = f"frame {self.frame} · {clock(self.frame / self._fps)}"
         self._look_at(self.frame)
 
     def _on_slider(self, event: events.GenericEventArguments) -> None:
         frame = int(event.args or 0)
         if frame != self.frame:
             self.go_to(frame)
+
+
+def clock(seconds: float) -> str:
+    """Return a time in a video.
+
+    Example:
+        >>> clock(75.5), clock(3600)
+        ('1:15.50', '1:00:00.00')
+    """
+    hundredths = round(seconds * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    front = f"{hours}:{minutes:02d}" if hours else str(minutes)
+    return f"{front}:{rest // 100:02d}.{rest % 100:02d}"
