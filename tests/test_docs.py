@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from pathlib import Path
@@ -96,3 +97,26 @@ def test_what_is_wrong_in_a_page_is_found() -> None:
 
 def test_pages_hold_commands() -> None:
     assert sum(len(commands(page.read_text("utf-8"))) for page in PAGES) > 50
+
+
+def test_commands_of_the_toolkit_exist_with_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    cli = pytest.importorskip("vot.utilities.cli")
+    ran: list[str] = []
+    for name in ("test", "initialize", "evaluate", "analysis", "report", "pack"):
+        monkeypatch.setattr(cli, f"do_{name}", lambda arguments, name=name: ran.append(name), raising=False)
+    lines = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        blocks = "".join(CODE.findall(text)).replace("\\\n", " ")
+        lines += [line.strip() for line in blocks.splitlines()]
+        lines += [" ".join(line.split()) for line in re.findall(r"`(vot [a-z][^`]*)`", text)]
+    given = [shlex.split(line, comments=True) for line in lines if re.match(r"vot [a-z]+ .", line)]
+    monkeypatch.setattr(cli, "check_updates", lambda: (False, ""))  # it asks the network
+    monkeypatch.setenv("VOT_REGISTRY", "")
+    assert given
+    for words in given:
+        monkeypatch.setattr("sys.argv", [word for word in words if word != "…"])
+        wanted = len(ran) + 1
+        with contextlib.suppress(SystemExit):
+            cli.main()
+        assert len(ran) == wanted, " ".join(words)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from hqtrack.cli import app
 from hqtrack.errors import DataError
-from hqtrack.evaluation.experiments import Row, read_scores, run_study
+from hqtrack.evaluation.experiments import Result, Row, cells, columns, read_scores, run_study
 from hqtrack.evaluation.pages import write_page, write_result
 from hqtrack.evaluation.paper import Study, System, studies
 from hqtrack.evaluation.workspaces import understand
@@ -96,3 +96,23 @@ def test_the_command_lists_what_there_is_and_refuses_what_is_not() -> None:
     assert all(name in listed.stdout for name in ("table1", "table5", "figure4"))
     refused = CliRunner().invoke(app, ["experiments", "table9"])
     assert "no experiment 'table9': did you mean table5? there are table1" in refused.stderr
+
+
+def test_the_papers_measures_stand_beside_ours_and_say_of_which_sequences_they_are(tmp_path: Path) -> None:
+    known = studies()
+    assert [system.paper["AUC"] for system in known["table5"].systems] == [0.564, 0.596, 0.610, 0.615]
+    assert [system.paper["R"] for system in known["table1"].systems] == [0.831, 0.782]
+    assert {system.name.partition(":")[0] for system in known["table4"].systems} == {"vmos-sam-h"}
+    assert all(s.paper for name in ("table1", "table2", "table3", "table4") for s in known[name].systems)
+    assert not any("ADQ" in system.paper for one in known.values() for system in one.systems)
+    assert known["figure3"].kind == known["figure4"].kind == "plot"
+
+    rows = tuple(Row(system, note="no weights") for system in known["table5"].systems)
+    result = Result(known["table5"], rows, 3, 6, workspace="vots2023")
+    line = dict(zip(columns(rows), cells(rows)[0], strict=True))
+    assert line["paper's AUC"] == "0.564"
+    assert line["AUC"] == line["paper's ADQ"] == "\N{EN DASH}"
+    _, markdown = write_result(result, tmp_path, "table5")
+    text = markdown.read_text()
+    assert "3 sequences with 6 objects of vots2023" in text
+    assert "The paper's: the test set of VOTS2023" in text

@@ -18,9 +18,11 @@ from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
+from hqtrack.cli.show import show
 from hqtrack.cli.startup import prepare_caches, prepare_streams, prepare_threads
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.vos import vos
+from hqtrack.cli.vot import CONTEXT, vot
 from hqtrack.cli.web import web
 from hqtrack.cli.workspace import workspace
 
@@ -38,6 +40,8 @@ app.command()(evaluate)
 app.command()(vos)
 app.command()(experiments)
 app.command()(workspace)
+app.command()(show)
+app.command(context_settings=CONTEXT)(vot)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 

@@ -248,9 +248,30 @@ def check_toolkit() -> Iterator[Finding]:
     if done.returncode == 0:
         yield Finding("vot toolkit", "good", metadata.version("vot-toolkit"))
         yield from _interpreter_finding()
+        yield from _faults_finding()
         return
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     yield Finding("vot toolkit", "broken", last, _toolkit_remedy(last))
+
+
+def _faults_finding() -> Iterator[Finding]:
+    """Name the faults of the toolkit, and the experiments of a workspace in this folder that they stop."""
+    from hqtrack.evaluation.mends import found_faults, mend_toolkit
+    from hqtrack.evaluation.stacks import facts_of_stack, warning_of
+    from hqtrack.evaluation.workspaces import stack_of
+
+    mend_toolkit()
+    if found_faults():
+        yield Finding(
+            "vot toolkit's faults",
+            "note",
+            f"`vot evaluate` and `vot analysis` fail in some stacks: {', '.join(sorted(found_faults()))}",
+            "use hqtrack evaluate and hqtrack vot, which mend them",
+        )
+    if Path("config.yaml").is_file():
+        warning = warning_of(facts_of_stack(stack_of(Path()), Path()))
+        if warning:
+            yield Finding("this workspace", "note", warning)
 
 
 def _interpreter_finding() -> Iterator[Finding]:

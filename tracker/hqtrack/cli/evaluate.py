@@ -24,6 +24,10 @@ def evaluate(
         ),
     ] = None,
     workspace: Annotated[Path, typer.Option(metavar="DIR", help="Workspace of the VOT toolkit.")] = Path(),
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this sequence, or those of a pattern; may be repeated."),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -45,13 +49,23 @@ def evaluate(
 
       hqtrack evaluate HQTrackLight FirstMask --workspace vots
 
+      hqtrack evaluate HQTrackLight --workspace vots --sequence dog --sequence 'car-*'
+
       hqtrack evaluate hqtrack-light:long_term_gap=10 hqtrack-light:long_term_gap=70 --workspace vots
     """
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.evaluation.evaluate import evaluate as run
 
     with watch() as watcher:
-        result = run(workspace, trackers or [], watcher, scheduler=scheduler, workers=workers, force=force)
+        result = run(
+            workspace,
+            trackers or [],
+            watcher,
+            scheduler=scheduler,
+            workers=workers,
+            force=force,
+            sequences=sequence or [],
+        )
     report(result)
     if result.failures or result.refused:
         raise typer.Exit(1)

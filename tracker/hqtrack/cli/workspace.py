@@ -12,27 +12,57 @@ from hqtrack.cli.completion import complete_stacks
 
 def workspace(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder to create; an existing workspace is kept.")
-    ],
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder to create; an existing workspace is kept."),
+    ] = None,
     stack: Annotated[
         str,
         typer.Option(
-            help="The toolkit's stack, for example vots2023, or stack.yaml for all measures.",
+            help="The toolkit's stack, for example vots2026/main, or stack.yaml for all measures.",
             autocompletion=complete_stacks,
         ),
     ] = "vots2023",
+    list_stacks: Annotated[
+        bool, typer.Option("--list", help="List the toolkit's stacks, and what runs in them.")
+    ] = False,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            metavar="NAME=CARD",
+            help="An entry NAME for a model card, or CARD:setting=value,…; may be repeated. An existing "
+            "workspace takes it too.",
+        ),
+    ] = None,
 ) -> None:
     """Create a VOT workspace in DIR with an entry for every model card.
 
     Examples:
 
-      hqtrack workspace vots --stack vots2023
+      hqtrack workspace --list
 
-      cd vots && vot evaluate HQTrack && vot pack HQTrack
+      hqtrack workspace vots --stack vots2026/main --as MyTracker=hqtrack-light
+
+      cd vots && vot evaluate MyTracker && vot pack MyTracker
     """
+    from hqtrack.cli.tables import print_table
+    from hqtrack.errors import InputError
+    from hqtrack.evaluation.stacks import COLUMNS, all_stacks, facts_of_stack, row_of, warning_of
+    from hqtrack.evaluation.workspaces import register, renamed, stack_of
     from hqtrack.vot.workspace import create_workspace
 
-    create_workspace(folder, stack)
-    typer.echo(
-        f"{folder} is ready. Next:\n  cd {folder}\n  vot evaluate HQTrackLight\n  vot pack HQTrackLight"
-    )
+    if list_stacks:
+        print_table(COLUMNS, [row_of(each) for each in all_stacks()])
+        return
+    if folder is None:
+        raise InputError("name the folder to create, or list stacks with --list")
+    entries = [renamed(text) for text in names or []]
+    if not entries or not (folder / "config.yaml").exists():
+        create_workspace(folder, stack)
+    register(folder, entries, [])
+    tracker = entries[0].identifier if entries else "HQTrackLight"
+    warning = warning_of(facts_of_stack(stack_of(folder), folder))
+    if warning:
+        typer.echo(warning, err=True)
+    command = "hqtrack evaluate" if warning else "vot evaluate"
+    typer.echo(f"{folder} is ready. Next:\n  cd {folder}\n  {command} {tracker}\n  vot pack {tracker}")

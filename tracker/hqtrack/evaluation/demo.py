@@ -19,9 +19,10 @@ from hqtrack.cards import LIGHT_REFINER_CARD
 from hqtrack.errors import DataError
 from hqtrack.evaluation.evaluate import Silent, Watcher, evaluate
 from hqtrack.evaluation.measures import Measures, read_measures
-from hqtrack.evaluation.pictures import frame_of, masks_of, sheet, write_picture
+from hqtrack.evaluation.pictures import frame_of, masks_of, sheet, side_by_side, truth_of, write_picture
 from hqtrack.evaluation.toolkit import analyse, expected, pack, run_toolkit
 from hqtrack.evaluation.workspaces import open_workspace, resolve
+from hqtrack.masks import Masks
 from hqtrack.scenes.dataset import FRAMES_PER_SECOND
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -66,7 +67,7 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     for task, outcome in evaluation.failures.items():
         raise DataError(
             f"{task.tracker} left no complete result of {task.sequence}: {outcome.failure}; see the newest "
-            f"file in {folder / 'logs'}, or run: vot test --workspace {folder} {task.tracker}"
+            f"file in {folder / 'logs'}, or run there: vot test {task.tracker}"
         )
     analysis = folder / "analysis" / f"{DEMO_NAME}.json"
     report = folder / "reports" / DEMO_NAME / "report.html"
@@ -104,9 +105,11 @@ def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> N
     for sequence in workspace.dataset:
         results = [experiment.gather(tracker, sequence) for tracker in trackers]
         for index in range(len(sequence)):
-            wide = np.concatenate([frame_of(sequence, index)] * len(trackers), axis=1)
-            masks = np.concatenate([masks_of(sequence, each, index) for each in results], axis=2)
-            writer.write(TrackedFrame(Frame(wide, count, count / rate, f"{count:08d}"), masks))
+            masks = [masks_of(sequence, each, index) for each in results]
+            captions = [f"{sequence.name}: {tracker.identifier}" for tracker in trackers]
+            wide = side_by_side(frame_of(sequence, index), masks, captions, truth_of(sequence, index))
+            nothing: Masks = np.zeros((0, *wide.shape[:2]), bool)  # they are drawn already
+            writer.write(TrackedFrame(Frame(wide, count, count / rate, f"{count:08d}"), nothing))
             count += 1
     writer.finish()
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.scheduler import NoWorkerError
+from vot.dataset import Sequence as VotSequence
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
@@ -31,7 +32,7 @@ from hqtrack.evaluation.cluster import (
     scheduler_address,
 )
 from hqtrack.evaluation.results import State, remove, state_of
-from hqtrack.evaluation.sequences import sort_sequences
+from hqtrack.evaluation.sequences import choose_sequences, sort_sequences
 from hqtrack.evaluation.tasks import PROGRESS_TOPIC, Need, Outcome, Task, reason, run_task
 from hqtrack.evaluation.workspaces import Named, not_masks, open_workspace, register, resolve, understand
 from hqtrack.zoo.weights import CACHE_VARIABLE
@@ -99,6 +100,7 @@ def evaluate(
     scheduler: str | None = None,
     workers: int | None = None,
     force: bool = False,
+    sequences: Sequence[str] = (),
 ) -> Evaluation:
     """Run trackers on every sequence of a workspace where they have no complete results.
 
@@ -110,13 +112,15 @@ def evaluate(
         scheduler: Address or file of a Dask scheduler; without one, this machine alone.
         workers: How many on this machine, instead of as many as it has room for.
         force: Run again what is complete.
+        sequences: Names or patterns such as `car-*`; by default all.
 
     Raises:
-        HQTrackError: The workspace, a tracker, its weights or the cluster cannot be used. Trackers that fail
-            are no error here: see `Evaluation.failures`.
+        HQTrackError: The workspace, a sequence, a tracker, its weights or the cluster cannot be used.
+            Trackers that fail are no error here: see `Evaluation.failures`.
     """
     folder = folder.resolve()
     workspace = open_workspace(folder)
+    chosen = choose_sequences(workspace.dataset, sequences)
     identifiers = list(workspace.registry.identifiers())
     if names:
         named = [understand(name, identifiers) for name in dict.fromkeys(names)]
@@ -132,7 +136,7 @@ def evaluate(
         need.files()
 
     different = {tracker.reference: tracker for tracker in trackers}  # a card and its entry are one tracker
-    tasks, complete, broken, refused = plan(workspace, list(different.values()), force=force)
+    tasks, complete, broken, refused = plan(workspace, list(different.values()), force=force, chosen=chosen)
     watcher.plan(tasks, complete, broken)
     outcomes: dict[Task, Outcome] = {}
     count = 0
@@ -183,9 +187,19 @@ def _has_weights(workspace: Workspace, identifier: str) -> bool:
 
 
 def plan(
-    workspace: Workspace, trackers: Sequence[Tracker], *, force: bool = False
+    workspace: Workspace,
+    trackers: Sequence[Tracker],
+    *,
+    force: bool = False,
+    chosen: Sequence[VotSequence] | None = None,
 ) -> tuple[list[Task], int, list[str], list[str]]:
     """Find what is to be done, longest sequences first; broken results are removed.
+
+    Args:
+        workspace: Where.
+        trackers: Of its registry.
+        force: Plan what is complete too.
+        chosen: Sequences of its data set; by default all.
 
     Returns:
         Tasks, the number of (tracker, sequence) with complete results, which results were broken, and what
@@ -195,7 +209,7 @@ def plan(
     tasks: list[Task] = []
     broken: list[str] = []
     complete = 0
-    readable, unreadable = sort_sequences(workspace.dataset)
+    readable, unreadable = sort_sequences(workspace.dataset if chosen is None else chosen)
     refused: dict[str, list[str]] = {}
     for name, experiment in workspace.stack.experiments.items():
         if why := not_masks(experiment):
@@ -238,7 +252,7 @@ def plan(
                 )
             elif known:
                 complete += 1
-    lines = [*unreadable, *(_on(why, names, len(workspace.dataset)) for why, names in refused.items())]
+    lines = [*unreadable, *(_on(why, names, len(readable)) for why, names in refused.items())]
     return sorted(tasks, key=lambda task: -task.frames), complete, broken, lines
 
 

@@ -15,6 +15,7 @@ from hqtrack.evaluation.evaluate import Evaluation, Watcher, evaluate
 from hqtrack.evaluation.measures import MEASURES, Measures
 from hqtrack.evaluation.paper import Study, System
 from hqtrack.evaluation.pictures import sheet, write_picture
+from hqtrack.evaluation.sequences import sort_sequences
 from hqtrack.evaluation.tasks import Need
 from hqtrack.evaluation.toolkit import analyse, pack
 from hqtrack.evaluation.workspaces import open_workspace, resolve, understand
@@ -43,6 +44,21 @@ class Result:
     """A contact sheet."""
     light: bool = False
     """Of the embedded model."""
+    workspace: str = ""
+    """Name of the folder whose sequences were measured."""
+
+    @property
+    def of_which_sequences(self) -> str:
+        """Which sequences our measures and the paper's are of."""
+        counted = (
+            f"{self.sequences} sequences with {self.objects} objects of {self.workspace or 'the workspace'}"
+        )
+        if self.study.kind == "submission":
+            ours = f"Measures: what the challenge's server answered, where given; tracked here: {counted}."
+        else:
+            ours = f"Measures: {counted}."
+        known = any(row.system.paper for row in self.rows)
+        return f"{ours} The paper's: {self.study.paper_sequences}." if known else ours
 
     @property
     def title(self) -> str:
@@ -114,8 +130,9 @@ def run_study(
         picture = folder / "output" / "experiments" / f"{name}.jpg"
         write_picture(picture, sheet(workspace, resolve(workspace, list(identifiers.values()))))
         rows |= {system: Row(system, note="drawn") for system in identifiers}
-    objects = sum(len(sequence.objects()) for sequence in workspace.dataset)
-    return Result(study, tuple(rows.values()), len(workspace.dataset), objects, picture, light)
+    readable, _ = sort_sequences(workspace.dataset)
+    objects = sum(len(sequence.objects()) for sequence in readable)
+    return Result(study, tuple(rows.values()), len(readable), objects, picture, light, folder.name)
 
 
 def why_not(system: System, workspace: Workspace) -> str:
@@ -200,14 +217,14 @@ def _scored(line: dict[str, str]) -> Measures:
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
-    """Return the heading of a table: measures, and the paper's figures of those of which there are any."""
-    known = [name for name in MEASURES if any(name in row.system.paper for row in rows)]
+    """Return the heading of a table: measures, and the paper's beside them where there are any."""
+    known = MEASURES if any(row.system.paper for row in rows) else ()
     return ["system", *MEASURES, *(f"paper's {name}" for name in known), "note"]
 
 
 def cells(rows: Sequence[Row]) -> list[list[str]]:
     """Return the rows of a table as texts, in the order of `columns`."""
-    known = [name for name in MEASURES if any(name in row.system.paper for row in rows)]
+    known = MEASURES if any(row.system.paper for row in rows) else ()
     lines = []
     for row in rows:
         values = {} if row.measures is None else row.measures.values()
@@ -224,4 +241,4 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "\N{EN DASH}" if value is None else f"{value:.3f}"

@@ -17,9 +17,7 @@ FIRST_FRAME_NOTE = (
     "The toolkit counts the first frame, whose masks are given, as a failure: on n frames a perfect tracker "
     "has AUC = (n - 1) / n."
 )
-PAPER_NOTE = (
-    "The paper's figures are given where they could be checked against a source, and of other sequences."
-)
+PAPER_NOTE = "The paper's ADQ is missing: that column is cut off in the copy of its tables that was at hand."
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
@@ -76,7 +74,7 @@ def _on_paper(results: Sequence[Result]) -> str:
 
 
 def _measured_on(result: Result) -> str:
-    return f"{result.sequences} sequences, {result.objects} objects."
+    return result.of_which_sequences
 
 
 def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplotlib, which has no types here

@@ -37,24 +37,68 @@ def masks_of(sequence: VotSequence, trajectories: Sequence[Trajectory], index: i
     return np.stack([empty if r.is_empty() else r.rasterize(bounds) for r in regions]) > 0
 
 
+def truth_of(sequence: VotSequence, index: int) -> Masks:
+    """Return the true masks (N, H, W) in a frame; that of an object without a region there is empty."""
+    width, height = sequence.size
+    bounds = (0, 0, width - 1, height - 1)
+    empty = np.zeros((height, width), np.uint8)
+    regions = [sequence.object(name, index) for name in sequence.objects()]
+    return np.stack([empty if r is None or r.is_empty() else r.rasterize(bounds) for r in regions]) > 0
+
+
+def with_truth(image: Image, truth: Masks) -> Image:
+    """Draw the outlines of true masks (N, H, W) over an image (H, W, 3), white with a black edge."""
+    image = image.copy()
+    thickness = max(1, round(min(image.shape[:2]) / 400))
+    for mask in truth:
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(image, outline, -1, (0, 0, 0), 3 * thickness)
+        cv2.drawContours(image, outline, -1, (255, 255, 255), thickness)
+    return image
+
+
+def side_by_side(image: Image, found: Sequence[Masks], captions: Sequence[str], truth: Masks) -> Image:
+    """Draw what trackers found over a frame, each in a part of its own with its caption and the truth.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        found: The masks (N, H, W) of each tracker.
+        captions: What is written on each part.
+        truth: (N, H, W) bool, outlined in white.
+
+    Returns:
+        (H, W * trackers, 3) uint8 RGB.
+    """
+    outlined = with_truth(image, truth)
+    parts = [
+        _titled(draw_masks(outlined, masks), caption) for masks, caption in zip(found, captions, strict=True)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
 def picked(sequence: VotSequence) -> list[int]:
     """Choose the frames of a sequence that a sheet shows, evenly from first to last."""
     return sorted(set(np.linspace(0, len(sequence) - 1, SHEET_FRAMES).astype(int).tolist()))
 
 
 def sheet(workspace: Workspace, trackers: Sequence[Tracker]) -> Image:
-    """Lay out frames of every sequence, a row for each tracker, with its name; (H, W, 3) uint8 RGB."""
+    """Lay out frames of every sequence, a row for each tracker, with both names; (H, W, 3) uint8 RGB.
+
+    The truth is a white outline.
+    """
     experiment = next(iter(workspace.stack))
     images: list[Image] = []
     for sequence in workspace.dataset:
         for tracker in trackers:
             trajectories = experiment.gather(tracker, sequence)
             row = [
-                draw_masks(frame_of(sequence, index), masks_of(sequence, trajectories, index))
+                draw_masks(
+                    with_truth(frame_of(sequence, index), truth_of(sequence, index)),
+                    masks_of(sequence, trajectories, index),
+                )
                 for index in picked(sequence)
             ]
-            if len(trackers) > 1:
-                row[0] = _titled(row[0], tracker.identifier)
+            row[0] = _titled(row[0], f"{sequence.name}: {tracker.identifier}")
             row += [np.zeros_like(row[0])] * (SHEET_FRAMES - len(row))
             images += row
     return contact_sheet(images, columns=SHEET_FRAMES)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fnmatch
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from vot.dataset import Sequence
+from vot.dataset import Dataset, Sequence
 from vot.region import is_special
 from vot.region.io import read_trajectory
+
+from hqtrack.errors import DataError, did_you_mean
 
 
 def sort_sequences(dataset: Iterable[Sequence]) -> tuple[list[Sequence], list[str]]:
@@ -20,6 +23,23 @@ def sort_sequences(dataset: Iterable[Sequence]) -> tuple[list[Sequence], list[st
         else:
             readable.append(sequence)
     return readable, problems
+
+
+def choose_sequences(dataset: Dataset, patterns: Collection[str]) -> list[Sequence]:
+    """Return the sequences that a name or a pattern such as `car-*` means; all where none is given.
+
+    Raises:
+        DataError: A pattern means none.
+    """
+    names = dataset.list()
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        meant = fnmatch.filter(names, pattern)
+        if not meant:
+            known = ", ".join(names[:9]) + (f" and {len(names) - 9} more" if len(names) > 9 else "")
+            raise DataError(f"no sequence {pattern!r}: {did_you_mean(pattern, names)}there are {known}")
+        chosen |= dict.fromkeys(meant)
+    return [sequence for sequence in dataset if not patterns or sequence.name in chosen]
 
 
 def problem_of(sequence: Sequence) -> str:

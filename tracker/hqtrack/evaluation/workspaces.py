@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from vot.dataset import load_dataset
 from vot.experiment import Experiment
 from vot.experiment.referral import ReferralExperiment
 from vot.stack import Stack, resolve_stack
-from vot.tracker import Tracker
+from vot.tracker import Tracker, is_valid_identifier
 from vot.utilities import normalize_path
 from vot.workspace import Workspace
 
@@ -21,6 +22,7 @@ from hqtrack.cards import Card
 from hqtrack.errors import CardError, DataError, did_you_mean
 from hqtrack.evaluation.mends import mend_toolkit
 from hqtrack.files import write_whole
+from hqtrack.vot.settings import CHOICES, check_choice
 from hqtrack.vot.workspace import tracker_entry, tracker_identifier
 from hqtrack.zoo import card_names, load_card
 from vot import ToolkitException
@@ -163,13 +165,42 @@ def understand(name: str, registry: Sequence[str]) -> Named:
             f"no tracker {name!r}: {did_you_mean(card_name, known)}it is neither in the workspace's registry "
             f"nor a model card. There are {', '.join(known)}; an ablation is CARD:setting=value,…"
         )
-    card = load_card(card_name, **dict(settings))
+    of_card = {key: value for key, value in settings if key not in CHOICES}
+    for key, value in settings:
+        if key in CHOICES:
+            check_choice(key, value)
+    card = load_card(card_name, **of_card)
     identifier = tracker_identifier(re.sub(r"[^a-zA-Z0-9-]", "-", card.name))
     suffix = "".join(f"-{key}-{value}" for key, value in settings)
     suffix = re.sub(r"[^a-zA-Z0-9-_]", "_", suffix)
     return Named(
         identifier + suffix, card, settings, str(Path(card_name).resolve()) if is_path else card_name
     )
+
+
+def renamed(text: str) -> Named:
+    """Return one of our systems under a name of one's own, from `NAME=CARD` or `NAME=CARD:setting=value,…`.
+
+    Raises:
+        HQTrackError: The name, card or a setting is not allowed.
+    """
+    identifier, equals, card = text.partition("=")
+    if not equals or not card:
+        raise CardError(f"--as {text!r}: write NAME=CARD, such as MyTracker=hqtrack-light")
+    if not is_valid_identifier(identifier):
+        raise CardError(
+            f"--as {text!r}: the toolkit takes letters, digits, _ and - in the name {identifier!r}"
+        )
+    return dataclasses.replace(understand(card, []), identifier=identifier)
+
+
+def stack_of(folder: Path) -> str:
+    """Return the stack that a workspace names.
+
+    Raises:
+        DataError: It is no workspace.
+    """
+    return str(_read_config(folder).get("stack"))
 
 
 def _setting(text: str, name: str) -> tuple[str, str]:

@@ -31,7 +31,16 @@ MENDS = (
     channel,
 )
 
+_found: set[str] = set()
+
 
 def mend_toolkit() -> list[str]:
     """Mend what is broken in the toolkit of this process; returns the names of the mends that were needed."""
-    return [module.__name__.rpartition(".")[2] for module in MENDS if module.mend()]
+    found = [module.__name__.rpartition(".")[2] for module in MENDS if module.mend()]
+    _found.update(found)
+    return found
+
+
+def found_faults() -> frozenset[str]:
+    """Return the names of all mends that this process needed so far."""
+    return frozenset(_found)
