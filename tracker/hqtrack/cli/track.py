@@ -376,7 +376,7 @@ def _prompts(
         start=frames.start,
         size=frames.size,
         ignore=ignore,
-        frames=FrameNames(frames.stems, frames.indices),
+        frames=FrameNames(frames.stems, frames.indices, frames.total),
     )
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)

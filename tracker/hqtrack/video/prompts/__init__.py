@@ -1,6 +1,7 @@
 """What a user says of objects, from label images, boxes and points to one prompt for each object."""
 
-from hqtrack.video.prompts.annotations import FrameNames
+from hqtrack.video.prompts.formats import FORMATS
+from hqtrack.video.prompts.frame_names import FrameNames
 from hqtrack.video.prompts.label_images import read_label_image, read_masks
 from hqtrack.video.prompts.prompt import Prompt, made_ids, numbered, objects_of
 from hqtrack.video.prompts.reading import check_frames, read_prompts
@@ -8,6 +9,7 @@ from hqtrack.video.prompts.texts import read_box, read_object, read_point
 from hqtrack.video.prompts.window import select_boxes
 
 __all__ = [
+    "FORMATS",
     "FrameNames",
     "Prompt",
     "check_frames",

@@ -9,29 +9,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hqtrack.errors import InputError
 from hqtrack.images import Size, images_in
+from hqtrack.video.prompts.frame_names import FrameNames
 from hqtrack.video.prompts.label_images import objects_in
 from hqtrack.video.prompts.prompt import Prompt
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FrameNames:
-    """How the frames of a source are named, and which are read."""
-
-    stems: Sequence[str] = ()
-    """File names without suffix; none for a video."""
-    indices: range | None = None
-    """Frames that are read; None where the length of the source is unknown."""
-
-    def reads(self, index: int) -> bool:
-        """Return whether a frame is read."""
-        return self.indices is None or index in self.indices
 
 
 def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> list[int] | None:

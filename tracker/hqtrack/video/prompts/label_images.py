@@ -18,10 +18,14 @@ from hqtrack.errors import DataError, InputError
 from hqtrack.images import Size
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, Mask, Masks
 from hqtrack.video.drawing import palette
+from hqtrack.video.prompts.formats import readable_formats
 from hqtrack.video.prompts.prompt import Prompt
 from hqtrack.video.prompts.seams import areas_of, soft_edged
 
-READABLE_FORMATS = "masks can be read from PNG, TIFF, BMP, WebP and JPEG, with a palette, grey or in colours"
+READABLE_FORMATS = (
+    "masks can be read from PNG, TIFF, BMP, WebP and JPEG, with a palette, grey or in colours, and from "
+    f"{readable_formats()}"
+)
 
 WHITE_VALUES = ([255], [65535])
 """The values of masks in black and white."""

@@ -1,4 +1,4 @@
-"""From what a user says about objects (mask files, boxes, points) to prompts.
+"""From what a user says about objects (masks, annotations, boxes, points) to prompts.
 
 All of it is read and checked before tracking starts. Boxes and points become masks when their frame comes
 (`hqtrack.video.mask_maker`).
@@ -12,15 +12,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from hqtrack.errors import InputError
 from hqtrack.images import Size
-from hqtrack.masks import MAX_OBJECTS
-from hqtrack.video.prompts.annotations import FrameNames, read_folder
+from hqtrack.masks import MAX_OBJECTS, label_map
+from hqtrack.video.prompts.annotations import read_folder
+from hqtrack.video.prompts.formats import (
+    TargetVideo,
+    annotation_files,
+    is_annotation_file,
+    read_annotations,
+)
+from hqtrack.video.prompts.frame_names import FrameNames
 from hqtrack.video.prompts.label_images import read_label_image
-from hqtrack.video.prompts.prompt import Prompt
+from hqtrack.video.prompts.prompt import Prompt, numbered
 from hqtrack.video.prompts.texts import read_box, read_object, read_point
 
 logger = logging.getLogger(__name__)
+
+REPORTED_PAIRS = 4
+"""Pairs of objects whose overlap is reported in lines of their own."""
 
 
 def read_prompts(
@@ -37,7 +49,7 @@ def read_prompts(
     """Read what a user wrote.
 
     Args:
-        masks: Label images or folders of them.
+        masks: Label images, files of one of `FORMATS`, or folders of either.
         boxes: "x,y,width,height" each.
         points: "x,y" each.
         objects: See `read_object`.
@@ -56,9 +68,16 @@ def read_prompts(
     """
 
     def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
+        names = frames or FrameNames()
         if path.is_dir():
-            return read_folder(path, size, frame, ignore, frames or FrameNames())
-        return read_label_image(path, size, frame, ignore)
+            files = annotation_files(path)
+            if not files:
+                return read_folder(path, size, frame, ignore, names)
+        elif is_annotation_file(path):
+            files = [path]
+        else:
+            return read_label_image(path, size, frame, ignore)
+        return read_annotations(path, files, TargetVideo(size, frame, names))
 
     prompts = [prompt for name in masks for prompt in read_file(Path(name), size, start)]
     prompts += [Prompt(start, box=read_box(text, size), origin=f"box {text}") for text in boxes]
@@ -66,7 +85,9 @@ def read_prompts(
     prompts += [prompt for text in objects for prompt in read_object(text, start, size, read_file)]
     if len(prompts) > MAX_OBJECTS:
         raise InputError(f"{len(prompts)} objects are too many; track at most {MAX_OBJECTS} in one video")
-    return sorted(_apart(prompts), key=lambda prompt: prompt.frame)
+    prompts = sorted(_apart(prompts), key=lambda prompt: prompt.frame)
+    _report_overlaps(prompts)
+    return prompts
 
 
 def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -77,6 +98,29 @@ def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
         values = ", ".join(map(str, sorted(several)[:8]))
         logger.warning("several mask files have the value %s: their objects get new ids", values)
     return [replace(each, id=None) if each.id in several else each for each in prompts]
+
+
+def _report_overlaps(prompts: Sequence[Prompt]) -> None:
+    """Log which masks of one frame overlap, and whose the pixels are (see `hqtrack.masks.label_map`)."""
+    for frame in dict.fromkeys(each.frame for each in prompts):
+        given = [each for each in numbered(prompts) if each.frame == frame and each.mask is not None]
+        if not given:
+            continue
+        masks = np.stack([each.mask for each in given if each.mask is not None])
+        contested = masks.sum(0) > 1
+        claims = masks[:, contested].astype(np.float32)
+        shared = np.triu(claims @ claims.T, k=1).astype(np.int64)
+        owners = label_map(masks)[contested] if contested.any() else np.zeros(0, np.uint8)
+        pairs = np.argwhere(shared)
+        for first, second in pairs[:REPORTED_PAIRS].tolist():
+            both = (claims[first] > 0) & (claims[second] > 0)
+            ids = [str(given[place - 1].id) for place in np.unique(owners[both]).tolist()]
+            logger.warning(
+                "objects %s and %s overlap in %d pixels of frame %d, which are given to object %s",
+                *(given[first].id, given[second].id, shared[first, second], frame, " and ".join(ids)),
+            )
+        if len(pairs) > REPORTED_PAIRS:
+            logger.warning("%d more pairs of objects overlap in frame %d", len(pairs) - REPORTED_PAIRS, frame)
 
 
 def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride: int) -> None:

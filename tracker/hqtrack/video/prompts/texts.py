@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from hqtrack.errors import InputError
 from hqtrack.images import Size
 from hqtrack.masks import MAX_ID
 from hqtrack.video.objects import Colour
+from hqtrack.video.prompts.boxes import within
 from hqtrack.video.prompts.label_images import read_label_image
 from hqtrack.video.prompts.prompt import Prompt
-
-logger = logging.getLogger(__name__)
 
 ReadFile = Callable[[Path, Size, int], list[Prompt]]
 """Reads the objects of a file for frames of a size that begin in a frame."""
@@ -111,33 +109,6 @@ def _colour(text: str, given: str) -> Colour:
 def read_box(text: str, size: Size) -> tuple[float, ...]:
     """Read "x,y,width,height" in pixels, and cut it to a frame of the size (height, width)."""
     return within(_numbers(text, "box", "x,y,w,h"), size, f"box {text}")
-
-
-def within(box: Sequence[float], size: Size, title: str) -> tuple[float, ...]:
-    """Cut a box x, y, width, height to a frame of the size (height, width).
-
-    Detectors put boxes a little beyond the frame; one of which most is outside is a mistake.
-
-    Raises:
-        InputError: It is thinner than a pixel, or more than half of it is outside.
-    """
-    x, y, width, height = box
-    if width < 1 or height < 1:
-        raise InputError(f"{title}: width and height must be at least 1 (a box is x,y,w,h)")
-    left, top, right, bottom = max(0.0, x), max(0.0, y), min(size[1], x + width), min(size[0], y + height)
-    inside = max(0.0, right - left) * max(0.0, bottom - top)
-    if inside < 0.5 * width * height or right - left < 1 or bottom - top < 1:
-        raise InputError(
-            f"{title}: reaches from ({x:g}, {y:g}) to ({x + width:g}, {y + height:g}), "
-            f"beyond the frame of {size[1]} x {size[0]} pixels (a box is x,y,w,h)"
-        )
-    if (left, top, right, bottom) != (x, y, x + width, y + height):
-        logger.warning(
-            "%s: cut at the border of the frame to %g,%g,%g,%g", title, left, top, right - left, bottom - top
-        )
-    if inside > 0.95 * size[0] * size[1]:
-        logger.warning("%s: covers the whole frame; a tighter box shows which object is meant", title)
-    return left, top, right - left, bottom - top
 
 
 def read_point(text: str, size: Size) -> tuple[float, ...]:

@@ -85,7 +85,8 @@ class FrameSource(ABC):
         if count is not None and start >= count:
             raise DataError(f"{self}: start = {start}, but there are only {count} frames")
         self.start, self.end, self.stride = start, end, stride
-        self._total = count
+        self.total = count
+        """Frames of the whole source; None where it is unknown before they are read."""
 
     @cached_property
     @abstractmethod
@@ -103,7 +104,7 @@ class FrameSource(ABC):
     @property
     def indices(self) -> range | None:
         """Indices of the frames that will be read; None where the length of the source is unknown."""
-        ends = [end for end in (self.end, self._total) if end is not None]
+        ends = [end for end in (self.end, self.total) if end is not None]
         return range(self.start, min(ends), self.stride) if ends else None
 
     def name_of(self, index: int) -> str:

@@ -113,8 +113,8 @@ class VideoFrames(FrameSource):
         if self._length is None:
             return None
         missing = round((self._length - end) * self.fps)
-        if self._total is not None:
-            missing = min(missing, self._total - count)
+        if self.total is not None:
+            missing = min(missing, self.total - count)
         return missing if missing > TOLERATED_MISSING_FRAMES else 0
 
     def _check_end(self, count: int, end: Fraction) -> None:
