@@ -2,6 +2,7 @@
 
     python benchmarks/hostile.py                          everything, some minutes
     python benchmarks/hostile.py --only track --seed 7    one area
+    python benchmarks/hostile.py --only fuzzing --minutes 600    with ever new seeds, for hours
     python benchmarks/hostile.py --write                  put the table into docs/reliability.md
 
 Each case ends in one of three ways. *Clear error*: refused in a line that says what is wrong. *Recovered*:
@@ -558,6 +559,149 @@ def arguments(tally: Tally, seed: int, scale: float) -> None:
             tally.count(" ".join(case)[:200], outcome)
 
 
+# --- foreign bytes, surroundings, messages, calls
+
+
+def fuzzing(tally: Tally, seed: int, scale: float) -> None:
+    """Every parser of foreign bytes, with what Hypothesis thinks of."""
+    from hostile.fuzzing import TARGETS
+
+    for name, target in TARGETS.items():
+        examples(tally, name, target.values, max(1, int(20 * scale)), seed, target.read)
+
+
+def videos(tally: Tally, seed: int, scale: float) -> None:
+    """Play lists in the place of videos, and pictures that unpack to gigabytes."""
+    from hostile import media, test_videos
+    from hqtrack.images import read_image
+    from hqtrack.video.sources import open_frames
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        media.write_video(folder / "precious.mp4")
+        for kind, text in test_videos.PLAY_LISTS.items():
+            for file in ("clip.mp4", "clip.txt", "clip.m3u8", "clip.ffconcat", "clip.mkv"):
+                path = folder / file
+                path.write_text(text)
+                tally.attempt(
+                    f"{kind} as {file}", lambda path=path: _refused(lambda: list(open_frames(path)))
+                )
+        for suffix in (".png", ".jpg", ".tif", ".bmp", ".ppm"):
+            for side in (20_000, 30_000, 60_000):
+                path = folder / f"frame{suffix}"
+                path.write_bytes(test_videos.header_of(suffix, side, side))
+                tally.attempt(f"{suffix} of {side}", lambda path=path: _refused(lambda: read_image(path)))
+
+
+def _refused(action: Callable[[], object]) -> None:
+    """Do what must be refused."""
+    action()
+    raise AssertionError("it was accepted")
+
+
+def surroundings(tally: Tally, seed: int, scale: float) -> None:
+    """Commands with closed streams, in odd encodings, with little memory, few files, no home."""
+    from hostile.environments import SURROUNDINGS, run_in
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip, mask = write_clip(folder)
+        track = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", "--end", "4"]
+        commands = [["--help"], ["cards", "--settings"], ["weights", "list"], ["experiments"], track]
+        for number, place in enumerate(SURROUNDINGS):
+            for command in commands:
+                if random.Random(f"{seed} {place} {command[0]}").random() > scale:
+                    continue
+                out = ["-o", str(folder / f"out-{number}")] if command is track else []
+                code, said = run_in(place, [*command, *out], folder)
+                tally.count(f"{' '.join(command[:2])}, {place}", judged(Ended(code, said or "(closed)", 0)))
+
+
+def messages(tally: Tally, seed: int, scale: float) -> None:
+    """Raw messages of TraX, right and broken ones."""
+    import subprocess
+
+    from hostile import trax_talk
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cases = dict(trax_talk.messages(folder))
+        for number in range(int(21 * scale)):
+            cases[f"broken {number}"] = trax_talk.broken(folder, 1000 * seed + number)
+        for case, content in cases.items():
+            try:
+                code, said = trax_talk.talk(content)
+            except subprocess.TimeoutExpired:
+                tally.count(case, "hangs")
+                continue
+            ending = "refused" if code else "recovered"
+            tally.count(case, trax_talk.verdict(code, said) or ending)
+
+
+def calls(tally: Tally, seed: int, scale: float) -> None:
+    """The Python API under other settings of PyTorch, and with senseless arguments."""
+    import numpy as np
+
+    from hostile import test_api
+
+    tracker = test_api.made()
+    usual = test_api.tracked(tracker)
+
+    def under(name: str) -> None:
+        with test_api.SURROUNDINGS[name]():
+            for each in (tracker, test_api.made()):
+                np.testing.assert_array_equal(test_api.tracked(each), usual)
+
+    for name in test_api.SURROUNDINGS:
+        tally.attempt(name, lambda name=name: under(name))
+    for name, call in test_api.WRONG.items():
+        tally.attempt(name, lambda call=call: _refused(call))
+    for name, call in test_api.SENSELESS.items():
+        tally.attempt(name, lambda call=call: _refused(lambda: call(tracker)))
+
+
+def the_same_twice(tally: Tally, seed: int, scale: float) -> None:
+    """`hqtrack track`, the same command again, and two resumptions of what one kill left: the same bytes."""
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip, mask = write_clip(folder)
+        command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
+        whole = folder / "whole"
+        first = run(folder, hqtrack_command, *command, "-o", str(whole))
+        assert first.code == 0, first.said
+        for number in range(int(6 * scale)):
+            outs = [folder / f"{number}-{copy}" for copy in "ab"]
+            killed = run(
+                folder,
+                hqtrack_command,
+                *command,
+                "-o",
+                str(outs[0]),
+                kill_after=rng.uniform(0.3, 1.0) * first.seconds if number else None,
+            )
+            if (outs[0] / "unfinished.json").exists():
+                shutil.copytree(outs[0], outs[1])
+                ends = [run(folder, hqtrack_command, *_next(command, clip, out)) for out in outs]
+            else:
+                outs[1] = whole if number == 0 or killed.code == 0 else outs[0]
+                ends = [killed]
+            if any(end.code not in (0, -signal.SIGKILL) for end in ends):
+                tally.count(f"run {number}", judged(ends[0]))
+                continue
+            same = files_of(outs[0]) == files_of(outs[1])
+            tally.count(f"run {number}", "recovered" if same else "other bytes")
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """Return the outputs of a run."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and ".hqtrack" not in path.parts
+    }
+
+
 # --- downloads, training, the toolkit
 
 
@@ -717,7 +861,13 @@ AREAS: dict[str, Callable[[Tally, int, float], None]] = {
     "broken pictures, masks, videos, checkpoints": files,
     "servers that lie": headers,
     "senseless arguments": arguments,
+    "play lists and gigabytes as videos": videos,
+    "fuzzing of foreign bytes": fuzzing,
+    "commands in odd surroundings": surroundings,
+    "raw messages of TraX": messages,
+    "calls of the Python API": calls,
     "damaged records of unfinished videos": records,
+    "hqtrack track, the same twice": the_same_twice,
     "hqtrack track, killed": kills_of_track,
     "hqtrack weights pull, killed": kills_of_downloads,
     "a training, killed": kills_of_training,
@@ -741,6 +891,9 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="*", default=[""], help="areas whose names have one of these in them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="areas at a time")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="go on with further seeds for so long, instead of once"
+    )
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
     CONTEXT.set_forkserver_preload(
@@ -759,7 +912,11 @@ def main() -> int:
 
     def one(area: str) -> Tally:
         tally = Tally(area)
-        AREAS[area](tally, options.seed, options.scale)
+        seed = options.seed
+        AREAS[area](tally, seed, options.scale)
+        while tally.seconds < 60 * options.minutes:
+            seed += 1
+            AREAS[area](tally, seed, options.scale)
         say(
             f"{area}: {tally.tried} cases in {tally.seconds:.0f} s: "
             f"{tally.refused} clear errors, {tally.recovered} recovered, {len(tally.bad)} bad"

@@ -39,6 +39,8 @@ def place(region: Any, size: tuple[int, int]) -> First:
         InputError: Nothing of it is within the frame, or it belongs to frames of another size.
     """
     if region.type == trax.Region.MASK:
+        if min(region.size()) < 0:
+            raise InputError(f"a first mask has the size {region.size()}; width and height are at least 0")
         mask = place_mask(region.array(), region.offset(), size)
         return First(mask, _is_full_rectangle(mask))
     if region.type == trax.Region.RECTANGLE:
