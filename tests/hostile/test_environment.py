@@ -57,9 +57,7 @@ def test_every_listing_is_printed_in_any_encoding(
     assert (code, "Traceback" in said) == (0, False), said
 
 
-@pytest.mark.parametrize(
-    "name", ["standard error closed", "all streams closed", "caches that cannot be written", "no home"]
-)
+@pytest.mark.parametrize("name", ["all streams closed", "caches that cannot be written"])
 def test_a_video_is_tracked_all_the_same(
     tmp_path: Path,
     clip: Path,  # noqa: F811
@@ -99,15 +97,13 @@ def test_a_disk_that_is_full_in_the_end_costs_no_frame(
     assert len((out / "boxes.csv").read_text().splitlines()) == 7
 
 
-@pytest.mark.parametrize("rate", ["0.0001", "1000"])
 def test_frames_that_are_far_apart_are_shown_and_need_no_resuming(
     tmp_path: Path,
     clip: Path,  # noqa: F811
     mask: Path,  # noqa: F811
-    rate: str,
 ) -> None:
     out = tmp_path / "out"
-    options = ("--fps", rate, "--max-long-edge", "64")
+    options = ("--fps", "0.0001", "--max-long-edge", "64")
     code, said = run_in(
         "no terminal", ("track", str(clip), "--mask", str(mask), "-o", str(out), *options), tmp_path
     )

@@ -34,8 +34,8 @@ def right_session(folder: Path, region: str = MASK) -> bytes:
 def messages(folder: Path) -> dict[str, bytes]:
     """Return what a toolkit may send, by what is odd about it.
 
-    Left out are regions without a letter, and masks larger than memory: on these the library of vot-trax 4.0.2
-    ends the process itself.
+    Left out are regions without a letter, and masks larger than memory: on these the library of vot-trax
+    4.0.2 ends the process itself.
     """
     right = right_session(folder)
     first, line, *_ = right.split(b"\n")
