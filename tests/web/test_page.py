@@ -34,7 +34,7 @@ def go_to(tab: Any, index: int) -> None:
     """Go to a frame by the keys."""
     tab.keyboard.press("Home")
     for _ in range(index // 10):
-        tab.keyboard.press("Shift+ArrowRight")
+        tab.keyboard.press("PageDown")
     for _ in range(index % 10):
         tab.keyboard.press("ArrowRight")
     tab.wait_for_function(f"document.querySelector('img').src.includes('/{index}.jpg')")
@@ -260,7 +260,7 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
     tab.keyboard.press("Space")
     expect(place).to_have_text(f"frame {COUNT - 1} · 0:01.56")
     expect(button).to_contain_text("play_arrow")
-    for key, index in (("Home", 0), ("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10)):
+    for key, index in (("Home", 0), ("ArrowRight", 1), ("PageDown", 11), ("ArrowLeft", 10)):
         tab.keyboard.press(key)
         expect(place).to_have_text(re.compile(f"^frame {index} ·"))
     tab.wait_for_function("document.querySelector('img').src.includes('/10.jpg')")
@@ -269,7 +269,9 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
     tab.keyboard.press("Space")
     expect(button).to_contain_text("play_arrow")
     for _ in range(5):
-        tab.locator(".q-slider").last.click()  # after which the keys are the page's again
+        tab.get_by_role(
+            "slider", name="Frame", exact=True
+        ).click()  # after which the keys are the page's again
         expect(place).to_have_text(re.compile("^frame (19|20) ·"))
         tab.keyboard.press("Home")
         tab.wait_for_timeout(200)  # in which the click has its last word
@@ -372,3 +374,41 @@ def test_sessions_are_renamed_and_deleted_on_the_start_page(tab: Any, server: Se
     press(tab, 'Delete "<b>cats</b>"')
     press(tab, "Delete")
     expect(tab.get_by_role("link", name="cats")).to_have_count(0)
+
+
+def test_the_time_line_shows_what_is_tracked_and_leads_to_marks(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    for number, place in ((1, orange(0)), (2, green())):
+        tab.keyboard.press("n")
+        paint(tab, place)
+        tab.get_by_label(f"Choose object {number}").wait_for()
+        if number == 1:
+            go_to(tab, 5)
+    press(tab, "Track")
+    wait_until_tracked(tab)
+    session = tab.url.partition("?")[0].rpartition("/")[2]
+    read = tab.request.get(f"{server.address}/tracks/{session}").json()
+    assert (read["recorded"], read["stale"]) == (COUNT, None)
+    assert [(row["key"], row["first"], row["spans"][-1][1]) for row in read["rows"]] == [
+        (1, 0, 40),
+        (2, 5, 40),
+    ]
+    line = tab.get_by_role("slider", name="Frame", exact=True)
+    assert line.bounding_box()["height"] >= 22 + 2 * 18
+    tab.keyboard.press("End")
+    tab.keyboard.press("1")
+    expect(line).to_have_attribute("aria-valuenow", "39")
+    # A click near the mark of the second object's first frame leads there, and chooses the object.
+    width = line.bounding_box()["width"]
+    x = 28 + 5.5 / COUNT * (width - 28)
+    line.click(position={"x": x + 2, "y": 22 + 18 + 8})
+    expect(line).to_have_attribute("aria-valuenow", "5")
+    expect(tab.get_by_label("Choose object 2")).to_have_attribute("aria-pressed", "true")
+    for key, frame in (("Home", 0), ("Shift+ArrowRight", 5), ("Shift+ArrowLeft", 0), ("Shift+ArrowLeft", 0)):
+        tab.keyboard.press(key)
+        expect(line).to_have_attribute("aria-valuenow", str(frame))
+    line.hover(position={"x": 28 + (width - 28) / 2, "y": 10})
+    tab.mouse.wheel(0, -2000)  # frames 10 to 29 fill the width
+    line.click(position={"x": 28 + (width - 28) * 0.51, "y": 10})
+    expect(line).to_have_attribute("aria-valuetext", "frame 20 · 0:00.80")
+    shoot(tab, "time-line")

@@ -19,10 +19,14 @@ from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
 from hqtrack.web.time_line import TimeLine
 from hqtrack.web.tracking import Tracking
+from hqtrack.web.tracks import doubtful_stretches, marks
 
 KEYS = (
     ("space", "play or pause"),
-    ("← →", "a frame back or on; with Shift ten"),
+    ("← →", "a frame back or on"),
+    ("Page ↑, Page ↓", "ten frames back or on"),
+    ("Shift+← →", "the mark before or after: a first frame, a correction, a loss"),
+    (", .", "the doubtful stretch before or after"),
     ("Home End", "the first or last frame"),
     ("B P D E", "box, point, draw, erase"),
     ("N", "a new object"),
@@ -80,7 +84,9 @@ class SessionPage:
                 self._canvas = Canvas(self._service, self._opened, change=change, on_press=self._stay)
                 if preferences.tool in TOOLS:
                     self._canvas.choose_tool(preferences.tool)
-                self._time_line = TimeLine(self._opened, self._canvas.look_at, preferences.frame)
+                self._time_line = TimeLine(
+                    self._opened, self._canvas.look_at, self._canvas.choose, preferences.frame
+                )
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
                 self._objects = ObjectList(session, self._canvas, change, self._go_to)
@@ -126,6 +132,7 @@ class SessionPage:
         if self._version != session.version:
             self._version = session.version
             canvas.show()
+        self._time_line.show_chosen(canvas.key)
         self._objects.tick()
         self._corrections.tick()
         self._export.tick()
@@ -163,43 +170,58 @@ class SessionPage:
             self._canvas.show_masks(not event.action.keydown)
         if not event.action.keydown:
             return
-        session, canvas, time_line = self._session, self._canvas, self._time_line
-        key, name = event.key, str(event.key).lower()
+        key = event.key
+        name = "space" if key.space else str(key).lower() if key.number is None else str(key.number)
         if event.modifiers.ctrl or event.modifiers.meta:
-            if name == "z" and not event.modifiers.shift:
-                self._change(session.undo)
-            elif name in ("y", "z"):
-                self._change(session.redo)
+            redo = name == "y" or (name == "z" and event.modifiers.shift)
+            if redo or name == "z":
+                self._change(self._session.redo if redo else self._session.undo)
             return
-        tools = {short: tool for tool, (_, _, short) in TOOLS.items()}
-        step = 10 if event.modifiers.shift else 1
-        if key.arrow_left or key.arrow_right:
-            time_line.step(step if key.arrow_right else -step)
-        elif name in ("home", "end"):
-            time_line.go_to(0 if name == "home" else session.count - 1)
-        elif key.number == 0:
-            canvas.fit()
-        elif key.number is not None:
-            if key.number in keys_of(session.objects):
-                canvas.choose(key.number)
-        elif name in ("[", "]"):
-            canvas.widen_brush(1.25 if name == "]" else 0.8)
-        elif event.action.repeat:
-            return
-        elif key.space:
-            time_line.toggle_play()
-        elif name in tools:
-            canvas.choose_tool(tools[name])
-        elif name == "delete" and canvas.key is not None:
-            self._change(partial(session.delete, canvas.key))
-        elif name == "n":
-            canvas.choose(None)
-        elif name == "?":
-            self._keys.open()
-        elif name == "t":
-            self.toggle_track()
-        elif name == "m":
-            canvas.toggle_masks()
+        actions = self._actions_while_held()
+        if not event.action.repeat:
+            actions |= self._actions()
+        if event.modifiers.shift and name.startswith("arrow"):
+            self._time_line.jump(marks(self._session), name == "arrowright")
+        elif name in actions:
+            actions[name]()
+
+    def _actions_while_held(self) -> dict[str, Callable[[], Any]]:
+        """Return what keys do that repeat while they are held."""
+        canvas, time_line = self._canvas, self._time_line
+        return {
+            "arrowleft": partial(time_line.step, -1),
+            "arrowright": partial(time_line.step, 1),
+            "pageup": partial(time_line.step, -10),
+            "pagedown": partial(time_line.step, 10),
+            "home": partial(time_line.go_to, 0),
+            "end": partial(time_line.go_to, self._session.count - 1),
+            "[": partial(canvas.widen_brush, 0.8),
+            "]": partial(canvas.widen_brush, 1.25),
+            "0": canvas.fit,
+            **{str(key): partial(canvas.choose, key) for key in keys_of(self._session.objects)},
+        }
+
+    def _actions(self) -> dict[str, Callable[[], Any]]:
+        """Return what keys do once, however long they are held."""
+        canvas = self._canvas
+        return {
+            "space": self._time_line.toggle_play,
+            "delete": self._delete_chosen,
+            "n": partial(canvas.choose, None),
+            "?": self._keys.open,
+            "t": self.toggle_track,
+            "m": canvas.toggle_masks,
+            ",": partial(self._jump_to_doubt, False),
+            ".": partial(self._jump_to_doubt, True),
+            **{short: partial(canvas.choose_tool, tool) for tool, (_, _, short) in TOOLS.items()},
+        }
+
+    def _delete_chosen(self) -> None:
+        if self._canvas.key is not None:
+            self._change(partial(self._session.delete, self._canvas.key))
+
+    def _jump_to_doubt(self, forward: bool) -> None:
+        self._time_line.jump(doubtful_stretches(self._session), forward)
 
 
 def _dialog_of_keys() -> ui.dialog:

@@ -16,7 +16,7 @@ from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from filelock import FileLock, Timeout
 from nicegui import ui
 
@@ -32,6 +32,7 @@ from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
 from hqtrack.web.store import OpenSession, Store
 from hqtrack.web.tracking import SharedTracker, message_of
+from hqtrack.web.tracks import tracks_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -135,6 +136,10 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
         if file not in {path.name for path in folder.glob("*") if path.is_file()}:
             raise InputError(f"{file}: is no exported file")
         return FileResponse(folder / file)
+
+    @app.get("/tracks/{name}")
+    def tracks(request: Request, name: str) -> Response:
+        return JSONResponse(tracks_of(opened(request, name).session))
 
     @app.get("/thumbnails/{name}")
     def thumbnail(request: Request, name: str) -> Response:

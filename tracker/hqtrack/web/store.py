@@ -87,7 +87,11 @@ class Store:
             if re.fullmatch(r"[\w-]{43}", known):
                 return known
         token = secrets.token_urlsafe(32)
-        files.write_whole(file, token)
+        part = file.with_name(f"{TOKEN_FILE}.part")
+        with files.create(part) as secret:
+            part.chmod(0o600)
+            secret.write(token.encode())
+        files.put_in_place(part, file)
         return token
 
     # Videos

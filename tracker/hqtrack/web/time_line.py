@@ -1,28 +1,45 @@
-"""Which frame is looked at: by slider, by steps, playing, or following what is tracked."""
+"""Which frame is looked at: by the time line, by steps, playing, or following what is tracked."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nicegui import events, ui
 
 from hqtrack.web.store import OpenSession
-from hqtrack.web.styling import icon_button, keep_arrows
+from hqtrack.web.styling import icon_button
 
 PLAYED_RATE = 25
 """Frames per second at most while playing."""
 
-ON_DRAG_SCRIPT = """(frame) => {
-  clearTimeout(window.laterFrame);
-  const wait = (window.emittedAt ?? 0) + 50 - performance.now();
-  const emitNow = () => { window.emittedAt = performance.now(); emit(frame); };
-  if (wait > 0) window.laterFrame = setTimeout(emitNow, wait); else emitNow();
-}"""
-"""Emits a frame at most every 50 ms, or the browser would ask for the next before it has shown one."""
+SECONDS_PER_LOAD = 0.5
+"""Between two times at which the browser loads what is tracked."""
 
-ON_RELEASE_SCRIPT = "(frame) => { clearTimeout(window.laterFrame); emit(frame); }"
-"""Emits the frame at which the slider is released at once."""
+
+class TimeLineView(ui.element, component="time_line.js"):
+    """The rows of the time line in the browser.
+
+    Args:
+        count: Frames of the video.
+        on_go: Called with a frame that is pointed at, and the object whose row or mark it was, or None.
+    """
+
+    def __init__(self, count: int, on_go: Callable[[int, int | None], None]) -> None:
+        super().__init__()
+        self.props.update({"count": count, "frame": 0, "chosen": 0, "text": "", "source": ""})
+
+        def go(event: events.GenericEventArguments) -> None:
+            key = event.args["key"]
+            on_go(int(event.args["frame"]), None if key is None else int(key))
+
+        self.on("go", go)
+        self.classes("w-full")
+
+    def show(self, **values: object) -> None:
+        """Change what is shown: frame, chosen, text, source."""
+        if any(self.props.get(name) != value for name, value in values.items()):
+            self.props.update(values)
 
 
 class TimeLine:
@@ -31,11 +48,21 @@ class TimeLine:
     Args:
         opened: The session with its frames.
         look_at: Shows a frame.
+        choose: Chooses an object.
         frame: The one that is shown first.
     """
 
-    def __init__(self, opened: OpenSession, look_at: Callable[[int], None], frame: int) -> None:
-        self._look_at = look_at
+    def __init__(
+        self,
+        opened: OpenSession,
+        look_at: Callable[[int], None],
+        choose: Callable[[int], None],
+        frame: int,
+    ) -> None:
+        self._look_at, self._choose = look_at, choose
+        self._session = opened.session
+        self._loaded: tuple[object, float] = (None, -1.0)
+        """What the rows show, and when they were loaded."""
         self._count = opened.session.count
         self._fps = float(opened.fps)
         self._rate = min(PLAYED_RATE, float(opened.fps))
@@ -49,17 +76,11 @@ class TimeLine:
             self._play_button = icon_button("play_arrow", "Play (space)", self.toggle_play)
             icon_button("chevron_left", "A frame back", lambda: self.step(-1))
             icon_button("chevron_right", "A frame on", lambda: self.step(1))
-            # `ui.slider` has its last word up to 50 ms late: too late for a key pressed meanwhile.
-            self._slider = ui.element("q-slider")
-            self._slider.on("update:model-value", self._on_slider, js_handler=ON_DRAG_SCRIPT)
-            self._slider.on("change", self._on_slider, js_handler=ON_RELEASE_SCRIPT)
-            self._slider.classes("grow").props('aria-label="Frame"')
-            self._slider.props.update(
-                {"model-value": 0, "min": 0, "max": max(1, self._count - 1), "disable": self._count == 1}
-            )
-            keep_arrows(self._slider)
+            ui.space()
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
+        self._view = TimeLineView(self._count, self._on_go)
+        self._load()
         self._go(frame)
 
     def go_to(self, frame: int) -> None:
@@ -99,17 +120,38 @@ class TimeLine:
             self._latest = tracked
             if self._following and tracked:
                 self._go(tracked - 1)
+        self._load()
         playing = self._playing is not None
         self._play_button.props(f"icon={'pause' if playing else 'play_arrow'}")
 
     def _go(self, frame: int) -> None:
         self.frame = min(max(0, frame), self._count - 1)
-        self._slider.props["model-value"] = self.frame
         self._place.text = f"frame {self.frame} · {clock(self.frame / self._fps)}"
+        self._view.show(frame=self.frame, text=self._place.text)
         self._look_at(self.frame)
 
-    def _on_slider(self, event: events.GenericEventArguments) -> None:
-        frame = int(event.args or 0)
+    def show_chosen(self, key: int | None) -> None:
+        """Let the row of an object stand out."""
+        self._view.show(chosen=key or 0)
+
+    def jump(self, frames: Sequence[int], forward: bool) -> None:
+        """Show the next one of some frames, or the one before; stays where there is none."""
+        found = [each for each in frames if (each > self.frame if forward else each < self.frame)]
+        if found:
+            self.go_to(min(found) if forward else max(found))
+
+    def _load(self) -> None:
+        """Let the browser load the rows where they changed, but not too often."""
+        session = self._session
+        state, now = (session.version, len(session.record)), time.monotonic()
+        seen, loaded = self._loaded
+        if state != seen and (seen is None or now - loaded > SECONDS_PER_LOAD):
+            self._loaded = state, now
+            self._view.show(source=f"/tracks/{session.folder.name}?v={state[0]}.{state[1]}")
+
+    def _on_go(self, frame: int, key: int | None) -> None:
+        if key is not None:
+            self._choose(key)
         if frame != self.frame:
             self.go_to(frame)
 
