@@ -28,7 +28,9 @@ def test_each_object_is_tinted_and_outlined_in_its_colour() -> None:
         assert changed[mask].mean() > 0.99  # of the edge of a number some pixel may have the colour below
         brightest = int(np.argmax(colour))
         assert drawn[mask][:, brightest].mean() > 130
-        assert (drawn[mask] == colour).all(1).sum() > 100  # its outline
+        assert (np.abs(drawn[mask].astype(int) - colour) < 50).all(
+            1
+        ).sum() > 100  # its outline, with soft edges
     outside = ~np.any(masks, 0)
     outside[8:62, 8:62] = outside[68:112, 88:152] = False
     assert not changed[outside].any()

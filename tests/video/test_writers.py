@@ -17,10 +17,10 @@ from vot.region.io import read_trajectory
 
 from hqtrack.cli import app
 from hqtrack.masks import masks_of, rle_decode
-from hqtrack.video.drawing import draw_masks, palette
+from hqtrack.video.drawing import SteadyTexts, draw_masks, palette
 from hqtrack.video.sources import Frame, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, VideoFacts, facts_of, open_writer, overlay
+from hqtrack.video.writers import WRITERS, VideoFacts, facts_of, open_writer, video_writer
 from hqtrack.video.writers.writer import TextWriter
 
 HEIGHT, WIDTH = 48, 64
@@ -115,11 +115,12 @@ def test_the_overlay_is_h264_and_shows_the_drawn_frames(tmp_path: Path) -> None:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
         assert stream.average_rate == 25
+    steady = SteadyTexts()
     for picture, (frame, masks) in zip(decode(file), frames, strict=True):
         # Colours have half the resolution, but must not be shifted.
         seen, drawn = (
             cv2.resize(image, (8, 6), interpolation=cv2.INTER_AREA).astype(int)
-            for image in (picture.to_ndarray(format="rgb24"), draw_masks(frame.image, masks))
+            for image in (picture.to_ndarray(format="rgb24"), draw_masks(frame.image, masks, steady=steady))
         )
         assert np.abs(seen - drawn).max() < 12
 
@@ -156,7 +157,7 @@ def test_frames_of_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
 def test_without_an_h264_encoder_the_overlay_is_mpeg4_with_a_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(overlay, "CODECS", ("libx264-that-is-missing", "mpeg4"))
+    monkeypatch.setattr(video_writer, "CODECS", ("libx264-that-is-missing", "mpeg4"))
     facts = VideoFacts(Fraction(24000, 1001), Fraction(2), "00:00:00:00")
     file = write_all("overlay", tmp_path, scene(rate=facts.fps), facts)
     assert "no H.264 encoder" in caplog.text
@@ -216,7 +217,7 @@ def test_facts_count_from_the_first_frame_that_is_read(tmp_path: Path) -> None:
     facts = VideoFacts(Fraction(24), timecode="01:00:00:00")
     file = write_all("overlay", tmp_path, scene(12, rate=facts.fps), facts)
     assert facts_of(open_frames(file, start=6, stride=2)) == VideoFacts(
-        Fraction(12), Fraction(1), "01:00:00:03"
+        Fraction(12), Fraction(1), "01:00:00:03", title="overlay", sound=file
     )
 
 
@@ -254,6 +255,6 @@ def test_a_new_writer_is_an_option_of_the_command(tmp_path: Path, monkeypatch: p
     result = CliRunner().invoke(app, ["track", str(clip), "-o", str(tmp_path / "out"), *words])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "names.txt").read_text() == "00000010.png\n00000011.png\n"
-    page = CliRunner().invoke(app, ["track", "--help"]).output
+    page = CliRunner(env={"TERMINAL_WIDTH": "160"}).invoke(app, ["track", "--help"]).output
     assert "--frame-names" in page
     assert "names.txt: a name a line." in " ".join(page.split())

@@ -117,6 +117,27 @@ def track(
     select: Annotated[
         bool, typer.Option("--select", help="Draw boxes in a window.", rich_help_panel=OBJECTS_PANEL)
     ] = False,
+    opacity: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of masks in the overlay; 0 draws outlines alone.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = 0.45,
+    numbers: Annotated[
+        bool,
+        typer.Option(
+            "--numbers/--no-numbers", help="Write names or numbers on objects.", rich_help_panel=OUTPUTS_PANEL
+        ),
+    ] = True,
+    sound: Annotated[
+        bool,
+        typer.Option(
+            "--sound/--no-sound", help="Keep the input's sound in videos.", rich_help_panel=OUTPUTS_PANEL
+        ),
+    ] = True,
     direction: Annotated[
         str,
         typer.Option(
@@ -221,6 +242,9 @@ def track(
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
             direction=_direction(direction),
+            opacity=opacity,
+            texts=numbers,
+            sound=sound,
             outputs=_outputs(context),
         )
         frames = open_source(job)

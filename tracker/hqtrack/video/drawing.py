@@ -16,6 +16,39 @@ from hqtrack.masks import Mask, box_of
 MASK_OPACITY = 0.45
 """Share of the object's colour in the pixels of its mask."""
 
+PALEST_CHANNEL = 64
+"""Least value of a channel of a colour in which masks are drawn: pure red or blue hurts the eye."""
+
+KEPT_DEPTH = 0.6
+"""A text stays where it was in its object while it is this deep in the mask, relative to the deepest."""
+
+
+class SteadyTexts:
+    """Where the texts of objects were written in the frame before, relative to their boxes."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, tuple[float, float]] = {}
+
+    def place(self, label: int, mask: Mask, box: tuple[int, int, int, int]) -> tuple[int, int]:
+        """Return the pixel (x, y) of an object's text: where it was in the box, or the deepest in the mask.
+
+        Args:
+            label: The object's id.
+            mask: (H, W) bool.
+            box: Of the mask.
+        """
+        left, top, right, bottom = box
+        depth = _depth(mask, box)
+        width, height = right - left, bottom - top
+        before = self._places.get(label)
+        if before is not None:
+            x, y = round(before[0] * width), round(before[1] * height)
+            if depth[y, x] >= KEPT_DEPTH * depth.max():
+                return left + x, top + y
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        self._places[label] = int(column) / max(1, width), int(row) / max(1, height)
+        return left + int(column), top + int(row)
+
 
 @cache
 def palette() -> npt.NDArray[np.uint8]:
@@ -41,16 +74,19 @@ def palette() -> npt.NDArray[np.uint8]:
 
 
 def colour_of(label: int) -> tuple[int, int, int]:
-    """Return the bright RGB colour in which an object is drawn; its label image keeps the palette's.
+    """Return the RGB colour in which an object is drawn, bright and a little pale.
+
+    Its label image keeps the palette's.
 
     Example:
         >>> colour_of(1)
-        (255, 0, 0)
+        (255, 64, 64)
     """
     # Ids beyond the palette begin again at its first colour.
     red, green, blue = (int(value) for value in palette()[(label - 1) % 255 + 1])
     brightest = max(red, green, blue, 1)
-    return red * 255 // brightest, green * 255 // brightest, blue * 255 // brightest
+    bright = (PALEST_CHANNEL + (255 - PALEST_CHANNEL) * value // brightest for value in (red, green, blue))
+    return next(bright), next(bright), next(bright)
 
 
 def draw_masks(
@@ -60,6 +96,8 @@ def draw_masks(
     labels: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     colours: Sequence[tuple[int, int, int]] | None = None,
+    opacity: float = MASK_OPACITY,
+    steady: SteadyTexts | None = None,
 ) -> Image:
     """Draw masks over an image: each object tinted and outlined in its colour, with its name in white.
 
@@ -67,8 +105,11 @@ def draw_masks(
         image: (H, W, 3) uint8 RGB; not changed.
         masks: (N, H, W) bool.
         labels: Id of each object; 1 to N if not given.
-        names: What is written on each object; its id if not given.
+        names: What is written on each object, nothing where empty; its id if not given. Beside an object that
+            is smaller than its text it is written above.
         colours: RGB colour of each object; those of the ids if not given.
+        opacity: Share of the colour in the pixels of masks; 0 draws outlines alone.
+        steady: Keeps texts where they were in the frame before.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -88,27 +129,46 @@ def draw_masks(
         x0, y0, x1, y1 = box
         crop = mask[y0 : y1 + 1, x0 : x1 + 1].astype(np.uint8)
         part = drawn[y0 : y1 + 1, x0 : x1 + 1]
-        cv2.copyTo(cv2.LUT(part, _tint(paint)), crop, part)
+        cv2.copyTo(cv2.LUT(part, _tint(paint, opacity)), crop, part)
         outline, _ = cv2.findContours(crop, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
-        cv2.drawContours(drawn, outline, -1, paint, thickness)
-    for text, mask, box in zip(texts, masks, boxes, strict=True):
-        if box is not None:  # texts last, so that no mask covers them
-            write_text(drawn, text, _middle(mask, box))
+        cv2.drawContours(drawn, outline, -1, paint, thickness, cv2.LINE_AA)
+    places = SteadyTexts() if steady is None else steady
+    for label, text, mask, box in zip(ids, texts, masks, boxes, strict=True):
+        if box is not None and text:  # texts last, so that no mask covers them
+            write_text(drawn, text, _above_if_tiny(drawn, text, places.place(label, mask, box), box))
     return drawn
 
 
-def _tint(paint: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+def _tint(paint: tuple[int, int, int], opacity: float) -> npt.NDArray[np.uint8]:
     """Return what each value of each channel becomes under a colour, (1, 256, 3) uint8."""
     values = np.arange(256, dtype=np.float32)[:, None]
-    return ((1 - MASK_OPACITY) * values + MASK_OPACITY * np.array(paint, np.float32)).astype(np.uint8)[None]
+    return ((1 - opacity) * values + opacity * np.array(paint, np.float32)).astype(np.uint8)[None]
+
+
+def _text_size(image: Image, text: str) -> tuple[float, int, int, int]:
+    """Return scale, weight, width and height of a text on an image."""
+    scale = max(0.5, min(image.shape[:2]) / 450)
+    weight = max(1, round(2 * scale))
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
+    return scale, weight, width, height
+
+
+def _above_if_tiny(
+    image: Image, text: str, middle: tuple[int, int], box: tuple[int, int, int, int]
+) -> tuple[int, int]:
+    """Return where a text goes: above an object that it would cover, or below at the frame's top."""
+    _, _, width, height = _text_size(image, text)
+    left, top, right, bottom = box
+    if right - left >= width and bottom - top >= height:
+        return middle
+    above = top - height
+    return (left + right) // 2, above if above >= height else bottom + height
 
 
 def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:
     """Write text in place around the point (x, y): white with a black edge, to be read on any colour."""
-    scale = max(0.5, min(image.shape[:2]) / 450)
-    weight = max(1, round(2 * scale))
+    scale, weight, width, height = _text_size(image, text)
     edge = max(1, round(1.5 * scale))
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
     x = int(np.clip(middle[0] - width // 2, 0, max(0, image.shape[1] - width)))
     y = int(np.clip(middle[1] + height // 2, height, max(height, image.shape[0] - 1)))
     # Not by a thicker black text below: some versions of OpenCV have one thickness only.
@@ -117,13 +177,12 @@ def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:
         cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, paint, weight, cv2.LINE_AA)
 
 
-def _middle(mask: Mask, box: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Return the pixel (x, y) of a mask in a box that lies deepest in it: a mean may lie outside."""
+def _depth(mask: Mask, box: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
+    """Return how deep each pixel of a box lies in a mask: a mean of pixels may lie outside."""
     left, top, right, bottom = box
     crop = mask[top : bottom + 1, left : right + 1]
-    depth = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return left + int(column) - 1, top + int(row) - 1
+    padded = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(padded[1:-1, 1:-1], np.float32)
 
 
 def contact_sheet(images: Sequence[Image], *, columns: int = 3, width: int = 320) -> Image:

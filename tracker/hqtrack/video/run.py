@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from hqtrack.video.prompts import check_frames, numbered, objects_of
 from hqtrack.video.recorder import Recorder
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, Outputs, earlier_files, facts_of
+from hqtrack.video.writers import WRITERS, Outputs, OverlayLook, VideoFacts, earlier_files, facts_of
 
 MOST_WAITING_FRAMES = 4
 """Tracked frames that wait at most until they are written."""
@@ -223,8 +223,7 @@ class VideoRun:
         objects = objects_of(job.prompts)
         if mirrored is not None:
             journals.append(self._begin(BACKWARD_FILE, len(mirrored)))
-            facts = facts_of(self.frames, objects)
-            with Recorder(journals[0], Outputs((), self.out, facts)) as recorder:
+            with Recorder(journals[0], Outputs((), self.out, self._facts({}))) as recorder:
                 steps = (
                     (step, mirrored.restored(step))
                     for step in mirrored.track(self.tracker, self.maker, journals[0])
@@ -241,7 +240,7 @@ class VideoRun:
             journal = self._begin(FRAMES_FILE, count)
             journals.append(journal)
         begins = {each.id or 0: each.frame for each in numbered(job.prompts)} if mirrored else {}
-        outputs = Outputs(job.outputs, self.out, facts_of(self.frames, objects, begins), folder.note)
+        outputs = Outputs(job.outputs, self.out, self._facts(begins), folder.note)
         with Recorder(journal, outputs) as recorder:
             more, stopped = self._fill(recorder, self._forward(journals), on_frame, stop)
             recorder.finish(stopped)
@@ -259,6 +258,18 @@ class VideoRun:
             missing=min(missing, default=None),
             doubts=tuple(recorder.doubts.lines()),
         )
+
+    def _facts(self, begins: Mapping[int, int]) -> VideoFacts:
+        """Return what outputs are made with.
+
+        Args:
+            begins: Frame in which the object of an id is given, where it is seen before that.
+        """
+        job = self.job
+        if not 0 <= job.opacity <= 1:
+            raise InputError(f"opacity = {job.opacity:g}: must be 0 (outlines alone) to 1")
+        facts = facts_of(self.frames, objects_of(job.prompts), begins, OverlayLook(job.opacity, job.texts))
+        return facts if job.sound else replace(facts, sound=None)
 
     def _forward(self, journals: Sequence[Journal]) -> Iterator[tuple[TrackedFrame, TrackedFrame]]:
         """Track forward; yields each frame as it is recorded, and as outputs have it."""

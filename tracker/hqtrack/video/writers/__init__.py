@@ -12,16 +12,34 @@ from pathlib import Path
 from hqtrack.errors import HQTrackError, naming
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.coco import CocoMasks
+from hqtrack.video.writers.compositing import AlphaVideo, CutOuts, FrameImages, GreenScreen, Mattes
 from hqtrack.video.writers.labels import LabelImages
+from hqtrack.video.writers.mots import MotsImages
 from hqtrack.video.writers.overlay import OverlayVideo
 from hqtrack.video.writers.table import BoxTable
+from hqtrack.video.writers.tracks import CvatTracks, YouTubeVis
 from hqtrack.video.writers.trajectories import Trajectories
-from hqtrack.video.writers.writer import VideoFacts, Writer, facts_of
+from hqtrack.video.writers.writer import OverlayLook, VideoFacts, Writer, facts_of
+from hqtrack.video.writers.yolo import YoloOutlines
 
-__all__ = ["WRITERS", "Outputs", "VideoFacts", "Writer", "earlier_files", "facts_of", "open_writer"]
+__all__ = [
+    "WRITERS",
+    "Outputs",
+    "OverlayLook",
+    "VideoFacts",
+    "Writer",
+    "earlier_files",
+    "facts_of",
+    "open_writer",
+]
 
 WRITERS: dict[str, type[Writer]] = {
-    writer.option: writer for writer in (OverlayVideo, LabelImages, CocoMasks, Trajectories, BoxTable)
+    writer.option: writer
+    for writer in (
+        *(OverlayVideo, LabelImages, CocoMasks, Trajectories, BoxTable),
+        *(YouTubeVis, MotsImages, YoloOutlines, CvatTracks),
+        *(CutOuts, AlphaVideo, GreenScreen, Mattes, FrameImages),
+    )
 }
 """Kinds of output by their options, in the order in which they are listed."""
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 from hqtrack import files
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers.writer import TextWriter, VideoFacts
+from hqtrack.video.writers.writer import TextWriter, VideoFacts, file_name_of
 
 
 class CocoMasks(TextWriter):
@@ -35,6 +35,7 @@ class CocoMasks(TextWriter):
         self._second: IO[str] = files.create_text(self._annotations)
         self._objects: Sequence[TrackedObject] = ()
         self._images_written = self._annotations_written = 0
+        self._size = 0, 0
         self._file.write('{\n"images": [')
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -43,7 +44,7 @@ class CocoMasks(TextWriter):
         height, width = frame.image.shape[:2]
         entry: dict[str, Any] = {
             "id": frame.index,
-            "file_name": frame.name,
+            "file_name": file_name_of(frame),
             "height": height,
             "width": width,
             "time": round(float(frame.time), 6),
@@ -51,6 +52,7 @@ class CocoMasks(TextWriter):
             "frame_index": frame.index,
         }
         self._images_written = _item(self._file, self._images_written, entry)
+        self._size = height, width
         self._objects = tracked.objects
         forms = zip(tracked.objects, tracked.boxes, tracked.run_lengths, tracked.scores, strict=True)
         for each, box, run_lengths, score in forms:
@@ -76,7 +78,11 @@ class CocoMasks(TextWriter):
             {"id": each.id, "name": each.title} | ({"color": each.colour} if each.colour else {})
             for each in self._objects
         ]
-        self._file.write(f'\n],\n"categories": {json.dumps(categories)},\n"annotations": [')
+        height, width = self._size
+        video = {"id": 1, "name": self._facts.title, "height": height, "width": width}
+        video |= {"length": self._images_written}
+        self._file.write(f'\n],\n"videos": {json.dumps([video])}')
+        self._file.write(f',\n"categories": {json.dumps(categories)},\n"annotations": [')
         with self._annotations.open(encoding="utf-8") as file:
             shutil.copyfileobj(file, self._file)
         self._file.write("\n]\n}\n")

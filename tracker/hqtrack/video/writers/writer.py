@@ -18,9 +18,19 @@ from PIL import Image as Pillow
 
 from hqtrack import files
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.sources import FrameSource
+from hqtrack.video.sources import Frame, FrameSource, VideoFrames
 from hqtrack.video.timecode import move_timecode
 from hqtrack.video.tracked_frame import TrackedFrame
+
+
+@dataclass(frozen=True)
+class OverlayLook:
+    """How the overlay draws masks."""
+
+    opacity: float = 0.45
+    """Share of an object's colour in the pixels of its mask; 0 leaves the outline alone."""
+    texts: bool = True
+    """Whether each object's name or number is written on it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,11 @@ class VideoFacts:
     """All objects that may join, where they are known before."""
     begins: Mapping[int, int] = field(default_factory=dict)
     """Index of the frame in which the object of an id is given, where objects are seen before that."""
+    title: str = "video"
+    """What the source is called."""
+    sound: Path | None = None
+    """A file whose sound belongs to the frames."""
+    look: OverlayLook = OverlayLook()
 
     @property
     def marked(self) -> bool:
@@ -47,13 +62,41 @@ class VideoFacts:
 
 
 def facts_of(
-    source: FrameSource, objects: Sequence[TrackedObject] = (), begins: Mapping[int, int] | None = None
+    source: FrameSource,
+    objects: Sequence[TrackedObject] = (),
+    begins: Mapping[int, int] | None = None,
+    look: OverlayLook | None = None,
 ) -> VideoFacts:
     """Return what the outputs keep of a source, counted from the first frame that is read of it."""
     given = source.timecode
     kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
     lost = given if kept is None else None
-    return VideoFacts(source.fps / source.stride, source.aspect, kept, lost, objects, begins or {})
+    return VideoFacts(
+        fps=source.fps / source.stride,
+        aspect=source.aspect,
+        timecode=kept,
+        lost_timecode=lost,
+        objects=objects,
+        begins=begins or {},
+        title=Path(str(source)).stem,
+        sound=source.files[0] if isinstance(source, VideoFrames) else None,
+        look=look or OverlayLook(),
+    )
+
+
+def frame_stem(frame: Frame) -> str:
+    """Return the name, without suffix, of an image that is made of a frame.
+
+    Example:
+        >>> frame_stem(Frame(image, 12, Fraction(1, 2), "00000012"))  # doctest: +SKIP
+        'frame_000012'
+    """
+    return Path(frame.name).stem if Path(frame.name).suffix else f"frame_{frame.index:06d}"
+
+
+def file_name_of(frame: Frame) -> str:
+    """Return the image file that annotations of a frame name: the input's own, else that of `--frames`."""
+    return frame.name if Path(frame.name).suffix else f"{frame_stem(frame)}.png"
 
 
 class Writer(ABC):
@@ -135,18 +178,19 @@ class ImageWriter(Writer):
     is_folder = True
     suffix = ".png"
 
-    def save(self, image: Pillow.Image, name: str) -> None:
+    def save(self, image: Pillow.Image, name: str, *, compress_level: int = 6) -> None:
         """Write an image whole.
 
         Args:
             image: What to write.
             name: Below the folder, without suffix; it may have folders.
+            compress_level: Of PNG, 0 to 9.
         """
         path = self.path / f"{name}.png"
         for folder in (self.path, path.parent):
             files.make_folder(folder)
         with files.create(self._image_part) as file:
-            image.save(file, format="PNG")
+            image.save(file, format="PNG", compress_level=compress_level)
         self._name(self._image_part, path, sync=False)
 
     @property
