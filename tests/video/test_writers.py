@@ -117,6 +117,7 @@ def test_the_overlay_is_h264_and_shows_the_drawn_frames(tmp_path: Path) -> None:
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
         assert stream.average_rate == 25
     for picture, (frame, masks) in zip(decode(file), frames, strict=True):
+        untitled = [""] * len(masks)
         # Colours have half the resolution, but must not be shifted.
         seen, drawn = (
             cv2.resize(image, (8, 6), interpolation=cv2.INTER_AREA).astype(int)
