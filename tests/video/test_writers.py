@@ -121,10 +121,7 @@ def test_the_overlay_is_h264_and_shows_the_drawn_frames(tmp_path: Path) -> None:
         # Colours have half the resolution, but must not be shifted.
         seen, drawn = (
             cv2.resize(image, (8, 6), interpolation=cv2.INTER_AREA).astype(int)
-            for image in (
-                picture.to_ndarray(format="rgb24"),
-                draw_masks(frame.image, masks, names=[""] * len(masks)),
-            )
+            for image in (picture.to_ndarray(format="rgb24"), draw_masks(frame.image, masks, names=untitled))
         )
         assert np.abs(seen - drawn).max() < 12
 
