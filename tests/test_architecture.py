@@ -21,7 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "masks images processor isolation files",
         "nets cards",
         "zoo",
-        "propagation refinement",
+        "propagation refinement runtimes",
         "engines",
         "tracker",
         "hqtrack",

@@ -46,6 +46,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 Paradigm = Literal["joint", "separate"]
 Overlap = Literal["lower-index", "as-propagated"]
+Backend = Literal["auto", "torch", "onnx", "openvino"]
 RefinerKind = Literal[
     "light",
     "hq-sam-vit-h",
@@ -215,6 +216,8 @@ class Card:
     published systems resize logits."""
     paradigm: Paradigm = "joint"
     refiner: Annotated[RefinerSettings | None, BeforeValidator(_none_if_off)] = None
+    backend: Backend = "auto"
+    """What runs the encoder; see `hqtrack.runtimes.encoders.choose`. Masks are equal up to rounding."""
     engine: Text = "vmos"
     """What propagates: a name of `hqtrack.engines.engine_names`."""
 
@@ -255,6 +258,9 @@ OVERRIDES: Mapping[str, Override] = {
         "distance of a piece from its object's main body, in roots of its area; or `off`",
     ),
     "guided_outlines": Override(("guided_outlines",), "outlines follow the frame's edges: `true` or `off`"),
+    "backend": Override(
+        ("backend",), "what runs the encoder: `torch`, `onnx` or `openvino`; `auto` takes the fastest"
+    ),
     "refiner": Override(("refiner",), "`off`: masks stay as they were propagated"),
     "iou_threshold": Override(("refiner", "iou_threshold"), "tau, from which a refined mask is kept: 0 to 1"),
 }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from hqtrack import processor, zoo
-from hqtrack.cards import Card
+from hqtrack.cards import Backend, Card
 from hqtrack.engines import Engine, Start, load_engine, vmos
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
@@ -22,6 +22,7 @@ from hqtrack.isolation import own_settings
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
+from hqtrack.runtimes.encoders import PACKAGES
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class HQTrack:
         self._lock = threading.RLock()
         self.card = card
         self.device = find_device(device)
-        self.dtype = find_dtype(precision, self.device)
+        self.dtype = find_dtype(precision, self.device, card.backend)
         _report_slow_precision(self.dtype, self.device)
         if isinstance(network, PropagationNetwork):
             network = vmos.starter(card, network, device=self.device, dtype=self.dtype)
@@ -133,9 +134,13 @@ class HQTrack:
         """
         settings = zoo.load_card(card, **overrides)
         found = find_device(device)
+<<<<<<< HEAD
         dtype = find_dtype(precision, found)
         if not isinstance(weights, str | Path | None):
             raise InputError(f"weights {weights!r}: give the path of a file, or None for the card's own")
+=======
+        dtype = find_dtype(precision, found, settings.backend)
+>>>>>>> 6b658cf (Export networks as ONNX graphs, and run encoders by another runtime)
         file = None if weights is None else Path(weights)
         with own_settings():
             start = load_engine(settings, file, device=found, dtype=dtype)
@@ -351,13 +356,15 @@ def find_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def find_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the number type in which networks run on a device.
+def find_dtype(precision: Precision, device: torch.device, backend: Backend = "auto") -> torch.dtype:
+    """Return the number type in which networks run on a device, next to a runtime of encoders.
 
     Raises:
         InputError: The precision is unknown, or the device cannot run it.
     """
     if precision == "auto":
+        if backend in PACKAGES:  # those compute in float32
+            return torch.float32
         if device.type == "cpu":
             return processor.fastest_dtype()
         if device.type != "cuda":

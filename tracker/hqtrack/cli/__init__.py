@@ -20,6 +20,7 @@ from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
 from hqtrack.cli.show import show
 from hqtrack.cli.startup import prepare_caches, prepare_streams, prepare_threads
+from hqtrack.cli.export import export
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.vos import vos
 from hqtrack.cli.vot import CONTEXT, vot
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command(cls=TrackCommand)(track)
 app.command()(web)
 app.command()(cards)
+app.command()(export)
 app.command()(doctor)
 app.command()(demo)
 app.command()(evaluate)

@@ -13,6 +13,13 @@ from pathlib import Path
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
+BACKENDS = ("auto", "torch", "onnx", "openvino")
+
+
+def complete_backends(incomplete: str) -> list[str]:
+    """Return the runtimes of encoders that begin so."""
+    return _beginning(incomplete, BACKENDS)
+
 
 def complete_precisions(incomplete: str) -> list[str]:
     """Return the precisions that begin so."""

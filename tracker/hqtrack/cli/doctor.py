@@ -175,6 +175,19 @@ def check_precision() -> Iterator[Finding]:
     )
 
 
+def check_backend() -> Iterator[Finding]:
+    """Report what runs the default card's encoder, and why."""
+    import torch
+
+    from hqtrack import processor
+    from hqtrack.runtimes.encoders import choose
+    from hqtrack.zoo import load_card, load_network
+
+    network = load_network(load_card(DEFAULT_CARD)).eval()
+    choice = choose("auto", network, device=torch.device("cpu"), dtype=processor.fastest_dtype())
+    yield Finding("backend", "good", f"{choice.backend} runs the encoder: {choice.reason}")
+
+
 def check_weights() -> Iterator[Finding]:
     """Load the embedded weights, and report which of the others are installed."""
     from hqtrack.refinement import build_refiner
@@ -401,6 +414,7 @@ CHECKS = (
     check_versions,
     check_devices,
     check_precision,
+    check_backend,
     check_weights,
     check_cache,
     check_toolkit,

@@ -22,6 +22,7 @@ from typer.core import TyperCommand
 from hqtrack.cli.exits import STOPPED, one_line_errors
 from hqtrack.cli.tracker_options import (
     DEFAULT_CARD,
+    BackendOption,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -32,6 +33,7 @@ from hqtrack.cli.tracker_options import (
 from hqtrack.errors import DataError, InputError, require
 
 if TYPE_CHECKING:
+    from hqtrack.cards import Backend
     from hqtrack.tracker import Precision
     from hqtrack.video.job import Direction
     from hqtrack.video.prompts import Prompt
@@ -175,6 +177,7 @@ def track(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
+    backend: BackendOption = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -241,6 +244,7 @@ def track(
             card=card_from_anywhere(card),
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
+            backend=cast("Backend | None", backend),  # which it checks
             direction=_direction(direction),
             opacity=opacity,
             texts=numbers,

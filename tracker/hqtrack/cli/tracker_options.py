@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hqtrack.cli.completion import PRECISIONS, complete_cards, complete_precisions
+from hqtrack.cli.completion import (
+    BACKENDS,
+    PRECISIONS,
+    complete_backends,
+    complete_cards,
+    complete_precisions,
+)
 from hqtrack.errors import InputError, did_you_mean
 
 SYSTEM_PANEL = "System"
@@ -28,12 +35,19 @@ def _checked_card(card: str) -> str:
 
 
 def _checked_precision(precision: str) -> str:
-    if precision not in PRECISIONS:
+    return _one_of("precision", precision, PRECISIONS)
+
+
+def _checked_backend(backend: str | None) -> str | None:
+    return None if backend is None else _one_of("backend", backend, BACKENDS)
+
+
+def _one_of(option: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
         raise InputError(
-            f"unknown precision {precision!r}: {did_you_mean(precision, PRECISIONS)}"
-            f"choose one of {', '.join(PRECISIONS)}"
+            f"unknown {option} {value!r}: {did_you_mean(value, known)}choose one of {', '.join(known)}"
         )
-    return precision
+    return value
 
 
 CardOption = Annotated[
@@ -64,6 +78,17 @@ PrecisionOption = Annotated[
         rich_help_panel=SYSTEM_PANEL,
         callback=_checked_precision,
         autocompletion=complete_precisions,
+    ),
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="What runs the encoder on a CPU: torch, onnx or openvino; auto takes the fastest that is "
+        "prepared (see `hqtrack export`).",
+        rich_help_panel=SYSTEM,
+        callback=_checked_backend,
+        autocompletion=complete_backends,
     ),
 ]
 MaxLongEdgeOption = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from hqtrack.cli.tracker_options import (
     DEFAULT_CARD,
+    BackendOption,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -55,6 +56,7 @@ def web(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
+    backend: BackendOption = None,
 ) -> None:
     """Open a page in the browser: select objects, track them, correct masks, export the results.
 
@@ -80,6 +82,7 @@ def web(
         device=device,
         precision=precision,
         max_long_edge=max_long_edge,
+        backend=backend,
     )
 
     load_card(settings.card)  # a wrong one is better known before the page is there
@@ -94,6 +97,7 @@ def web(
             device=device,
             precision=cast("Precision", precision),  # which it checks
             max_long_edge=max_long_edge,
+            backend=backend,
         )
         return tracker, MaskMaker.beside(tracker)
 

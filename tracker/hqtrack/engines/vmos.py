@@ -15,6 +15,7 @@ from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.propagation import Propagator
 from hqtrack.propagation.frame import EdgeLimits
 from hqtrack.propagation.rules import build_rules
+from hqtrack.runtimes.encoders import ForeignEncoder, encoder_of
 
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
@@ -24,8 +25,11 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
 
 def starter(card: Card, network: PropagationNetwork, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Return what starts a video with a network that has its weights."""
-    network = folded(network.eval())
+    encoder = encoder_of(network.eval(), card.backend, device=device, dtype=dtype)
+    network = folded(network)
     network = network.to(device, dtype).to(memory_format=network.memory_format)
+    if encoder is not None:
+        network = ForeignEncoder(network, encoder)
     return partial(
         Propagator,
         network,

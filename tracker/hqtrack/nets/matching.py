@@ -65,7 +65,7 @@ def match_all(
     first_absent = absent if first_no_match is None else _absent(first_no_match, ceiling)
     key = key.transpose(1, 2)
     matched, alone = [], []
-    for part in query.split(max(1, _SCORES_AT_ONCE // key.shape[-1]), dim=1):
+    for part in _parts(query, key.shape[-1]):
         weights = torch.baddbmm(ceiling, part, key).exp2_()
         matched.append(weights @ value / (weights.sum(-1, keepdim=True) + absent))
         if first is not None:
@@ -113,10 +113,10 @@ def match_windows(
     value = torch.cat([value, value.new_ones(batch, height * width, 1)], -1)
     queries = _blocks(query, grid, 0)
     keys, values = (_blocks(tokens, grid, MATCH_RADIUS) for tokens in (key, value))
-    rows = max(1, _SCORES_AT_ONCE // (batch * queries.shape[2] * factors.numel()))
+    scores = batch * queries.shape[2] * factors.numel()
     out = []
     for query_rows, key_rows, value_rows in zip(
-        *(blocks.split(rows, dim=1) for blocks in (queries, keys, values)), strict=True
+        *(_parts(blocks, scores) for blocks in (queries, keys, values)), strict=True
     ):
         weights = torch.baddbmm(ceiling, _stacked(query_rows), _stacked(key_rows).transpose(1, 2))
         sums = (weights.exp2_() * factors) @ _stacked(value_rows)
@@ -125,6 +125,23 @@ def match_windows(
     # (B, block rows, block columns, 8, 8, V) to rows and columns
     whole = torch.cat(out, 1).transpose(2, 3).flatten(3, 4).flatten(1, 2)
     return whole[:, :height, :width].flatten(1, 2)
+
+
+def crowding(tokens: int) -> float | Tensor:
+    """Return by how much the absent match's score rises with the number of tokens in memory.
+
+    More tokens mean more accidental matches; at 100 of them it is 0.
+    """
+    if torch.compiler.is_exporting():  # a graph takes any number
+        return torch.full((), tokens, dtype=torch.float32).div(100).log()
+    return math.log(tokens / 100)
+
+
+def _parts(rows: Tensor, scores: int) -> tuple[Tensor, ...]:
+    """Split (B, N, …) along N, so that each part has few enough scores; each of the N has so many."""
+    if torch.compiler.is_exporting():  # a graph has no loops
+        return (rows,)
+    return rows.split(max(1, _SCORES_AT_ONCE // scores), dim=1)
 
 
 def _sharpened(query: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

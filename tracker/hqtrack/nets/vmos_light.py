@@ -32,7 +32,7 @@ from hqtrack.nets.interface import (
 )
 from hqtrack.nets.layered import embedded
 from hqtrack.nets.layers import DepthwiseConv2d, grid_of, to_map, to_tokens
-from hqtrack.nets.matching import MATCH_RADIUS, match_all, match_windows
+from hqtrack.nets.matching import MATCH_RADIUS, crowding, match_all, match_windows
 
 KEY_CHANNELS = 64
 MATCHES = 7
@@ -138,15 +138,14 @@ class LongTermMatch(nn.Module):
             masks_from: Value channels from this one on are given once more, at the end, as matched with the
                 references alone: what drifted can never outvote them there.
         """
-        # More tokens in memory means more accidental matches: the bar rises with their number.
         matched, sure = match_all(
             query[:, 0],
             entry.key[:, 0],
             entry.value[:, 0],
             scale=self.log_scale.exp(),
-            no_match=self.no_match + math.log(entry.key.shape[-2] / 100),
+            no_match=self.no_match + crowding(entry.key.shape[-2]),
             first=None if masks_from is None else references,
-            first_no_match=self.no_match + math.log(references / 100),
+            first_no_match=self.no_match + crowding(references),
             first_from=masks_from or 0,
         )
         return (matched if sure is None else torch.cat([matched, sure], dim=-1))[:, None]
@@ -293,7 +292,7 @@ def _drawn_tokens(patches: Tensor) -> Tensor:
     tokens = patches.shape[1]
     background = patches[..., :4].float().mean(-1)
     spread = torch.arange(tokens, device=patches.device) * 0.6180339887 % 1
-    count = min(REFERENCE_TOKENS, tokens)
+    count = torch.sym_min(REFERENCE_TOKENS, tokens)
     objects = (spread - 2 * background).topk(count, dim=1).indices
     return torch.cat([objects, (spread + 2 * background).topk(count, dim=1).indices], dim=1)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from hqtrack.cards import DEFAULT_CARD
+from hqtrack.cards import DEFAULT_CARD, Backend
 from hqtrack.errors import InputError
 from hqtrack.video.corrections import Correction
 from hqtrack.video.prompts import Prompt
@@ -42,6 +42,8 @@ class Job:
     weights: Text | None = None
     """File instead of the card's weights."""
     max_long_edge: int | None = None
+    """Instead of the card's."""
+    backend: Backend | None = None
     """Instead of the card's."""
     outputs: tuple[str, ...] = ("overlay",)
     """Keys of `hqtrack.video.writers.WRITERS`."""

@@ -117,6 +117,7 @@ class VideoRun:
                 device=device,
                 precision=precision,
                 max_long_edge=job.max_long_edge,
+                backend=job.backend,
             )
         self.tracker = tracker
         self.maker = MaskMaker.beside(tracker)

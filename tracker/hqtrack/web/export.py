@@ -38,6 +38,7 @@ class Settings:
     device: str = "auto"
     precision: str = "auto"
     max_long_edge: int | None = None
+    backend: str | None = None
 
     def options(self) -> list[str]:
         """Return what differs from the command's own values."""

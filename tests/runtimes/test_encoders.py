@@ -1,0 +1,111 @@
+"""Encoders in another runtime: the same masks, taken where they are faster, else refused in a line."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hqtrack import HQTrack, nets
+from hqtrack.errors import InputError, MissingExtraError
+from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.runtimes import encoders
+from hqtrack.runtimes.encoders import choose, keep_graph, kept_graph, onnx_encoder
+from hqtrack.zoo.weights import CACHE_VARIABLE
+from moving_discs import clip, discs
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep graphs in a folder of the test's own."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def network() -> PropagationNetwork:
+    torch.manual_seed(0)
+    return nets.build("vmos_light").eval()
+
+
+def test_auto_takes_pytorch_until_a_graph_is_kept(cache: Path, network: PropagationNetwork) -> None:
+    pytest.importorskip("onnxruntime")
+    choice = choose("auto", network, device=CPU, dtype=torch.float32)
+    assert choice.backend == "torch"
+    assert "hqtrack export" in choice.reason
+    kept_graph(network).parent.mkdir(parents=True)
+    kept_graph(network).touch()
+    assert choose("auto", network, device=CPU, dtype=torch.float32).backend == "onnx"
+
+
+def test_auto_takes_pytorch_where_that_is_faster(cache: Path, network: PropagationNetwork) -> None:
+    assert choose("auto", network, device=CPU, dtype=torch.bfloat16).backend == "torch"
+    assert choose("auto", network, device=torch.device("cuda"), dtype=torch.float32).backend == "torch"
+    assert choose("auto", nets.build("deaott"), device=CPU, dtype=torch.float32).backend == "torch"
+
+
+def test_other_weights_have_another_graph(cache: Path, network: PropagationNetwork) -> None:
+    torch.manual_seed(1)
+    assert kept_graph(network) == kept_graph(network)
+    assert kept_graph(network) != kept_graph(nets.build("vmos_light").eval())
+
+
+def test_what_a_runtime_cannot_do_is_refused(network: PropagationNetwork) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match="computes in float32, not in bfloat16; leave out --precision"):
+        choose("onnx", network, device=CPU, dtype=torch.bfloat16)
+    with pytest.raises(InputError, match="is for the CPU, not for cuda"):
+        choose("onnx", network, device=torch.device("cuda"), dtype=torch.float32)
+
+
+def test_a_missing_runtime_is_named_with_its_extra(
+    network: PropagationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hqtrack.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'hqtrack\[openvino\]'"):
+        choose("openvino", network, device=CPU, dtype=torch.float32)
+
+
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "torn.onnx").write_bytes(b"not a graph")
+    with pytest.raises(InputError, match=r"torn\.onnx: ONNX Runtime .* cannot run it: .*; remove the file"):
+        onnx_encoder(tmp_path / "torn.onnx")
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, network: PropagationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    with pytest.raises(OSError, match="cache"):
+        keep_graph(network)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_masks_are_those_of_pytorch(
+    cache: Path, backend: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(encoders.PACKAGES[backend])
+    pytest.importorskip("onnxscript")
+    frames, masks = clip(144, 208)[:8], discs(0, 144, 208)[:2]
+    found = {}
+    for name in ("torch", backend):
+        with caplog.at_level(logging.WARNING):
+            tracker = HQTrack.from_card("vmos-light", backend=name, device="cpu", precision="float32")
+        tracker.initialize(frames[0], masks)
+        found[name] = np.stack([tracker.track(frame) for frame in frames[1:]])
+    assert "exporting the encoder to ONNX, once" in caplog.text
+    assert found["torch"].any((0, 2, 3)).all()
+    assert (found["torch"] == found[backend]).mean() >= 0.999
+
+    caplog.clear()
+    monkeypatch.setattr(encoders, "write_graph", None)  # the kept graph is used
+    HQTrack.from_card("vmos-light", backend=backend, device="cpu")
+    assert caplog.text == ""

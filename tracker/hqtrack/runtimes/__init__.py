@@ -1,0 +1,1 @@
+"""Networks outside of PyTorch: export to ONNX graphs, and encoders that other runtimes run."""
