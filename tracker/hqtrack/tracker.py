@@ -134,13 +134,9 @@ class HQTrack:
         """
         settings = zoo.load_card(card, **overrides)
         found = find_device(device)
-<<<<<<< HEAD
-        dtype = find_dtype(precision, found)
+        dtype = find_dtype(precision, found, settings.backend)
         if not isinstance(weights, str | Path | None):
             raise InputError(f"weights {weights!r}: give the path of a file, or None for the card's own")
-=======
-        dtype = find_dtype(precision, found, settings.backend)
->>>>>>> 6b658cf (Export networks as ONNX graphs, and run encoders by another runtime)
         file = None if weights is None else Path(weights)
         with own_settings():
             start = load_engine(settings, file, device=found, dtype=dtype)

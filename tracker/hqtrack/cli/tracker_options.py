@@ -86,7 +86,7 @@ BackendOption = Annotated[
         "--backend",
         help="What runs the encoder on a CPU: torch, onnx or openvino; auto takes the fastest that is "
         "prepared (see `hqtrack export`).",
-        rich_help_panel=SYSTEM,
+        rich_help_panel=SYSTEM_PANEL,
         callback=_checked_backend,
         autocompletion=complete_backends,
     ),
