@@ -18,9 +18,9 @@ from hqtrack.cli.doctor import doctor
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
+from hqtrack.cli.export import export
 from hqtrack.cli.show import show
 from hqtrack.cli.startup import prepare_caches, prepare_streams, prepare_threads
-from hqtrack.cli.export import export
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.vos import vos
 from hqtrack.cli.vot import CONTEXT, vot
