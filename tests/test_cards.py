@@ -142,7 +142,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"slots": 5}, r"slots = 5: no such setting; allowed are guided_outlines, iou_threshold"),
+        ({"slots": 5}, r"slots = 5: no such setting; allowed are backend, guided_outlines, iou_threshold"),
         ({"long_term_gap": 0}, r"memory.long_term_gap = 0: .* greater than or equal to 1"),
         ({"long_term_slots": -1}, r"memory.long_term_slots = -1: .* greater than or equal to 0"),
         ({"short_term_distance": 1.5}, r"memory.short_term_distance = 1.5: "),
@@ -234,7 +234,7 @@ def test_a_card_builds_on_a_file_beside_it_and_on_what_that_builds_on(tmp_path: 
     [
         (
             "colour = 1\n" + MINIMAL,
-            r"unknown key colour = 1; allowed are base, engine, guided_outlines, max_long_edge, ",
+            r"unknown key colour = 1; allowed are backend, base, engine, guided_outlines, max_long_edge, ",
         ),
         (
             MINIMAL + "[rules]\nmargin = 3",
