@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from hqtrack import DataError
 from hqtrack.images import images_in, stretched
 from hqtrack.video.sources import open_frames
-from hqtrack.video.sources.pictures import _linear_light, upright
+from hqtrack.video.sources.pictures import _linear_light, upright, whole_pictures
 
 HEIGHT, WIDTH, COUNT = 48, 64, 6
 
@@ -34,12 +34,17 @@ def likeness(image: np.ndarray, truth: np.ndarray) -> float:
     return float(np.corrcoef(image.mean(-1).ravel(), truth.mean(-1).ravel())[0, 1])
 
 
-def write_video(path: Path, *streams: tuple[list[np.ndarray], list[int]], codec: str = "mpeg4") -> Path:
+def write_video(
+    path: Path,
+    *streams: tuple[list[np.ndarray], list[int]],
+    codec: str = "mpeg4",
+    options: dict[str, str] | None = None,
+) -> Path:
     """Write streams, each of pictures and their times in 1/25 s."""
     with av.open(str(path), "w") as container:
         made = []
         for images, _ in streams:
-            stream = container.add_stream(codec, rate=25)
+            stream = container.add_stream(codec, rate=25, options=options or {})
             stream.height, stream.width = images[0].shape[:2]
             stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
             made.append(stream)
@@ -178,3 +183,36 @@ def test_pictures_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.Log
         (tmp_path / name).write_bytes(b"x")
     assert [file.name for file in images_in(tmp_path)] == ["0.jfif"]
     assert "2 files of the kind .dng, .gif are left out" in caplog.text
+
+
+def test_pages_of_deep_colours_keep_their_bits(tmp_path: Path) -> None:
+    truth = pictures()
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [image.astype(np.uint16) * 2 + 400 for image in truth])
+    frames = list(open_frames(tmp_path / "a.tif"))
+    assert all(likeness(frame.image, image) > 0.98 for frame, image in zip(frames, truth, strict=True))
+    assert len(np.unique(frames[0].image)) > 100
+
+
+def test_a_video_is_deinterlaced_from_its_first_interlaced_picture_on(tmp_path: Path) -> None:
+    truth = pictures()
+    woven = [image.copy() for image in truth]
+    for image, following in zip(woven, truth[1:], strict=False):
+        image[1::2] = following[1::2]
+    plain = write_video(tmp_path / "a.mpg", (truth, [*range(COUNT)]), codec="mpeg2video")
+    combed = write_video(
+        tmp_path / "b.mpg", (woven, [*range(COUNT)]), codec="mpeg2video", options={"flags": "+ildct+ilme"}
+    )
+    with av.open(str(plain)) as first, av.open(str(combed)) as second:
+        stream = second.streams.video[0]
+        given = [*first.decode(video=0), *second.decode(stream)]
+        found = list(whole_pictures(stream, iter(given)))
+    assert [each.interlaced_frame for each in given] == [False] * COUNT + [True] * COUNT
+    assert len(found) == 2 * COUNT
+
+    def combs(picture: av.VideoFrame) -> float:
+        rows = picture.to_ndarray(format="gray").astype(float)
+        return float(np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean())
+
+    assert found[:COUNT] == given[:COUNT]
+    for before, after in zip(given[COUNT:-1], found[COUNT:-1], strict=True):
+        assert combs(after) < 0.7 * combs(before)

@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from hqtrack import DataError, InputError
 from hqtrack.video.sources import open_frames
@@ -189,3 +190,46 @@ def test_sources_without_frames_are_told(folder: Path, tmp_path: Path) -> None:
         open_frames(str(folder / "*.xyz"))
     with pytest.raises(DataError, match="only 12 frames"):
         open_frames(folder, start=40)
+
+
+def test_patterns_of_film_people_are_frames_in_the_order_of_their_numbers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (1001, 1002, 1005, 10000):
+        Pillow.new("RGB", (8, 8)).save(tmp_path / f"shot.{number}.png")
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "shot.99.png")
+    names = ["shot.1001.png", "shot.1002.png", "shot.1005.png", "shot.10000.png"]
+    for pattern in ("shot.%04d.png", "shot.####.png"):
+        assert [frame.name for frame in open_frames(str(tmp_path / pattern))] == names
+    assert "first between 1002 and 1005" in caplog.text
+    with pytest.raises(DataError, match="no file fits"):
+        open_frames(str(tmp_path / "take.####.png"))
+
+
+def test_images_of_several_kinds_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("0.png", "1.png", "2.jpg"):
+        Pillow.new("RGB", (8, 8)).save(tmp_path / name)
+    assert len(open_frames(tmp_path)) == 3
+    assert "1 .jpg, 2 .png" in caplog.text
+
+
+def test_an_archive_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "frames.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(DataError, match="unpack it"):
+        open_frames(tmp_path / "frames.zip")
+
+
+HEIC = Path(__file__).parents[1] / "data" / "frame.heic"
+
+
+def test_heic_is_a_frame_where_its_decoder_is_installed() -> None:
+    pytest.importorskip("pi_heif")
+    (frame,) = open_frames(HEIC)
+    assert frame.image.shape == (48, 64, 3)
+    np.testing.assert_allclose(frame.image[20, 30], (220, 40, 30), atol=6)
+
+
+def test_heic_without_its_decoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hqtrack.errors.find_spec", lambda _: None)
+    with pytest.raises(DataError, match=r"frame.heic: is a HEIC image; .*hqtrack\[heic\]"):
+        list(open_frames(HEIC))

@@ -52,6 +52,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "cutie": "cutie",
         "skimage": "samples",
         "bokeh": "dashboard",
+        "pi_heif": "heic",
     }
 )
 """Modules that a plain installation lacks, and the extra that brings each."""

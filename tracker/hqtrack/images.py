@@ -18,7 +18,7 @@ import simplejpeg
 from PIL import Image as Pillow
 from PIL import ImageOps, TiffImagePlugin
 
-from hqtrack.errors import DataError
+from hqtrack.errors import DataError, MissingExtraError, require
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ MOST_PIXELS = 1 << 27
 
 _WHOLE_RANGE = 0.5
 """Share of all 16-bit values that an image uses at least which is shown as it is."""
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+"""How HEIC files call themselves."""
 
 _HEADER = 4096
 """Bytes in which a JPEG's EXIF data begin, if it has any."""
@@ -143,8 +146,10 @@ def _check_pixels(path: Path, content: bytes) -> None:
     """Check by its header alone that an image does not unpack to more than memory holds.
 
     Raises:
-        DataError: It does, or it has no header that says so.
+        DataError: It does, or it has no header that says so, or its decoder is missing.
     """
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+        _know_heic(path)
     try:
         with warnings.catch_warnings():  # of Pillow, about what is odd in a file
             warnings.simplefilter("ignore")
@@ -201,6 +206,17 @@ def _by_pillow(path: Path, content: bytes) -> Image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise DataError(f"{path}: not a readable image; save it as .png or .jpg") from error
+
+
+def _know_heic(path: Path) -> None:
+    """Let Pillow read HEIC, for which an extra brings the decoder."""
+    try:
+        require("pi_heif")
+    except MissingExtraError as error:
+        raise DataError(f"{path}: is a HEIC image; {error}, or save it as .png or .jpg") from error
+    import pi_heif
+
+    pi_heif.register_heif_opener()
 
 
 def levels_of(path: Path) -> Levels | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from fractions import Fraction
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
@@ -52,7 +55,32 @@ def frames_among(files: Sequence[Path], left_out: Sequence[str | Path]) -> list[
         first = min(alike).name
         more = f" and {len(alike) - 1} more like it" if len(alike) > 1 else ""
         logger.warning("%s%s: left out of the frames, since the masks are named so", first, more)
+    kinds = Counter(file.suffix.lower() for file in kept)
+    if len(kinds) > 1:
+        counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        logger.warning("%s: holds images of several kinds, and all are frames: %s", kept[0].parent, counted)
     return kept
+
+
+def numbered_files(pattern: str) -> list[Path] | None:
+    """Return the files of a pattern of film people, shot.%04d.png or shot.####.png, by their numbers.
+
+    Numbers that are missing between them are logged. None if it is not such a pattern.
+    """
+    path = Path(pattern)
+    place = re.search(r"%(?:0(\d))?d|#+", path.name)
+    if place is None:
+        return None
+    digits = place[1] or (len(place[0]) if place[0][0] == "#" else 1)
+    before, after = re.escape(path.name[: place.start()]), re.escape(path.name[place.end() :])
+    names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    fitting = (re.fullmatch(rf"{before}(\d{{{digits},}}){after}", name) for name in names)
+    found = sorted((int(match[1]), path.parent / match[0]) for match in fitting if match)
+    gaps = [(a, b) for (a, _), (b, _) in pairwise(found) if b > a + 1]
+    if gaps:
+        missing = sum(b - a - 1 for a, b in gaps)
+        logger.warning("%s: %d numbers are missing, first between %d and %d", pattern, missing, *gaps[0])
+    return [file for _, file in found]
 
 
 class ImageFrames(FrameSource):
@@ -115,6 +143,9 @@ class ImageFrames(FrameSource):
         return Frame(self.image(index), index, index / self.fps, self.name_of(index))
 
 
+_TIFF_BITS = 258
+"""The tag of a TIFF that has the bits of each channel."""
+
 MOVING_SUFFIXES = frozenset({".apng", ".png", ".tif", ".tiff", ".webp"})
 """Images of which a file may hold many."""
 
@@ -144,6 +175,8 @@ class PageFrames(ImageFrames):
             self._opened.load()  # then a WebP knows its duration
             shown = self._opened.info.get("duration", 0)
             self._times.append(self._times[-1] + (Fraction(shown) / 1000 if shown else 1 / fps))
+        bits = getattr(self._opened, "tag_v2", {}).get(_TIFF_BITS, ())
+        self._deep_colours = len(bits) > 1 and max(bits) > 8
         if self._opened.info.get("duration", 0):
             self.fps = (count - 1) / self._times[-1]
 
@@ -157,6 +190,8 @@ class PageFrames(ImageFrames):
 
     def _page(self, index: int) -> npt.NDArray[Any]:
         with self._lock:
+            if self._deep_colours:
+                return self._deep_page(index)
             try:
                 self._seek(index)
                 deep = self._opened.mode[0] in "IF"
@@ -166,11 +201,22 @@ class PageFrames(ImageFrames):
             except Exception as error:  # Pillow raises many kinds for damaged files
                 raise DataError(f"{self}: picture {index} is not readable; is the file complete?") from error
 
+    def _deep_page(self, index: int) -> npt.NDArray[Any]:
+        """Return a page (H, W, 3) of colours of more than 8 bits, of which Pillow keeps 8."""
+        content = np.memmap(self.files[0], np.uint8, mode="r")
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        good, pages = cv2.imdecodemulti(content, flags, None, (index, index + 1))
+        if not good or not pages:
+            raise DataError(f"{self}: picture {index} is not readable; is the file complete?")
+        return np.asarray(pages[0])[..., ::-1]
+
     def image(self, index: int) -> Image:
         """Return a frame (H, W, 3) uint8 RGB."""
         page = self._page(index)
+        if page.dtype != np.uint8:
+            page = stretched(page, self.levels or (0, 65535))
         if page.ndim == 2:
-            page = np.repeat((stretched(page, self.levels) if self.levels else page >> 8)[..., None], 3, 2)
+            page = np.repeat(page[..., None], 3, 2)
         return np.asarray(page, dtype=np.uint8)
 
     def _read(self, index: int, file: Path) -> Frame:

@@ -15,6 +15,7 @@ from hqtrack.video.sources.images import (
     ImageFrames,
     PageFrames,
     frames_among,
+    numbered_files,
     page_count,
 )
 from hqtrack.video.sources.source import IMAGE_RATE, FrameSource, FrameWindow
@@ -22,6 +23,10 @@ from hqtrack.video.sources.videos import VideoFrames
 
 LOWEST_RATE, HIGHEST_RATE = 0.0001, 1000
 """Frames per second that times and containers can express."""
+
+
+ARCHIVE_SUFFIXES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip"})
+"""Files of files, which are not read."""
 
 
 def open_frames(
@@ -37,8 +42,8 @@ def open_frames(
     """Open a source of frames.
 
     Args:
-        source: A video file, a folder of images (in natural order: 2 before 10), an image, a glob such as
-            "shots/*.png", or the index of a camera.
+        source: A video file, a folder of images (in natural order: 2 before 10), an image, a pattern such as
+            "shots/*.png", "shot.%04d.png" or "shot.####.png", or the index of a camera.
         start: First frame to read; frames count from 0.
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
@@ -78,13 +83,18 @@ def open_frames(
     if path.suffix.lower() in IMAGE_SUFFIXES - {".avif"} and path.is_file():
         return ImageFrames([path], str(path), rate, window, levels)
     if path.is_file():
+        if path.suffix.lower() in ARCHIVE_SUFFIXES:
+            raise DataError(f"{path}: is an archive; unpack it, and give the folder with the frames")
         return VideoFrames(path, window)
     if path.exists():
         raise DataError(f"{path}: is no file of frames but a pipe or device; save its frames in a file first")
     if str(source).isdecimal():
         return CameraFrames(str(source), window)
-    if glob.has_magic(str(source)):
-        files = [Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()]
+    numbered = numbered_files(str(source))
+    if numbered is not None or glob.has_magic(str(source)):
+        files = numbered or [
+            Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()
+        ]
         if not files:
             raise DataError(f"{source}: no file fits this pattern")
         return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window, levels)

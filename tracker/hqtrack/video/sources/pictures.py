@@ -91,26 +91,24 @@ def main_stream(path: Path, container: av.container.InputContainer) -> int:
 
 
 def whole_pictures(stream: av.VideoStream, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Yield pictures, those of an interlaced video deinterlaced, at the same times."""
-    first = next(pictures, None)
-    if first is None:
-        return
-    if not first.interlaced_frame:
-        yield first
-        yield from pictures
-        return
-    graph = av.filter.Graph()
-    graph.link_nodes(
-        graph.add_buffer(template=stream),
-        graph.add("bwdif", "mode=send_frame:deint=interlaced"),
-        graph.add("buffersink"),
-    ).configure()
-    graph.push(first)
+    """Yield pictures, deinterlaced from the first interlaced one on, at the same times."""
+    graph: av.filter.Graph | None = None
     for picture in pictures:
-        graph.push(picture)
+        if graph is None and picture.interlaced_frame:
+            graph = av.filter.Graph()
+            graph.link_nodes(
+                graph.add_buffer(template=stream),
+                graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+                graph.add("buffersink"),
+            ).configure()
+        if graph is None:
+            yield picture
+        else:
+            graph.push(picture)
+            yield from _ready(graph)
+    if graph is not None:
+        graph.push(None)
         yield from _ready(graph)
-    graph.push(None)
-    yield from _ready(graph)
 
 
 def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
