@@ -67,7 +67,7 @@ def test_the_example_in_python_tracks() -> None:
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     areas = [int(area) for area in re.findall(r"\[(\d+)\]", done.stdout)]
-    assert len(areas) == FRAMES - 1
+    assert len(areas) == FRAMES
     assert all(1000 < area < 2200 for area in areas)  # it is 40 x 40
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     __version__: str
     from hqtrack import masks, nets
     from hqtrack.tracker import HQTrack
+    from hqtrack.video.track_video import VideoFrame, to_supervision, track_video
 
 __all__ = [
     "CardError",
@@ -23,16 +24,21 @@ __all__ = [
     "HQTrackError",
     "InputError",
     "StateError",
+    "VideoFrame",
     "WeightsError",
     "__version__",
     "masks",
     "nets",
+    "to_supervision",
+    "track_video",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name == "HQTrack":
         return importlib.import_module("hqtrack.tracker").HQTrack
+    if name in ("VideoFrame", "to_supervision", "track_video"):
+        return getattr(importlib.import_module("hqtrack.video.track_video"), name)
     if name == "__version__":
         from importlib import metadata
 

@@ -306,6 +306,30 @@ class HQTrack:
         engine.add_reference(image, self._shown)
 
     @_exclusive
+    def remove_objects(self, ids: Sequence[int] | npt.NDArray[np.integer[Any]]) -> None:
+        """Forget objects between two frames; the others keep their order, ids and masks.
+
+        Args:
+            ids: Of objects that are tracked now.
+
+        Raises:
+            StateError: There is no video yet.
+            InputError: There is no object of an id; the tracker is as it was.
+        """
+        engine = self._started("remove_objects")
+        gone = [int(number) for number in ids]
+        unknown = [number for number in gone if number not in self._ids]
+        if unknown:
+            raise InputError(f"there is no object {unknown[0]}; the ids are {', '.join(map(str, self._ids))}")
+        places = [place for place, number in enumerate(self._ids) if number in gone]
+        kept = [place for place in range(len(self._ids)) if place not in places]
+        masks = masks_of(self._shown, engine.count)[kept]
+        engine.remove([place + 1 for place in places])
+        self._ids = [self._ids[place] for place in kept]
+        self._scores = self._scores[kept]
+        self._shown = label_map(masks)
+        self._report = None
+
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._engine = None

@@ -1,0 +1,190 @@
+"""A whole video in a loop: its frames with the masks of all objects, without files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hqtrack.cards import DEFAULT_CARD
+from hqtrack.errors import InputError
+from hqtrack.images import Image
+from hqtrack.masks import Masks, as_bool
+from hqtrack.tracker import HQTrack
+from hqtrack.video.direction import Mirrored, join_directions
+from hqtrack.video.frame_tracker import track_frames
+from hqtrack.video.job import Direction
+from hqtrack.video.mask_maker import MaskMaker
+from hqtrack.video.prompts import Prompt, check_frames, numbered, read_masks
+from hqtrack.video.recorded_frame import RecordedFrame
+from hqtrack.video.sources import FrameSource, open_frames
+from hqtrack.video.tracked_frame import TrackedFrame
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrame:
+    """A frame of a video with the masks of all objects so far."""
+
+    index: int
+    """Position in the whole source, from 0."""
+    time: float
+    """Seconds since the source's first frame."""
+    image: Image
+    """(H, W, 3) uint8 RGB."""
+    masks: Masks
+    """(N, H, W) bool, disjoint; that of an object that is not seen is empty."""
+    ids: npt.NDArray[np.int64]
+    """(N,)."""
+    scores: npt.NDArray[np.float32]
+    """(N,) how sure the tracker is of each mask, 0 (not seen) to 1."""
+
+
+def track_video(
+    source: str | Path | int,
+    *,
+    masks: str | Path | npt.ArrayLike | None = None,
+    boxes: Sequence[Sequence[float]] = (),
+    points: Sequence[Sequence[float]] = (),
+    prompts: Sequence[Prompt] = (),
+    frame: int | None = None,
+    direction: Direction = "forward",
+    start: int = 0,
+    end: int | None = None,
+    stride: int = 1,
+    tracker: HQTrack | None = None,
+    card: str = DEFAULT_CARD,
+    device: str = "auto",
+) -> Iterator[VideoFrame]:
+    """Track objects through a video.
+
+    Args:
+        source: As for `hqtrack.video.sources.open_frames`.
+        masks: A label image's file, or (N, H, W) bool.
+        boxes: x, y, width, height of an object each, in pixels.
+        points: x, y of a pixel on an object each.
+        prompts: Further objects, in any frame.
+        frame: In which masks, boxes and points are given; by default the first that is read.
+        direction: Where objects are tracked to from there.
+        start: First frame that is read; frames count from 0.
+        end: First frame that is not read any more; None reads to the end.
+        stride: Every how many frames one is read.
+        tracker: Tracks; by default `card` is loaded.
+        card: Name or path of a card.
+        device: See `HQTrack`.
+
+    Yields:
+        Each frame in order; before the first object it has no masks.
+
+    Raises:
+        InputError: A prompt or a number is out of range, or a live source is to be read backward.
+        DataError: The source cannot be read.
+
+    Example:
+        >>> for found in track_video("clip.mp4", boxes=[(30, 40, 60, 50)]):  # doctest: +SKIP
+        ...     print(found.index, found.masks.shape, found.ids, found.scores)
+    """
+    frames = open_frames(source, start=start, end=end, stride=stride)
+    begin = frames.start if frame is None else frame
+    known = numbered([*_given(masks, boxes, points, begin, frames), *prompts])
+    check_frames(known, frames.start, None if frames.indices is None else frames.indices.stop, frames.stride)
+    if direction != "forward" and frames.live:
+        raise InputError(
+            f"direction {direction}: {frames} cannot be read backward; record it to a file first"
+        )
+    used = HQTrack.from_card(card, device=device) if tracker is None else tracker
+    return _tracked(used, frames, known, direction)
+
+
+def _given(
+    masks: str | Path | npt.ArrayLike | None,
+    boxes: Sequence[Sequence[float]],
+    points: Sequence[Sequence[float]],
+    frame: int,
+    frames: FrameSource,
+) -> list[Prompt]:
+    found: list[Prompt] = []
+    if isinstance(masks, str | Path):
+        found += [Prompt(frame, mask=mask) for mask in read_masks(masks, frames.size)]
+    elif masks is not None:
+        arrays = as_bool(masks)
+        if arrays.ndim != 3 or arrays.shape[1:] != frames.size:
+            raise InputError(
+                f"masks must have the shape (N, {frames.size[0]}, {frames.size[1]}), not {arrays.shape}"
+            )
+        found += [Prompt(frame, mask=mask) for mask in arrays]
+    found += [Prompt(frame, box=tuple(float(side) for side in box)) for box in boxes]
+    found += [Prompt(frame, points=(tuple(float(side) for side in point),)) for point in points]
+    return found
+
+
+def _tracked(
+    tracker: HQTrack, frames: FrameSource, prompts: list[Prompt], direction: Direction
+) -> Iterator[VideoFrame]:
+    maker = MaskMaker.beside(tracker)
+    if direction == "forward":
+        yield from map(_as_frame, track_frames(tracker, frames, prompts, maker))
+        return
+    mirrored, record = Mirrored(frames, prompts), _RunLengths()
+    for tracked in mirrored.track(tracker, maker):
+        record.append(tracked)
+    later = prompts if direction == "both" else []
+    for tracked in track_frames(tracker, frames, later, maker):
+        yield _as_frame(
+            join_directions(tracked, mirrored.found(record, tracked.frame.index), mirrored.objects)
+        )
+
+
+def _as_frame(tracked: TrackedFrame) -> VideoFrame:
+    return VideoFrame(
+        index=tracked.frame.index,
+        time=float(tracked.frame.time),
+        image=tracked.frame.image,
+        masks=tracked.masks,
+        ids=np.array([each.id for each in tracked.objects], np.int64),
+        scores=np.array(tracked.scores, np.float32),
+    )
+
+
+class _RunLengths:
+    """Masks of tracked frames as run lengths in memory, a thousandth of their size."""
+
+    def __init__(self) -> None:
+        self._lines: list[RecordedFrame] = []
+
+    def append(self, tracked: TrackedFrame) -> None:
+        height, width = tracked.masks.shape[1:]
+        counts = [each["counts"] for each in tracked.run_lengths]
+        self._lines.append(RecordedFrame(tracked.frame.name, (height, width), counts, list(tracked.scores)))
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def frame(self, index: int) -> RecordedFrame:
+        return self._lines[index]
+
+
+def to_supervision(found: VideoFrame) -> Any:
+    """Return the visible objects of a frame as supervision's `Detections`, with their ids as `tracker_id`.
+
+    Raises:
+        InputError: The package is not installed.
+    """
+    try:
+        import supervision
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "to_supervision needs the package supervision; run: pip install supervision"
+        ) from error
+    seen = found.masks.any((1, 2))
+    masks = found.masks[seen]
+    return supervision.Detections(
+        xyxy=supervision.mask_to_xyxy(masks) if len(masks) else np.zeros((0, 4)),
+        mask=masks,
+        confidence=found.scores[seen],
+        class_id=found.ids[seen],
+        tracker_id=found.ids[seen],
+    )
