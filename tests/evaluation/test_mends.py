@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vot.dataset import common
-from vot.region import is_special
+from vot.region import Mask, Rectangle, calculate_overlaps, is_special
 from vot.tracker import Trajectory
 
 from hqtrack.evaluation.mends import mend_toolkit
 from hqtrack.evaluation.toolkit import run_toolkit
-from hqtrack.evaluation.workspaces import open_workspace
+from hqtrack.evaluation.workspaces import open_workspace, register, renamed
 from hqtrack.vot.workspace import create_workspace
 from small_workspace import HEIGHT, TRACKERS, WIDTH, run_here, trajectories, write_one_object
 
@@ -185,3 +185,28 @@ def test_a_sequence_without_colour_is_tracked_by_what_it_has(tmp_path: Path) -> 
     outcomes, _ = run_here(folder, "FirstMask")
     assert [outcome.failure for outcome in outcomes] == [None]
     assert outcomes[0].channels == {"color": "ir"}
+
+
+def test_confidence_travels_to_the_measures_of_long_term_tracking(tmp_path: Path) -> None:
+    folder = workspace_of(tmp_path / "w", "vot2022/longterm", STANDING)
+    run_here(folder, "Single")
+    (trajectory,) = trajectories(folder, "Single", "longterm").values()
+    assert [trajectory.properties(index)["confidence"] for index in range(1, 4)] == [0.5] * 3
+    ((precision, recall, f), *_), curve, _ = analysed(folder, "Single")["longterm"]
+    assert (precision, recall) == pytest.approx((1, 1), abs=0.3)  # the first frame scores 0
+    assert f == pytest.approx(2 * precision * recall / (precision + recall))
+    assert curve
+
+
+@pytest.mark.parametrize("report", ["mask", "rectangle"])
+def test_a_stack_of_boxes_is_answered_with_boxes_where_that_is_asked_for(report: str, tmp_path: Path) -> None:
+    folder = workspace_of(tmp_path / "w", "otb50", STANDING, shape="rectangle")
+    register(folder, [renamed(f"Boxes=hqtrack-light:report={report}")], [])
+    outcomes, _ = run_here(folder, "Boxes")
+    assert [outcome.failure for outcome in outcomes] == [None]
+    (trajectory,) = trajectories(folder, "Boxes", "baseline").values()
+    kind = {"mask": Mask, "rectangle": Rectangle}[report]
+    assert all(isinstance(region, kind) for region in trajectory.regions()[1:])
+    truth = open_workspace(folder).dataset["disc"].groundtruth()
+    overlaps = calculate_overlaps(trajectory.regions()[1:], truth[1:], (WIDTH, HEIGHT))
+    assert np.mean(overlaps) > 0.5

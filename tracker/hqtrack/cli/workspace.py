@@ -34,8 +34,24 @@ def workspace(
             "workspace takes it too.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Frames and label images that become its sequences: a data set with JPEGImages and "
+            "Annotations, folders with frames and labels, or videos beside folders of label images.",
+        ),
+    ] = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Results of another program that become those of tracker NAME: label images in "
+            "FOLDER/SEQUENCE, or boxes in FOLDER/SEQUENCE.txt.",
+        ),
+    ] = None,
 ) -> None:
-    """Create a VOT workspace in DIR with an entry for every model card.
+    """Create a VOT workspace in DIR with an entry for every model card, or add to one.
 
     Examples:
 
@@ -43,12 +59,15 @@ def workspace(
 
       hqtrack workspace vots --stack vots2026/main --as MyTracker=hqtrack-light
 
+      hqtrack workspace mine --stack stack.yaml --data DAVIS --results Theirs=their-masks
+
       cd vots && vot evaluate MyTracker && vot pack MyTracker
     """
     from hqtrack.cli.tables import print_table
     from hqtrack.errors import InputError
+    from hqtrack.evaluation.brought import bring_data, bring_results
     from hqtrack.evaluation.stacks import COLUMNS, all_stacks, facts_of_stack, row_of, warning_of
-    from hqtrack.evaluation.workspaces import register, renamed, stack_of
+    from hqtrack.evaluation.workspaces import named_folder, register, renamed, stack_of
     from hqtrack.vot.workspace import create_workspace
 
     if list_stacks:
@@ -57,9 +76,14 @@ def workspace(
     if folder is None:
         raise InputError("name the folder to create, or list stacks with --list")
     entries = [renamed(text) for text in names or []]
-    if not entries or not (folder / "config.yaml").exists():
+    brought = [named_folder(text) for text in results or []]
+    if not (entries or data or brought) or not (folder / "config.yaml").exists():
         create_workspace(folder, stack)
     register(folder, entries, [])
+    if data is not None:
+        typer.echo(f"sequences: {', '.join(bring_data(data, folder / 'sequences'))}")
+    for name, place in brought:
+        typer.echo(f"results of {name}: {', '.join(bring_results(folder, name, place))}")
     tracker = entries[0].identifier if entries else "HQTrackLight"
     warning = warning_of(facts_of_stack(stack_of(folder), folder))
     if warning:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,6 +194,20 @@ def renamed(text: str) -> Named:
     return dataclasses.replace(understand(card, []), identifier=identifier)
 
 
+def named_folder(text: str) -> tuple[str, Path]:
+    """Return a tracker's name and a folder, from `NAME=FOLDER`.
+
+    Raises:
+        DataError: It is not written so, the name is not allowed, or there is no such folder.
+    """
+    name, equals, place = text.partition("=")
+    if not equals or not is_valid_identifier(name):
+        raise DataError(f"--results {text!r}: write NAME=FOLDER; a name has letters, digits, _ and -")
+    if not Path(place).is_dir():
+        raise DataError(f"--results {text!r}: {place or '(nothing)'} is no folder")
+    return name, Path(place)
+
+
 def stack_of(folder: Path) -> str:
     """Return the stack that a workspace names.
 
@@ -235,6 +249,16 @@ def register(folder: Path, names: Sequence[Named], known: Sequence[str]) -> bool
     }
     if not entries:
         return False
+    add_entries(folder, entries)
+    return True
+
+
+def add_entries(folder: Path, entries: Mapping[str, str]) -> None:
+    """Write entries of trackers, by their identifiers, into a file of a workspace that its settings name.
+
+    Raises:
+        DataError: It is no workspace, or cannot be written.
+    """
     file = folder / ABLATIONS_FILE
     text = file.read_text(encoding="utf-8") if file.exists() else "# Written by hqtrack; see vot --help.\n"
     write_atomically(file, text + "".join("\n" + entry for entry in entries.values()))
@@ -244,7 +268,6 @@ def register(folder: Path, names: Sequence[Named], known: Sequence[str]) -> bool
     if f"./{ABLATIONS_FILE}" not in paths:
         config["registry"] = [*paths, f"./{ABLATIONS_FILE}"]
         write_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-    return True
 
 
 def _described(settings: Sequence[tuple[str, str]]) -> str:
