@@ -36,7 +36,7 @@ Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Clip:
+class AnnotatedClip:
     """Frames, and label images of some or all of them."""
 
     name: str
@@ -58,7 +58,7 @@ class Clip:
         return None
 
 
-def find_clips(source: Path) -> list[Clip]:
+def find_clips(source: Path) -> list[AnnotatedClip]:
     """Find clips in a folder.
 
     It is a data set with `JPEGImages` and `Annotations`; or it holds videos, each with a folder of label
@@ -70,18 +70,18 @@ def find_clips(source: Path) -> list[Clip]:
     if not source.is_dir():
         raise DataError(f"{source}: no such folder")
     if any(source.glob("**/JPEGImages*")):
-        return [Clip(each.name, each.frames, each) for each in find_sequences(source)]
+        return [AnnotatedClip(each.name, each.frames, each) for each in find_sequences(source)]
     clips = []
     for file in natural_order([each for each in source.iterdir() if each.suffix.lower() in VIDEOS]):
         places = [source / file.stem, source / f"{file.stem}_masks", source / "labels", source / "masks"]
         labels = next((found for place in places if (found := _labels_in(place))), None)
         if labels is not None:
-            clips.append(Clip(file.stem, file, VosSequence(file.stem, source, labels)))
+            clips.append(AnnotatedClip(file.stem, file, VosSequence(file.stem, source, labels)))
     for folder in [source, *natural_order([each for each in source.iterdir() if each.is_dir()])]:
         frames = next((folder / name for name in FRAMES if (folder / name).is_dir()), None)
         inner = next((folder / name for name in LABELS if (folder / name).is_dir()), None)
         if frames is not None and inner is not None:
-            clips.append(Clip(folder.name, frames, VosSequence(folder.name, frames, inner)))
+            clips.append(AnnotatedClip(folder.name, frames, VosSequence(folder.name, frames, inner)))
     if not clips:
         raise DataError(
             f"{source}: holds no frames with label images; give a data set with JPEGImages and Annotations, "
@@ -112,7 +112,7 @@ def bring_data(source: Path, sequences: Path) -> list[str]:
         DataError: One line for each clip that cannot be used.
     """
     clips = find_clips(source)
-    read: dict[str, tuple[Clip, int, dict[int, list[Region]]]] = {}
+    read: dict[str, tuple[AnnotatedClip, int, dict[int, list[Region]]]] = {}
     problems = []
     for clip in clips:
         if (sequences / clip.name).exists():
@@ -132,7 +132,7 @@ def bring_data(source: Path, sequences: Path) -> list[str]:
     return list(read)
 
 
-def _truth_of(clip: Clip) -> tuple[int, dict[int, list[Region]]]:
+def _truth_of(clip: AnnotatedClip) -> tuple[int, dict[int, list[Region]]]:
     """Return the first frame with an object, and the regions of each object from there on."""
     begin = 0
     objects: dict[int, list[Region]] = {}
@@ -163,7 +163,7 @@ def _truth_of(clip: Clip) -> tuple[int, dict[int, list[Region]]]:
     return begin, objects
 
 
-def _frames_of(clip: Clip) -> Iterator[tuple[str, tuple[int, int]]]:
+def _frames_of(clip: AnnotatedClip) -> Iterator[tuple[str, tuple[int, int]]]:
     """Return the name without suffix, and the height and width, of each frame."""
     stems = stems_of(clip.frames) if clip.frames.is_dir() else None
     for index, frame in enumerate(clip.open()):
@@ -174,7 +174,7 @@ def _pixels(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _write(clip: Clip, begin: int, objects: dict[int, list[Region]], folder: Path) -> None:
+def _write(clip: AnnotatedClip, begin: int, objects: dict[int, list[Region]], folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     (part / "color").mkdir(parents=True)
