@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "errors",
-        "masks images processor isolation files",
+        "masks images processor isolation files installed",
         "nets cards",
         "zoo",
         "propagation refinement runtimes",

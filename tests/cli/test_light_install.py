@@ -99,11 +99,14 @@ def test_a_command_names_the_extra_that_it_lacks(
     assert f"pip install 'hqtrack[{extra}]'" in done.stderr
 
 
+HEAVY = {"torch", "vot", "trax"}
+
+
 def imported_by(*arguments: str) -> tuple[str, set[str]]:
     """Return what a command writes on standard error, and which heavy packages it has imported by its end."""
-    script = """if True:
+    script = f"""if True:
         import atexit, sys
-        atexit.register(lambda: print("heavy", *({"torch", "vot", "trax"} & set(sys.modules))))
+        atexit.register(lambda: print("heavy", *({HEAVY!r} & set(sys.modules))))
         from hqtrack.cli import main
         main()
     """
@@ -121,17 +124,24 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--box", "1,2,3,4"), "nosuch.mp4: no such file or folder"),
-        (("--precision", "bfloat61"), "did you mean bfloat16?"),
-        (("--card", "vmos-ligth"), "did you mean vmos-light?"),
+        (("nosuch.mp4", "--box", "1,2,3,4"), "nosuch.mp4: no such file or folder"),
+        ((__file__, "--mask", "nosuch.png"), "mask nosuch.png: No such file"),
+        ((__file__, "--object", "frame=3,mask=nosuch.png"), "mask nosuch.png: No such file"),
+        ((__file__, "--precision", "bfloat61"), "did you mean bfloat16?"),
     ],
 )
 def test_what_is_misspelt_is_refused_before_pytorch_is_imported(
     arguments: tuple[str, ...], said: str
 ) -> None:
-    error, heavy = imported_by("track", "nosuch.mp4", "-o", "out", *arguments)
+    error, heavy = imported_by("track", *arguments, "-o", "out")
     assert said in error
     assert heavy == set()
+
+
+def test_a_misspelt_card_is_refused_before_pytorch_is_imported() -> None:
+    error, heavy = imported_by("track", __file__, "-o", "out", "--card", "vmos-ligth")
+    assert "did you mean vmos-light?" in error
+    assert "torch" not in heavy
 
 
 def test_the_shell_is_offered_values() -> None:

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from hqtrack.errors import CardError
+from hqtrack.installed import models_folder
 
 if sys.version_info >= (3, 12):
     from typing import TypedDict, is_typeddict
@@ -265,13 +266,6 @@ OVERRIDES: Mapping[str, Override] = {
     "iou_threshold": Override(("refiner", "iou_threshold"), "tau, from which a refined mask is kept: 0 to 1"),
 }
 """Settings that a caller may override; commands and pages list them from here."""
-
-
-def models_folder() -> Path:
-    """Return the folder of cards and embedded weights: package data, or the checkout's `models/`."""
-    package = Path(__file__).resolve().parent
-    installed = package / "models"
-    return installed if installed.is_dir() else package.parents[1] / "models"
 
 
 def read_card(path: Path, **overrides: Any) -> Card:

@@ -219,13 +219,20 @@ def track(
 
       hqtrack track clip.mp4 -o out --resume
     """
+    from hqtrack.video.presence import check_masks, check_source
+
+    # What is misspelt is refused before anything that is slow to import.
+    check_source(source)
+    given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
+    if not resume:
+        check_masks(given)
+
     from hqtrack.video.corrections import read_correction
     from hqtrack.video.job import Job, absolute, open_source
     from hqtrack.video.journal import read_job
     from hqtrack.video.prompts import made_ids, numbered
 
     notice = ""
-    given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
     if resume:
         _refuse_settings(context)
         job = read_job(out)

@@ -28,9 +28,12 @@ def _checked_card(card: str) -> str:
     """Check a card's name before anything heavy is imported."""
     if card.endswith(".toml"):
         return card
-    from hqtrack.zoo import load_card
+    from hqtrack.installed import card_names
 
-    load_card(card)
+    if card not in card_names():
+        from hqtrack.zoo import load_card
+
+        load_card(card)  # says which there are
     return card
 
 

@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hqtrack.cards import models_folder
-    from hqtrack.zoo.catalogue import card_names, known_weights, load_card, weights_of
+    from hqtrack.installed import card_names, models_folder
+    from hqtrack.zoo.catalogue import known_weights, load_card, weights_of
     from hqtrack.zoo.checkpoints import (
         check_family,
         describe,
@@ -46,8 +46,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "models_folder": "hqtrack.cards",
-    **dict.fromkeys(("card_names", "known_weights", "load_card", "weights_of"), "hqtrack.zoo.catalogue"),
+    **dict.fromkeys(("card_names", "models_folder"), "hqtrack.installed"),
+    **dict.fromkeys(("known_weights", "load_card", "weights_of"), "hqtrack.zoo.catalogue"),
     **dict.fromkeys(
         (
             "check_family",

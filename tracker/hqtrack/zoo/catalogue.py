@@ -6,13 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hqtrack.cards import Card, Weights, models_folder, read_card
+from hqtrack.cards import Card, Weights, read_card
 from hqtrack.errors import CardError, did_you_mean
-
-
-def card_names() -> list[str]:
-    """Return the names of the cards that come with the package, sorted."""
-    return sorted(path.stem for path in models_folder().glob("*.toml"))
+from hqtrack.installed import card_names, models_folder
 
 
 def load_card(name_or_path: str | Path, **overrides: Any) -> Card:

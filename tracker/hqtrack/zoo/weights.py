@@ -12,9 +12,10 @@ from pathlib import Path
 
 import platformdirs
 
-from hqtrack.cards import Weights, models_folder
+from hqtrack.cards import Weights
 from hqtrack.errors import InputError, WeightsError
 from hqtrack.files import write_whole
+from hqtrack.installed import models_folder
 from hqtrack.zoo.catalogue import known_weights
 
 CACHE_VARIABLE = "HQTRACK_CACHE"

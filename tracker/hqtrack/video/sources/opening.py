@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import IMAGE_SUFFIXES, Levels, images_in, natural_order
+from hqtrack.video.presence import check_source, missing
 from hqtrack.video.sources.camera import CameraFrames
 from hqtrack.video.sources.images import (
     MOVING_SUFFIXES,
@@ -65,13 +66,7 @@ def open_frames(
     path = Path(str(source))
     window = FrameWindow(start, end, stride)
     rate = IMAGE_RATE if fps is None else exact_rate(fps)
-    try:
-        path.stat()
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:  # the second for names that no file can have
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{str(source)[:80]}: cannot be read: {reason}") from error
+    check_source(str(source))
     if path.is_dir():
         return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window, levels)
     if path.suffix.lower() in MOVING_SUFFIXES and path.is_file():
@@ -98,10 +93,7 @@ def open_frames(
         if not files:
             raise DataError(f"{source}: no file fits this pattern")
         return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window, levels)
-    raise DataError(
-        f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
-        "or the number of a camera"
-    )
+    raise missing(str(source))  # it has just gone
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:

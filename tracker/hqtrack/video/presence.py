@@ -1,0 +1,47 @@
+"""Whether what a user names is there: asked before NumPy, OpenCV and FFmpeg, which are slow to import."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from hqtrack.errors import DataError
+
+
+def check_source(source: str) -> None:
+    """Check that a video, a folder or a pattern can be there. All else is for who opens it.
+
+    Raises:
+        DataError: There is no file of this name, and it is neither a pattern nor a camera's number.
+    """
+    try:
+        Path(source).stat()
+    except FileNotFoundError:
+        if not source.isdecimal() and not glob.has_magic(source):
+            raise missing(source) from None
+    except (OSError, ValueError) as error:  # the second for names that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{source[:80]}: cannot be read: {reason}") from error
+
+
+def missing(source: str) -> DataError:
+    """Return the error for a source of frames that is not there."""
+    return DataError(
+        f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
+        "or the number of a camera"
+    )
+
+
+def check_masks(paths: Iterable[str | Path]) -> None:
+    """Check that mask files, or folders of them, are there.
+
+    Raises:
+        DataError: One is not.
+    """
+    for path in paths:
+        try:
+            Path(path).stat()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"mask {path}: {reason}") from error
