@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
+from hqtrack import processor
+
 SIDE = 1536
 """Of the matrices that the rate is measured with."""
 
@@ -30,7 +32,7 @@ def matrix_rate(dtype: torch.dtype, device: str = "cpu") -> float:
 def operations(call: Callable[[], object]) -> int:
     """Count the operations of matrix products and convolutions; a multiplication and an addition are two."""
     custom: dict[Any, Any] = {}
-    if hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+    if any(processor.fuses_convolutions(dtype) for dtype in (torch.float32, torch.bfloat16)):
         custom[torch.ops.mkldnn._convolution_pointwise] = _fused_convolution
     counter = FlopCounterMode(display=False, custom_mapping=custom)
     with counter:

@@ -37,7 +37,9 @@ RESIZERS = [
 
 HASHES = """
 import hashlib
+import cv2
 import numpy as np
+from hqtrack.images import resize_alike
 from hqtrack.propagation.frame import resize_image
 from hqtrack.refinement.windows import Window, cut, paste
 
@@ -48,6 +50,8 @@ logits = (image[:64, :64, 0].astype(np.float32) - 128) / 7
 results = [resize_image(image, size) for size in ((97, 161), (257, 465), (180, 161))]
 results += [cut(image, window, 64) for window in (Window(9, 5, 300, 170), Window(-9, -5, 41, 40))]
 results += [paste(logits, Window(9, 5, 300, 170), (180, 320))]
+results += [resize_alike(image, (90, 101), way) for way in (cv2.INTER_AREA, cv2.INTER_LINEAR)]
+results += [resize_alike(image, (270, 401), cv2.INTER_LINEAR)]
 for result in results:
     print(hashlib.sha256(np.ascontiguousarray(result).tobytes()).hexdigest())
 """
@@ -84,7 +88,6 @@ def run(code: str, variables: Mapping[str, str], *arguments: str) -> subprocess.
         env={**kept, "OMP_NUM_THREADS": "1", **variables},
         capture_output=True,
         text=True,
-        timeout=300,
         check=True,
     )
 
@@ -93,7 +96,7 @@ def run(code: str, variables: Mapping[str, str], *arguments: str) -> subprocess.
 def test_frames_and_crops_are_the_same_bytes_on_every_processor() -> None:
     hashes = {run(HASHES, variables).stdout for variables in RESIZERS}
     assert len(hashes) == 1
-    assert len(next(iter(hashes)).split()) == 6
+    assert len(next(iter(hashes)).split()) == 9
 
 
 @pytest.mark.slow
@@ -106,6 +109,48 @@ def test_four_frames_are_tracked_on_any_processor(limits: dict[str, str], precis
     assert min(overlaps) > 0.9
     if precision == "float32":
         assert "bfloat16" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_four_frames_are_tracked_by_a_pytorch_without_onednn(precision: str) -> None:
+    without = "import torch\ntorch.backends.mkldnn.is_available = lambda: False\n"
+    done = run(f"{without}torch._C._set_mkldnn_enabled(False)\n{TRACK}", {}, precision)
+    overlaps = [float(value) for value in done.stdout.split()]
+    assert len(overlaps) == 3
+    assert min(overlaps) > 0.9
+
+
+def test_auto_is_float32_without_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    processor.fuses_convolutions.cache_clear()
+    try:
+        assert not processor.fuses_convolutions(torch.float32)
+        assert processor.fastest_dtype() == torch.float32
+    finally:
+        processor.fuses_convolutions.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2"),
+    reason="all tests run so here",
+)
+def test_networks_pass_their_quick_tests_with_avx2_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", "tests/nets"],
+        cwd=Path(__file__).parents[1],
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+            "ATEN_CPU_CAPABILITY": "avx2",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.mark.slow
@@ -181,6 +226,13 @@ def test_a_plain_surface_stays_plain() -> None:
 
     for level in (0, 1, 127, 255):
         assert (resize_bicubic(np.full((7, 11, 3), level, np.uint8), (33, 5)) == level).all()
+
+
+def test_no_frame_reaches_a_network_by_opencvs_own_resizing() -> None:
+    package = Path(processor.__file__).parent
+    rooms = [package / room for room in ("nets", "propagation", "refinement", "engines")]
+    files = [package / "training" / "teacher.py", *(file for room in rooms for file in room.rglob("*.py"))]
+    assert [file.name for file in files if "cv2.resize(" in file.read_text("utf-8")] == []
 
 
 def test_no_fast_operator_is_called_without_asking() -> None:

@@ -259,6 +259,23 @@ def stretched(values: npt.NDArray[Any], levels: Levels) -> npt.NDArray[np.uint8]
     return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
 
 
+def resize_alike(array: npt.NDArray[Any], size: Size, interpolation: int) -> npt.NDArray[Any]:
+    """Resize by OpenCV, the same on every processor: what Intel's IPP gives differs between them.
+
+    Args:
+        array: (H, W) or (H, W, C) uint8 or float32.
+        size: The new height and width.
+        interpolation: `cv2.INTER_AREA` or `cv2.INTER_LINEAR`; bicubic differs without IPP, too
+            (see `hqtrack.propagation.resizing`).
+    """
+    before = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)  # of this thread
+    try:
+        return cv2.resize(array, size[::-1], interpolation=interpolation)
+    finally:
+        cv2.ipp.setUseIPP(before)
+
+
 def _content(path: Path) -> bytes:
     try:
         waits = path.exists() and not path.is_file()

@@ -12,6 +12,7 @@ from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
 
 _COMMAND = (
+    "from hqtrack.evaluation.mends import event_loop; event_loop.mend(); "
     "import shlex, sys; sys.executable = shlex.quote(sys.executable); "
     "from hqtrack.evaluation.mends import mend_toolkit; mend_toolkit(); "
     "from vot.utilities.cli import main; main()"

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hqtrack.images import Image, Size
+from hqtrack.images import Image, Size, resize_alike
 from hqtrack.propagation.labels import resize_logits
 
 CELL_PIXELS = 2
@@ -40,9 +40,7 @@ class Guide:
 
     def __init__(self, frame: Image, size: Size, device: torch.device) -> None:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(
-            grey, (size[1] // CELL_PIXELS, size[0] // CELL_PIXELS), interpolation=cv2.INTER_AREA
-        )
+        small = resize_alike(grey, (size[0] // CELL_PIXELS, size[1] // CELL_PIXELS), cv2.INTER_AREA)
         self._grey, self._small = _on(device, grey), _on(device, np.asarray(small, np.uint8))
         self._mean = _mean_around(self._small)
         self._variance = _mean_around(self._small.square()) - self._mean.square() + HALF_FOLLOWED_VARIANCE

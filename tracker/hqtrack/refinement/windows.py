@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.images import Image, Size
+from hqtrack.images import Image, Size, resize_alike
 from hqtrack.masks import Mask
 
 Floats = npt.NDArray[np.float32]
@@ -85,18 +85,8 @@ def cut(array: Image, window: Window, side: int, fill: Sequence[int] | int = 0) 
     if any(outside):
         inside = cv2.copyMakeBorder(inside, *outside, cv2.BORDER_CONSTANT, value=fill)
     smaller = inside.shape[0] > side or inside.shape[1] > side
-    resized = _resized(inside, (side, side), cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    resized = resize_alike(inside, (side, side), cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
-
-
-def _resized(array: Any, size: tuple[int, int], interpolation: int) -> Any:
-    """Resize to (width, height) without Intel's IPP, whose results differ from processor to processor."""
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)  # of this thread
-    try:
-        return cv2.resize(array, size, interpolation=interpolation)
-    finally:
-        cv2.ipp.setUseIPP(before)
 
 
 UNDECIDED_LOGIT = 0.5
@@ -114,7 +104,7 @@ def paste(logits: Floats, window: Window, size: Size, given: Mask | None = None)
             for the crop is not lost.
     """
     x0, y0, x1, y1 = window
-    resized = _resized(logits, (x1 - x0, y1 - y0), cv2.INTER_LINEAR)
+    resized = resize_alike(logits, (y1 - y0, x1 - x0), cv2.INTER_LINEAR)
     mask = np.zeros(size, bool)
     top, left = max(y0, 0), max(x0, 0)
     shown = resized[top - y0 : size[0] - y0, left - x0 : size[1] - x0]

@@ -28,7 +28,7 @@ import torch
 from hqtrack.cards import RefinerSettings
 from hqtrack.errors import DataError, InputError, WeightsError
 from hqtrack.files import write_whole
-from hqtrack.images import Image, images_in, read_image
+from hqtrack.images import Image, images_in, read_image, resize_alike
 from hqtrack.masks import Mask, box_of, iou
 from hqtrack.refinement import MaskRefiner, build_refiner
 from hqtrack.training.datasets.video import read_png
@@ -124,7 +124,7 @@ class Teacher:
     def _embedding(self, image: Image) -> Any:
         height, width = image.shape[:2]
         scale = ENCODER_SIDE / max(height, width)
-        small: Any = cv2.resize(image, (round(width * scale), round(height * scale)))
+        small = resize_alike(image, (round(height * scale), round(width * scale)), cv2.INTER_LINEAR)
         square = np.zeros((1, 3, ENCODER_SIDE, ENCODER_SIDE), np.float32)
         normal = (small.astype(np.float32) - TEACHER_MEAN) / TEACHER_DEVIATION
         square[0, :, : small.shape[0], : small.shape[1]] = normal.transpose(2, 0, 1)
@@ -290,9 +290,7 @@ def _labelled(file: Path, folder: Path, models: Models) -> int:
     image = read_image(file)
     height, width = image.shape[:2]
     scale = min(1.0, WRITTEN_LONG_EDGE / max(height, width))
-    small: Any = cv2.resize(
-        image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA
-    )
+    small = resize_alike(image, (round(height * scale), round(width * scale)), cv2.INTER_AREA)
     teacher, pupil = _built(models)
     labels = teacher.objects(image, guessed(pupil, small), (small.shape[0], small.shape[1]))
     write_whole(

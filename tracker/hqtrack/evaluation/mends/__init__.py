@@ -1,6 +1,7 @@
 """Mends of the toolkit, in our own process: one fault each, found by looking and not by version.
 
 Each module has a function `mend`, which does nothing where the fault is not there and returns whether it was.
+`event_loop` is for the toolkit's own command alone, which runs in a process of its own (`toolkit.py`).
 """
 
 from __future__ import annotations

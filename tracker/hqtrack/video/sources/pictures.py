@@ -53,7 +53,7 @@ def open_container(path: Path) -> av.container.InputContainer:
     """
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
     try:
-        container = av.open(os.path.abspath(path), metadata_errors="replace", options=options)
+        container = _opened(os.path.abspath(path), options)
     except av.error.ArgumentError as error:
         raise DataError(
             f"{path}: not a readable video: it is a play list that names other files, or of a format that is "
@@ -67,6 +67,14 @@ def open_container(path: Path) -> av.container.InputContainer:
     for stream in container.streams.video:
         stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     return container
+
+
+def _opened(name: str, options: dict[str, str]) -> av.container.InputContainer:
+    """Open a file whatever bytes its texts hold."""
+    try:
+        return av.open(name, metadata_errors="replace", options=options)
+    except TypeError:  # PyAV 19 reads any bytes, and has no such setting
+        return av.open(name, options=options)
 
 
 def main_stream(path: Path, container: av.container.InputContainer) -> int:
