@@ -13,6 +13,14 @@ from nets.plain_engine import input_size, network_input, track
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 CLIP = np.load(PARITY / "vmos_dev.npz")
 
+ROUNDING = {"vmos": 4.3e-6, "r50_deaotl": 3e-6, "deaott": 0.7e-6, "r50_aotl": 1.4e-6, "ms_aot": 3e-6}
+"""How far our float32 logits of this clip were from float64's: the scale of rounding.
+
+VMOS takes minutes in float64: its number is how far it was from the recorded logits in the first frame.
+"""
+ROUNDINGS = 10
+"""How many times as far the recorded logits, rounded elsewhere, may be in any frame on any processor."""
+
 # VMOS is published with frames enlarged to a short edge of 480; DeAOT and AOT take them as they are.
 VMOS = {"long_term_gap": 2, "long_term_slots": 8, "short_term_distance": 4, "min_short_edge": 480}
 DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
@@ -30,6 +38,7 @@ def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict
     network.load_state_dict(formula_state_dict(network.state_dict()))
     frames = CLIP["frames"][: len(expected["labels"]) + 1]
 
+    atol = ROUNDINGS * ROUNDING[name]
     # With the published labels as memory: a pixel that is rounded the other way stays one pixel.
     results = list(track(network, frames, CLIP["first_mask"], **settings, remembered=expected["labels"]))
 
@@ -37,7 +46,7 @@ def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict
     for (logits, labels), expected_logits, expected_labels in zip(
         results, expected["logits"], expected["labels"], strict=True
     ):
-        np.testing.assert_allclose(logits[:, ::8, ::8].numpy(), expected_logits, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(logits[:, ::8, ::8].numpy(), expected_logits, rtol=0, atol=atol)
         assert (labels.numpy() == expected_labels).mean() >= 0.999
 
 
