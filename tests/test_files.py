@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hqtrack import InputError
-from hqtrack.files import create, make_folder, put_in_place, reopen, whole, write_whole
+from hqtrack.files import create, lock, make_folder, put_in_place, reopen, whole, write_whole
 
 
 def symbolic(path: Path, foreign: Path) -> None:
@@ -98,3 +98,13 @@ def test_a_link_that_has_the_final_name_is_replaced(tmp_path: Path, foreign: Pat
     put_in_place(tmp_path / "part", tmp_path / "overlay.mp4")
     assert not (tmp_path / "overlay.mp4").is_symlink()
     assert foreign.read_text() == "precious"
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_lock_empties_no_foreign_file(tmp_path: Path, trap: Trap) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    trap(tmp_path / "lock", precious)
+    with pytest.raises(InputError, match="is a link or no plain file"):
+        lock(tmp_path / "lock")
+    assert precious.read_text() == "precious"

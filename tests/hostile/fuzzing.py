@@ -232,7 +232,7 @@ class _Upload(NamedTuple):
 def _upload(folder: Path, uploads: list[tuple[str, bytes]]) -> None:
     limit = 64
     store = Store(folder / "sessions", folder, upload_limit=limit)
-    name = store.expect_upload("me")
+    name = store.uploads.expect("me")
 
     async def chunks(content: bytes) -> AsyncIterator[bytes]:
         for place in range(0, len(content), 7):
@@ -241,7 +241,7 @@ def _upload(folder: Path, uploads: list[tuple[str, bytes]]) -> None:
     kept = 0
     for file, content in uploads:
         try:
-            asyncio.run(store.upload("me", name, file, chunks(content)))
+            asyncio.run(store.uploads.receive("me", name, file, chunks(content)))
         except InputError:
             continue
         kept += 1
@@ -249,7 +249,7 @@ def _upload(folder: Path, uploads: list[tuple[str, bytes]]) -> None:
     assert len(there) == kept, "an upload replaced another, or left something"
     assert sum(path.stat().st_size for path in there) <= limit
     assert all(path.is_relative_to(store.folder / name) and len(path.name.encode()) < 256 for path in there)
-    store.forget_upload(name)
+    store.uploads.forget(name)
     shutil.rmtree(folder / "sessions")
 
 

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+import filelock
+
 from hqtrack.errors import InputError, naming
 
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows alone
@@ -65,6 +67,16 @@ def check_own(path: Path) -> None:
         return
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise InputError(f"{path}: is a link or no plain file, and is not written to; remove it")
+
+
+def lock(path: Path) -> filelock.BaseFileLock:
+    """Return a lock between processes, kept by a file of ours; taking one that is taken fails at once.
+
+    Raises:
+        InputError: The file is a link, has a second name, or is no plain file: taking a lock empties it.
+    """
+    check_own(path)
+    return filelock.FileLock(path, timeout=0)
 
 
 def make_folder(path: Path) -> None:

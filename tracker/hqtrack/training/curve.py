@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from hqtrack.errors import DataError
+from hqtrack.files import whole
 
 LOSSES = ("loss", "cross_entropy", "jaccard", "matching", "dice", "quality")
 """What a log may hold of them; which ones depends on the network."""
@@ -27,7 +28,7 @@ def plot_log(log: Path, picture: Path) -> None:
     from matplotlib import pyplot
 
     try:
-        records = [json.loads(line) for line in log.read_text().splitlines()]
+        records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(f"{log} is no training's log: {error}") from error
     steps = [r for r in records if "loss" in r]
@@ -49,5 +50,6 @@ def plot_log(log: Path, picture: Path) -> None:
         )
     right.set(xlabel="step", title="IoU", ylim=(0, 1))
     right.legend(loc="lower right")
-    figure.savefig(picture)
+    with whole(picture) as part:
+        figure.savefig(part, format=picture.suffix.removeprefix(".") or "png")
     pyplot.close(figure)

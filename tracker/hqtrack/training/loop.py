@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from hqtrack import files
 from hqtrack.errors import InputError, WeightsError
 from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, save_atomically
 from hqtrack.training.recipes import Recipe, ema_decay
@@ -182,7 +183,7 @@ def train(
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second training out of a folder."""
     try:
-        with filelock.FileLock(folder / LOCK_FILE, timeout=0):
+        with files.lock(folder / LOCK_FILE):
             yield
     except filelock.Timeout as error:
         raise TrainingError(
@@ -232,7 +233,10 @@ class _Log:
     """Figures of a training, as JSON lines and for TensorBoard; without a folder, nothing is written."""
 
     def __init__(self, folder: Path | None, start: int) -> None:
-        path = Path(os.devnull) if folder is None else folder / "log.jsonl"
+        path = Path(os.devnull)
+        if folder is not None:
+            path = folder / "log.jsonl"
+            files.check_own(path)  # earlier lines stay: it is not made anew
         self._file = path.open("a", buffering=1, encoding="utf-8")
         self._board = None if folder is None else _board(folder, start)
 

@@ -38,8 +38,7 @@ class OutputFolder:
             InputError: Another run is writing there.
         """
         files.make_folder(self._lock.parent)
-        files.check_own(self._lock)  # taking a lock empties the file
-        lock = filelock.FileLock(self._lock, timeout=0)
+        lock = files.lock(self._lock)
         try:
             lock.acquire()
         except filelock.Timeout as error:

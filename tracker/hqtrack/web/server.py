@@ -17,9 +17,10 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from nicegui import ui
 
+from hqtrack import files
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.tracker import HQTrack
 from hqtrack.video.mask_maker import MaskMaker
@@ -72,9 +73,9 @@ def serve(
         InputError: The address cannot be used, or another server uses the folder.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(options.folder / ".lock")
+    lock = files.lock(options.folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
     except Timeout:
         raise InputError(
             f"{options.folder}: another hqtrack web uses this folder; end it, or name another with --out"

@@ -16,6 +16,7 @@ import filelock
 import gdown
 import requests
 
+from hqtrack import files
 from hqtrack.cards import Weights
 from hqtrack.errors import WeightsError
 from hqtrack.zoo.checkpoints import read_checkpoint
@@ -131,7 +132,7 @@ def _exclusive(target: Path) -> Iterator[None]:
     """Let one process at a time write a file."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(target.with_name(target.name + ".lock"), timeout=0):
+        with files.lock(target.with_name(target.name + ".lock")):
             yield
     except filelock.Timeout as error:
         raise WeightsError(f"another process is downloading {target}; wait for it, or stop it") from error
