@@ -59,6 +59,29 @@ def test_a_card_is_valid_and_complete(name: str) -> None:
             assert weights.url or name == "sam3-tracker"  # which is behind a form
 
 
+@pytest.mark.parametrize("name", card_names())
+def test_a_card_says_what_it_is_good_for(name: str) -> None:
+    about = load_card(name).about
+    assert about is not None
+    assert about.good_for
+
+
+def test_a_card_has_the_parameters_of_its_network() -> None:
+    about = load_card("vmos-light").about
+    assert about is not None
+    millions = sum(value.numel() for value in nets.build("vmos_light").parameters()) / 1e6
+    assert about.parameters == pytest.approx(millions, abs=0.05)
+
+
+def test_what_a_card_is_good_for_is_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\ntitle = "Mine"\nbase = "vmos-light"\n')
+    assert load_card(path).about is None
+    path.write_text(path.read_text() + '[about]\nparameters = 3.9\nquality = "J&F 80"\n')
+    with pytest.raises(CardError, match="quality and source go together"):
+        load_card(path)
+
+
 def test_hqtrack_is_as_in_the_paper() -> None:
     card = load_card("hqtrack")
     assert card.memory.long_term_slots == 8
@@ -234,7 +257,7 @@ def test_a_card_builds_on_a_file_beside_it_and_on_what_that_builds_on(tmp_path: 
     [
         (
             "colour = 1\n" + MINIMAL,
-            r"unknown key colour = 1; allowed are backend, base, engine, guided_outlines, max_long_edge, ",
+            r"unknown key colour = 1; allowed are about, backend, base, engine, guided_outlines, max_long_edge, ",
         ),
         (
             MINIMAL + "[rules]\nmargin = 3",

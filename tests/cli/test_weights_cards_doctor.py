@@ -83,6 +83,30 @@ def test_the_list_shows_memory_settings_only_of_engines_that_have_them() -> None
     assert memory["sam2.1-tiny"] == "of sam2"
 
 
+def test_cards_are_listed_for_people_who_choose() -> None:
+    header, *listed = rows(run("cards", "--about"))
+    assert header == ["card", "parameters", "size", "licence", "published quality", "good for"]
+    of = {row[0]: row for row in listed}
+    assert list(of) == card_names()
+    assert of["sam2.1-large"][1] == "224.4 M"
+    assert of["sam2.1-large"][3:5] == ["Apache-2.0", "SA-V test J&F 79.5 (SAM 2's repository)"]
+    assert of["vmos-light"][2].endswith(" MB")
+    assert "no GPU" in of["vmos-light"][5]
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_weights_behind_a_form_are_not_pulled() -> None:
+    state = {row[0]: row[-1] for row in rows(run("cards"))}
+    assert state["sam3-tracker"] == "missing: by hand, from https://huggingface.co/facebook/sam3"
+
+
+@pytest.mark.slow
+def test_a_ready_card_is_timed_here() -> None:
+    (row,) = rows(run("cards", "vmos-light", "--benchmark"))[1:]
+    assert row[0] == "vmos-light"
+    assert float(row[-1]) > 0
+
+
 def test_a_card_is_shown_with_every_setting(card: Path, cache: Path) -> None:
     shown = dict(rows(run("cards", card)))
     assert shown["memory.long_term_slots"] == "8"

@@ -43,6 +43,9 @@ LIGHT_REFINER_CARD = "hqtrack-light"
 OFF = "off"
 """Switches a setting off, in a card and in place of a card's value."""
 
+NO_FILE = "none"
+"""In place of a weight file's name: the engine needs no weights."""
+
 _STRICT = ConfigDict(extra="forbid")
 
 Paradigm = Literal["joint", "separate"]
@@ -167,6 +170,24 @@ class RefinerSettings:
             raise ValueError(f"mask_prompt is for the light refiner; {self.kind} takes boxes alone")
 
 
+@dataclass(frozen=True, config=_STRICT)
+class About:
+    """What a person wants to know who chooses a system."""
+
+    parameters: Annotated[float, Field(gt=0)]
+    """Of all its networks, in millions."""
+    good_for: Text = ""
+    """When to take it, in a few words."""
+    quality: Text = ""
+    """A published figure, with the name of the data and the measure."""
+    source: Text = ""
+    """Who published it."""
+
+    def __post_init__(self) -> None:
+        if bool(self.quality) != bool(self.source):
+            raise ValueError("quality and source go together: name both, or neither")
+
+
 _Measure = Annotated[Annotated[float, Field(ge=0, le=1000)] | None, BeforeValidator(_number_or_none)]
 
 
@@ -221,11 +242,14 @@ class Card:
     """What runs the encoder; see `hqtrack.runtimes.encoders.choose`. Masks are equal up to rounding."""
     engine: Text = "vmos"
     """What propagates: a name of `hqtrack.engines.engine_names`."""
+    about: About | None = None
+    """For people who choose; a card that builds on another one does not take it from there."""
 
     @property
     def all_weights(self) -> tuple[Weights, ...]:
         """Every weight file that the system needs: the network's and its refiner's."""
-        return (self.weights,) if self.refiner is None else (self.weights, self.refiner.weights)
+        every = (self.weights,) if self.refiner is None else (self.weights, self.refiner.weights)
+        return tuple(weights for weights in every if weights.file != NO_FILE)
 
 
 class Override(NamedTuple):
@@ -348,7 +372,7 @@ def _read_table(path: Path, builders: tuple[Path, ...]) -> dict[str, Any]:
 
 def _built(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return a card's own content upon its base's: sections are joined, weights are replaced as a whole."""
-    table = {key: value for key, value in base.items() if key not in ("name", "title", "base")}
+    table = {key: value for key, value in base.items() if key not in ("name", "title", "base", "about")}
     for key, value in own.items():
         earlier = table.get(key)
         if key != "weights" and isinstance(earlier, dict) and isinstance(value, dict):

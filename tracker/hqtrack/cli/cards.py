@@ -25,6 +25,13 @@ def cards(
     settings: Annotated[
         bool, typer.Option("--settings", help="List the settings that can be given in place of a card's.")
     ] = False,
+    about: Annotated[
+        bool, typer.Option("--about", help="List parameters, size, licence, quality and use of every card.")
+    ] = False,
+    benchmark: Annotated[
+        bool,
+        typer.Option("--benchmark", help="The same, and time ten frames here with every card that is ready."),
+    ] = False,
 ) -> None:
     """List the model cards, or show one.
 
@@ -35,6 +42,8 @@ def cards(
         hqtrack cards hqtrack          all settings of one card
         hqtrack cards ./mine.toml      check a card of your own
         hqtrack cards --settings       what trackers.ini, hqtrack evaluate and from_card can override
+        hqtrack cards --about          which card to take: parameters, size, licence, quality
+        hqtrack cards --benchmark      the same, with frames per second on this machine
     """
     from hqtrack.zoo import card_names, load_card
 
@@ -42,6 +51,15 @@ def cards(
         from hqtrack.cards import OVERRIDES
 
         print_table(("setting", "meaning"), [(key, one.meaning) for key, one in OVERRIDES.items()])
+        return
+    if about or benchmark:
+        columns: tuple[str, ...] = ("card", "parameters", "size", "licence", "published quality", "good for")
+        every = [load_card(each) for each in ([name] if name else card_names())]
+        facts: list[tuple[str, ...]] = [_facts(card) for card in every]
+        if benchmark:
+            columns = (*columns, "frames/s here")
+            facts = [(*row, _speed(card)) for row, card in zip(facts, every, strict=True)]
+        print_table(columns, facts)
         return
     if name:
         print_table(("setting", "value"), _settings(load_card(name)), title=name)
@@ -67,6 +85,37 @@ def _summary(card: Card) -> tuple[str, ...]:
     )
 
 
+def _facts(card: Card) -> tuple[str, ...]:
+    """Return one row of the list for people who choose."""
+    from hqtrack.zoo import locate
+
+    files = [locate(weights) for weights in card.all_weights]
+    size = sum(file.stat().st_size for file in files if file is not None) / 1e6
+    licences = dict.fromkeys(weights.licence for weights in card.all_weights if weights.licence)
+    about = card.about
+    return (
+        card.name,
+        f"{about.parameters:g} M" if about else "",
+        "not installed" if None in files else f"{size:.0f} MB",
+        "; ".join(licences),
+        f"{about.quality} ({about.source})" if about and about.quality else "",
+        about.good_for if about else "",
+    )
+
+
+def _speed(card: Card) -> str:
+    """Return the frames per second of a card on this machine; why not where it cannot run."""
+    from hqtrack.errors import MissingExtraError
+    from hqtrack.video.speed import frames_per_second
+
+    if _readiness(card) != "ready":
+        return ""
+    try:
+        return f"{frames_per_second(card.name):.2g}"
+    except MissingExtraError as error:
+        return str(error)
+
+
 def _readiness(card: Card) -> str:
     """Whether a card can be run, or what is missing."""
     from hqtrack.zoo import locate
@@ -74,6 +123,8 @@ def _readiness(card: Card) -> str:
     missing = [weights for weights in card.all_weights if locate(weights) is None]
     if not missing:
         return "ready"
+    if any(weights.url is None and weights.origin == "published" for weights in missing):
+        return f"missing: by hand, from {missing[0].page}"
     if all(weights.origin == "published" for weights in missing):
         return f"missing: hqtrack weights pull {card.name}"
     return (
