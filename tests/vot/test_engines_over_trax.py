@@ -1,0 +1,101 @@
+"""Engines under the real toolkit, over TraX, with small random networks: sessions, not quality."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vot.workspace import Workspace
+
+from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
+from small_workspace import write_sequence
+
+pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
+
+pytestmark = pytest.mark.slow
+
+ENGINES = {"SmallSam2": "small-sam2", "SmallDam": "small-dam"}
+CARD = """
+name = "{name}"
+title = "{name}: random weights"
+engine = "{name}"
+network = "random"
+[weights]
+file = "none"
+origin = "embedded"
+"""
+PACKAGE = """
+import torch
+import transformers
+
+from hqtrack.engines import dam_sam2, sam2
+
+SMALL = sam2.Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
+
+
+def present(model):
+    with torch.no_grad():  # random weights call every object absent
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)
+    return model
+
+
+def of_sam2():
+    return present(transformers.Sam2VideoModel(sam2.configuration(SMALL, image_size=64)))
+
+
+def load_sam2(card, weights, *, device, dtype):
+    return sam2.starter(of_sam2(), device=device, dtype=dtype)
+
+
+def load_dam(card, weights, *, device, dtype):
+    return dam_sam2.starter(of_sam2(), device=device, dtype=dtype)
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with a short sequence, and trackers with engines of another package."""
+    package = tmp_path / "package"
+    metadata = package / "hqtrack_small-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (package / "hqtrack_small.py").write_text(PACKAGE)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hqtrack-small\nVersion: 1.0\n")
+    points = [f"{name} = hqtrack_small:load_{name.removeprefix('small-')}" for name in ENGINES.values()]
+    (metadata / "entry_points.txt").write_text("\n".join(["[hqtrack.engines]", *points]) + "\n")
+    monkeypatch.setenv("PYTHONPATH", str(package))
+
+    folder = tmp_path / "workspace"
+    create_workspace(folder, SAMPLE_STACK)
+    write_sequence(folder / "sequences" / "discs", 5)
+    (folder / "sequences" / "list.txt").write_text("discs\n")
+    with (folder / "trackers.ini").open("a") as file:
+        for tracker, name in ENGINES.items():
+            card = tmp_path / f"{name}.toml"
+            card.write_text(CARD.format(name=name))
+            file.write(
+                f"\n[{tracker}]\nprotocol = traxpython\ncommand = hqtrack.vot\npaths = {package}\n"
+                f"env_HQTRACK_CARD = {card}\nenv_HQTRACK_PRECISION = float32\ntimeout = 300\n"
+            )
+    return folder
+
+
+def test_engines_are_compared_in_one_command(workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hqtrack", "evaluate", *ENGINES, "--workspace", workspace, "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded = Workspace.load(str(workspace))
+    (experiment,) = loaded.stack
+    sequence = loaded.dataset["discs"]
+    for identifier in ENGINES:
+        (tracker,) = loaded.registry.resolve(identifier, storage=loaded.storage.substorage("results"))
+        trajectories = list(experiment.gather(tracker, sequence))
+        assert len(trajectories) == 2
+        for trajectory in trajectories:
+            assert len(trajectory) == 5
