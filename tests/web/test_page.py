@@ -412,3 +412,23 @@ def test_the_time_line_shows_what_is_tracked_and_leads_to_marks(tab: Any, server
     line.click(position={"x": 28 + (width - 28) * 0.51, "y": 10})
     expect(line).to_have_attribute("aria-valuetext", "frame 20 · 0:00.80")
     shoot(tab, "time-line")
+
+
+def test_masks_are_shown_alone_hidden_and_as_outlines(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    for number, place in ((1, orange(0)), (2, green())):
+        tab.keyboard.press("n")
+        paint(tab, place)
+        tab.get_by_label(f"Choose object {number}").wait_for()
+    image = tab.locator("img").first
+    tab.keyboard.press("s")
+    expect(image).to_have_attribute("src", re.compile("&x=1$"))
+    expect(tab.get_by_label("Show or hide object 1")).to_have_attribute("aria-pressed", "false")
+    tab.keyboard.press("s")
+    tab.get_by_label("Show or hide object 2").click()
+    expect(image).to_have_attribute("src", re.compile("&x=2$"))
+    tab.get_by_label("Opacity of the masks in percent").click(position={"x": 1, "y": 10})
+    expect(image).to_have_attribute("src", re.compile("&o=[0-3]&"))
+    line = tab.get_by_role("slider", name="Frame", exact=True).bounding_box()
+    assert line["y"] + line["height"] <= 768, "the time line is seen without scrolling"
+    shoot(tab, "looks")

@@ -13,6 +13,7 @@ from nicegui import run, ui
 
 from hqtrack.errors import InputError
 from hqtrack.masks import Mask
+from hqtrack.video.drawing import MASK_OPACITY
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.clicking import Clicks
 from hqtrack.web.frame_view import FrameView
@@ -28,6 +29,9 @@ TOOLS: dict[Tool, tuple[str, str, str]] = {
     "erase": ("Erase", "auto_fix_normal", "e"),
 }
 """Label, icon and key of each."""
+
+OBJECT_ROW = 18
+"""Pixels of the screen that an object's row of the time line takes from the frame."""
 
 SMALLEST_BOX = 3
 """Pixels of a side; what is smaller was a click."""
@@ -58,6 +62,8 @@ class Canvas:
         self.tool: Tool = "box"
         self.key: int | None = None
         """The chosen object; None draws a new one."""
+        self.hidden: set[int] = set()
+        """Objects whose masks are not shown."""
         self._brush = max(4, round(min(height, width) / 20))
         self._clicks: Clicks | None = None
         self._busy = False
@@ -67,7 +73,7 @@ class Canvas:
         self._view = FrameView(
             self._session.size, on_press=on_press, on_drawn=self._drawn, on_point=self._pointed
         )
-        self._view.style(f"width: min(100%, calc((100vh - 215px) * {width / height:.4f}))").classes("mx-auto")
+        self._view.classes("mx-auto")
         self._hint = ui.label().classes("text-sm opacity-80").props("role=status aria-live=polite")
         self.choose_tool("box")
 
@@ -85,6 +91,10 @@ class Canvas:
             keep_arrows(size)
             ui.space()
             self._masks = ui.switch("Masks", value=True, on_change=self.show)
+            self._opacity = ui.slider(min=0, max=100, value=round(MASK_OPACITY * 100), on_change=self.show)
+            self._opacity.classes("w-24").props('aria-label="Opacity of the masks in percent"')
+            self._opacity.tooltip("Opacity; 0 shows outlines only")
+            keep_arrows(self._opacity)
 
     def wake(self) -> None:
         """Note that the browser listens now."""
@@ -102,7 +112,12 @@ class Canvas:
         session, frame = self._session, self.frame
         recorded = int(frame < len(session.record))
         query = f"m={int(self._masks.value)}&v={session.version}.{recorded}"
+        query += f"&o={int(self._opacity.value)}"
         query += f"&c={self.key}" if self.key is not None else ""
+        query += f"&x={'.'.join(map(str, sorted(self.hidden)))}" if self.hidden else ""
+        below = 258 + min(190, OBJECT_ROW * len(session.objects))
+        height, width = session.size
+        self._view.style(f"width: min(100%, calc((100vh - {below}px) * {width / height:.4f}))")
         address = f"/frames/{session.folder.name}/{frame}.jpg?{query}"
         self._view.show(frame, address, f"Frame {frame} of {session.title}")
         self._mark()
@@ -115,6 +130,17 @@ class Canvas:
     def toggle_masks(self) -> None:
         """Show or hide the masks."""
         self._masks.value = not self._masks.value
+
+    def toggle_object(self, key: int) -> None:
+        """Show an object's mask, or hide it."""
+        self.hidden ^= {key}
+        self.show()
+
+    def toggle_solo(self) -> None:
+        """Show the chosen object alone, or all objects again."""
+        others = {item.key for item in self._session.objects} - {self.key}
+        self.hidden = set() if self.hidden or self.key is None else others
+        self.show()
 
     def update_hint(self) -> None:
         """Show what the mouse does."""

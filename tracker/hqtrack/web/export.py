@@ -165,7 +165,7 @@ def _write_outputs(
     progress: Callable[[float], None],
 ) -> None:
     source = open_frames(session.source, end=count)
-    titles = [TrackedObject(each.key, each.name, each.colour) for each in objects]
+    titles = [TrackedObject(each.key, each.name, each.paint) for each in objects]
     outputs = Outputs(kinds, folder, facts_of(source, titles))
     try:
         for frame in source:
@@ -207,7 +207,7 @@ def _write_masks(
 
 def _marks(item: SessionObject) -> str:
     """Return the parts of an option that keep an object's id, name and colour."""
-    colour = ",colour=#{:02x}{:02x}{:02x}".format(*item.colour) if item.colour else ""
+    colour = ",colour=#{:02x}{:02x}{:02x}".format(*item.paint)
     # A comma would end the name.
     name = f",name={item.name.replace(',', ' ')}" if item.name else ""
     return f",id={item.key}{name}{colour}"

@@ -58,6 +58,10 @@ class ObjectList:
             row = self._rows[item.key]
             row.show(item, self._lost.get(item.key))
             press(row.pick, item.key == self._canvas.key)
+            hidden = item.key in self._canvas.hidden
+            row.eye.props(
+                f"icon={'visibility_off' if hidden else 'visibility'} aria-pressed={str(not hidden).lower()}"
+            )
 
     def lost_lines(self) -> list[str]:
         """Return a line for each object that is lost, such as "cat lost since frame 20"."""
@@ -81,6 +85,7 @@ class ObjectList:
             )
         row.begin.on_click(lambda: self._go_to(session.find(key).first.frame, key))
         row.lost.on_click(lambda: self._go_to(self._lost.get(key) or 0, key))
+        row.eye.on_click(partial(self._canvas.toggle_object, key))
         row.delete.on_click(partial(change, partial(session.delete, key)))
         return row
 
@@ -97,6 +102,9 @@ class ObjectRow:
                 self.name = ui.input().props("dense borderless").classes("grow")
                 self.begin = ui.button().props("flat dense no-caps size=sm")
                 self.begin.tooltip("The frame in which it begins")
+                self.eye = (
+                    ui.button(icon="visibility").props("flat round dense size=sm").tooltip("Show or hide")
+                )
                 self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
             self.lost = ui.button(icon="visibility_off").props("flat dense no-caps size=sm color=negative")
         self._shown: tuple[SessionObject, int | None] | None = None
@@ -121,6 +129,7 @@ class ObjectRow:
             (self.name, f"Name of object {number}"),
             (self.begin, f"Go to frame {begin}, in which object {number} begins"),
             (self.lost, f"Object {number} is lost since frame {lost}: go there"),
+            (self.eye, f"Show or hide object {number}"),
             (self.delete, f"Delete object {number}"),
         ):
             element.props(f'aria-label="{label}"')

@@ -10,6 +10,17 @@ from hqtrack.masks import Mask, rle_decode, rle_encode
 from hqtrack.video.drawing import colour_of
 from hqtrack.video.objects import Colour
 
+PALETTE: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+"""Colours of the first objects, which colour-blind people can tell apart (Okabe and Ito)."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -52,7 +63,8 @@ class SessionObject:
     @property
     def paint(self) -> Colour:
         """The colour in which it is drawn."""
-        return self.colour or colour_of(self.key)
+        place = self.key - 1
+        return self.colour or (PALETTE[place] if place < len(PALETTE) else colour_of(self.key))
 
     @property
     def regions(self) -> tuple[Region, ...]:

@@ -40,6 +40,7 @@ KEYS = (
     ("T", "track, go on, or stop"),
     ("H", "hide the masks while it is held"),
     ("M", "show or hide the masks"),
+    ("S", "show the chosen object alone, or all"),
     ("?", "these keys"),
 )
 
@@ -211,6 +212,7 @@ class SessionPage:
             "?": self._keys.open,
             "t": self.toggle_track,
             "m": canvas.toggle_masks,
+            "s": canvas.toggle_solo,
             ",": partial(self._jump_to_doubt, False),
             ".": partial(self._jump_to_doubt, True),
             **{short: partial(canvas.choose_tool, tool) for tool, (_, _, short) in TOOLS.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -9,35 +10,49 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.images import Image
-from hqtrack.video.drawing import draw_masks
+from hqtrack.video.drawing import MASK_OPACITY, draw_masks
 from hqtrack.web.store import OpenSession
 
 JPEG_QUALITY = 88
 
 
-def jpeg(opened: OpenSession, index: int, *, masks: bool, chosen: int | None = None) -> bytes:
+@dataclass(frozen=True)
+class Look:
+    """How masks are drawn."""
+
+    opacity: float = MASK_OPACITY
+    """Share of the colour in the pixels of a mask; 0 draws outlines only."""
+    chosen: int | None = None
+    """The object whose outline stands out."""
+    hidden: frozenset[int] = frozenset()
+    """Objects that are not drawn."""
+
+
+def jpeg(opened: OpenSession, index: int, *, masks: bool, look: Look = Look()) -> bytes:
     """Return a frame as JPEG, reduced for the page.
 
     Args:
         opened: The session with its frames.
         index: The frame's.
         masks: Whether all masks that are known are drawn.
-        chosen: Key of the object whose outline stands out.
+        look: How masks are drawn.
 
     Raises:
         DataError: The frame cannot be read.
     """
     image = opened.frames.reduced(index)
-    shown = opened.session.shown(index) if masks else []
+    shown = (
+        [each for each in opened.session.shown(index) if each.object.key not in look.hidden] if masks else []
+    )
     if shown:
         size = image.shape[1::-1]
         reduced = [
             cv2.resize(each.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for each in shown
         ]
         numbers, colours = [each.object.key for each in shown], [each.object.paint for each in shown]
-        image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours)
+        image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours, opacity=look.opacity)
         for each, mask in zip(shown, reduced, strict=True):
-            if each.object.key == chosen:
+            if each.object.key == look.chosen:
                 image = _outlined(image, mask)
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()

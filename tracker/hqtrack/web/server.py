@@ -27,7 +27,7 @@ from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.web.export import EXPORT_FOLDER, Settings
 from hqtrack.web.guard import Guard
 from hqtrack.web.page import SessionPage
-from hqtrack.web.pictures import jpeg
+from hqtrack.web.pictures import Look, jpeg
 from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
@@ -126,8 +126,12 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
         return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
 
     @app.get("/frames/{name}/{index}.jpg")
-    def frame(request: Request, name: str, index: int, m: int = 1, c: int | None = None) -> Response:
-        content = jpeg(opened(request, name), index, masks=bool(m), chosen=c)
+    def frame(
+        request: Request, name: str, index: int, m: int = 1, c: int | None = None, o: int = 45, x: str = ""
+    ) -> Response:
+        hidden = frozenset(int(key) for key in x.split(".") if key.isdecimal())
+        look = Look(opacity=min(max(0, o), 100) / 100, chosen=c, hidden=hidden)
+        content = jpeg(opened(request, name), index, masks=bool(m), look=look)
         caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
         return Response(content, media_type="image/jpeg", headers=caching)
 
