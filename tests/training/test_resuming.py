@@ -42,9 +42,7 @@ def endless(network: nn.Module, batch: Numbers, *_: Any) -> tuple[torch.Tensor, 
 
 
 def train(folder: Path, steps: int, of: Any = loss) -> None:
-    loop.train(
-        nn.Linear(2, 1), Constant(steps, 0), tiny(steps).recipe, folder, loss=of, settings={}, workers=0
-    )
+    loop.train(nn.Linear(2, 1), Constant(steps, 0), tiny(steps), folder, loss=of, workers=0)
 
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +12,7 @@ from hqtrack.cli.tracker_options import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from hqtrack.nets.interface import PropagationNetwork
-    from hqtrack.training.datasets import Source
+    from hqtrack.training.stages import Trained
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,27 +83,21 @@ def stage1(
     Example:
         hqtrack train stage1 --card hqtrack-light --data ./static --list train.txt --validation-list val.txt
     """
-    from hqtrack.training import on_synthetic
-    from hqtrack.training.recipes import SynthesisTraining, training_of
-    from hqtrack.training.synthesis import RegionImages
+    from hqtrack.training.stages import Run, StaticImages, train_on_images
 
-    network, name = _network(card, start, encoder)
-    with _processes(device) as (target, rank):
-        settings = training_of(name, 1, steps=steps, batch=batch, seed=seed)
-        assert isinstance(settings, SynthesisTraining), "there is no other stage 1"
-        images = RegionImages.from_lists(data, lists)
-        sequences = []
-        if validation is not None and rank == 0:
-            sequences = on_synthetic.validation_sequences(RegionImages.from_folder(data, validation))
-        folder = run or Path("runs") / f"{Path(card).stem}-stage1"
-        sources = [_source(text) for text in videos or []]
-        origins = (f"{data.absolute().name} ({', '.join(lists or ['all images'])})", *_names(videos or []))
-        _record(rank, folder, 1, card, name, origins, encoder)
-        on_synthetic.run(
-            network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
-        )
-    if rank == 0:
-        _say_what_next(settings.steps, folder, card)
+    given = Run(
+        card=card,
+        folder=run,
+        steps=steps,
+        batch=batch,
+        workers=workers,
+        seed=seed,
+        device=device,
+        start=start,
+        encoder=encoder,
+    )
+    trained = train_on_images(given, StaticImages(data, lists or (), validation), videos or ())
+    _print_next(trained, card)
 
 
 @app.command()
@@ -150,40 +139,22 @@ def stage2(
         hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
             --data davis2017=./DAVIS --data youtube-vos=./YouTubeVOS@3
     """
-    from hqtrack.training import on_synthetic, on_videos
-    from hqtrack.training.recipes import VideoTraining, training_of
-    from hqtrack.training.synthesis import RegionImages
+    from hqtrack.training.stages import Run, StaticImages, train_on_videos
 
-    network, name = _network(card, start)
-    with _processes(device) as (target, rank):
-        sources = [_source(text) for text in data]
-        folder = run or Path("runs") / f"{Path(card).stem}-stage2"
-        settings = training_of(name, 2, steps=steps, batch=batch, seed=seed)
-        if isinstance(settings, VideoTraining):
-            if photographs is not None or lists or validation is not None:
-                raise InputError(
-                    f"stage 2 of {name} trains on videos alone; leave out --photographs and lists"
-                )
-            _record(rank, folder, 2, card, name, _names(data))
-            on_videos.run(network, sources, settings, folder, workers=workers, device=target)
-        else:
-            if photographs is None:
-                raise InputError(
-                    f"stage 2 of {name} mixes videos with synthetic sequences: give --photographs, a "
-                    "folder as of stage 1's --data"
-                )
-            images = RegionImages.from_lists(photographs, lists)
-            sequences = []
-            if validation is not None and rank == 0:
-                sequences = on_synthetic.validation_sequences(
-                    RegionImages.from_folder(photographs, validation)
-                )
-            _record(rank, folder, 2, card, name, (*_names(data), *(lists or ["all photographs"])))
-            on_synthetic.run(
-                network, images, sequences, settings, folder, videos=sources, workers=workers, device=target
-            )
-    if rank == 0:
-        _say_what_next(settings.steps, folder, card)
+    if photographs is None and (lists or validation is not None):
+        raise InputError("--list and --validation-list name files in --photographs; give that folder too")
+    images = None if photographs is None else StaticImages(photographs, lists or (), validation)
+    given = Run(
+        card=card,
+        folder=run,
+        steps=steps,
+        batch=batch,
+        workers=workers,
+        seed=seed,
+        device=device,
+        start=start,
+    )
+    _print_next(train_on_videos(given, data, images), card)
 
 
 @app.command()
@@ -228,54 +199,22 @@ def refiner(
         hqtrack train refiner --card hqtrack-light --encoder efficientnet-lite0.pth --data ./static \\
             --list duts.txt@5 --list coco.txt@2 --video davis2017=./DAVIS
     """
-    from dataclasses import replace
+    from hqtrack.training.stages import Run, StaticImages, train_refiner
 
-    import cv2
-    import torch
-
-    from hqtrack.nets.light_segmenter import LightSegmenter
-    from hqtrack.training import refiner as stage
-    from hqtrack.training.checkpoints import load_encoder
-    from hqtrack.training.crops import CropSampler, Photographs
-    from hqtrack.training.recipes import REFINER
-    from hqtrack.zoo import load_card
-
-    settings = load_card(card).refiner
-    if settings is None or settings.kind != stage.LIGHT_REFINER:
-        raise InputError(f"--card {card}: has no light refiner to train; choose one whose refiner is light")
-    # Threads of OpenCV would not live on in the workers, which would wait for them for ever.
-    cv2.setNumThreads(0)
-    torch.manual_seed(0)
-    network = LightSegmenter()
-    if encoder is not None:
-        load_encoder(network, encoder)
-    if start is not None:
-        _start(network, stage.LIGHT_REFINER, start)
-    training = replace(
-        REFINER,
-        steps=steps or REFINER.steps,
-        batch=batch or REFINER.batch,
-        validation_crops=validation_crops or REFINER.validation_crops,
+    given = Run(
+        card=card,
+        folder=run,
+        steps=steps,
+        batch=batch,
+        workers=workers,
         seed=seed,
+        device=device,
+        start=start,
+        encoder=encoder,
     )
-    with _processes(device) as (target, rank):
-        chosen = [_weighted(text, "--list") for text in lists]
-        photographs = [(Photographs.from_lists(data, [name]).split(), share) for name, share in chosen]
-        samplers = [
-            CropSampler(
-                [(halves[part], share) for halves, share in photographs],
-                [_source(text) for text in given or []],
-                side=training.side,
-            )
-            for part, given in enumerate((videos, validation_videos))
-        ]
-        folder = run or Path("runs") / f"{Path(card).stem}-refiner"
-        named = ", ".join(Path(text).name for text in lists)
-        origins = (f"{data.absolute().name} ({named})", *_names(videos or []))
-        _record(rank, folder, "refiner", card, stage.LIGHT_REFINER, origins, encoder)
-        stage.run(network, samplers[0], samplers[1], training, folder, workers=workers, device=target)
-    if rank == 0:
-        _say_what_next(training.steps, folder, card)
+    images = StaticImages(data, lists)
+    trained = train_refiner(given, images, videos or (), validation_videos or (), validation_crops)
+    _print_next(trained, card)
 
 
 @app.command()
@@ -377,107 +316,8 @@ def curve(
     typer.echo(f"{out}: written")
 
 
-def _network(card: str, start: Path | None, encoder: Path | None = None) -> tuple[PropagationNetwork, str]:
-    """Build a card's network, with fresh weights or given ones, and its name."""
-    import torch
-
-    from hqtrack import nets
-    from hqtrack.training.checkpoints import load_encoder
-    from hqtrack.zoo import load_card
-
-    name = load_card(card).network
-    torch.manual_seed(0)
-    network = nets.build(name)
-    if encoder is not None:
-        load_encoder(network, encoder)
-    if start is not None:
-        _start(network, name, start)
-    return network, name
-
-
-def _start(network: nn.Module, name: str, start: Path) -> None:
-    """Start with the weights of a file, or of a training's folder."""
-    from hqtrack.training.checkpoints import CHECKPOINT_FILE, read_state
-    from hqtrack.zoo import load_into, read_checkpoint
-
-    path = start / CHECKPOINT_FILE if start.is_dir() else start
-    state = read_state(path)["ema"] if path.name == CHECKPOINT_FILE else read_checkpoint(path)
-    load_into(network, name, state, path)
-
-
-def _names(texts: list[str]) -> tuple[str, ...]:
-    """Return the datasets' names of `DATASET=FOLDER@WEIGHT`."""
-    return tuple(text.partition("=")[0] for text in texts)
-
-
-def _source(text: str) -> Source:
-    """Read `DATASET=FOLDER@WEIGHT`."""
-    from hqtrack.training.datasets import MAX_GAP, Source, read_dataset
-
-    name, equals, rest = text.partition("=")
-    folder, share = _weighted(rest, "--data")
-    if not equals or not folder:
-        raise InputError(f"--data {text}: expected DATASET=FOLDER or DATASET=FOLDER@WEIGHT")
-    return Source(read_dataset(name, Path(folder)), share, MAX_GAP[name])
-
-
-def _weighted(text: str, option: str) -> tuple[str, float]:
-    """Read `NAME@WEIGHT`; the weight is 1 if there is none."""
-    name, at, weight = text.rpartition("@")
-    try:
-        share = float(weight) if at else 1.0
-    except ValueError:
-        share = -1.0
-    if share <= 0:
-        raise InputError(f"{option} {text}: what follows @ is a weight above 0")
-    return (name if at else text), share
-
-
-def _record(
-    rank: int,
-    folder: Path,
-    stage: int | str,
-    card: str,
-    network: str,
-    data: tuple[str, ...],
-    encoder: Path | None = None,
-) -> None:
-    """Note in a run's folder how it was started."""
-    from hqtrack.training.checkpoints import Start, code_version, command_line, record_start
-    from hqtrack.zoo.weights import sha256_of
-
-    if rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        digest = "" if encoder is None else sha256_of(encoder)
-        record_start(folder, Start(stage, card, network, data, command_line(), code_version(), digest))
-
-
-@contextmanager
-def _processes(device: str) -> Iterator[tuple[str, int]]:
-    """Join the processes that torchrun started, if it did; give this one's device and rank."""
-    import torch
-    import torch.distributed as dist
-
-    if device not in ("auto", "cpu") and not device.startswith("cuda"):
-        raise InputError(f"--device {device}: there are auto, cpu and cuda")
-    cuda = torch.cuda.is_available()
-    if device.startswith("cuda") and not cuda:
-        raise InputError(f"--device {device}: this machine has no CUDA device that PyTorch can use")
-    target = ("cuda" if cuda else "cpu") if device == "auto" else device
-    if not dist.is_torchelastic_launched():
-        yield target, 0
-        return
-    if target.startswith("cuda"):
-        target = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(target)
-    dist.init_process_group("nccl" if target.startswith("cuda") else "gloo")
-    try:
-        yield target, dist.get_rank()
-    finally:
-        dist.destroy_process_group()
-
-
-def _say_what_next(steps: int, folder: Path, card: str) -> None:
-    """End a training with the command that follows it."""
-    typer.echo(f"trained for {steps} steps: {folder}")
-    typer.echo(f"next: hqtrack train export {folder} --card {card}")
+def _print_next(trained: Trained, card: str) -> None:
+    """Print, in the process that writes, the command that follows a training."""
+    if trained.rank == 0:
+        typer.echo(f"trained for {trained.steps} steps: {trained.folder}")
+        typer.echo(f"next: hqtrack train export {trained.folder} --card {card}")

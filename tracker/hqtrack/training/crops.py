@@ -20,7 +20,7 @@ from hqtrack.refinement.windows import Window, box_map, cut, point_map, window_a
 from hqtrack.training.coarse_masks import worsen
 from hqtrack.training.datasets import Source
 from hqtrack.training.datasets.video import read_png
-from hqtrack.training.synthesis import images_by_stem, listed, looks_like_object
+from hqtrack.training.synthesis.region_images import images_by_stem, listed, looks_like_object
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from torch.utils.data import DataLoader, Dataset
 from hqtrack import files
 from hqtrack.errors import InputError, WeightsError
 from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, save_atomically
-from hqtrack.training.recipes import Recipe, ema_decay
+from hqtrack.training.processes import processes
+from hqtrack.training.recipes import TrainingSettings, ema_decay
 from hqtrack.training.step import Ema, Loss, build_optimizer, training_step
 from hqtrack.zoo.checkpoints import check_family
 
@@ -58,38 +60,18 @@ class Batches(Dataset[Any], ABC):
         """Make this process's share of a step's batch, with what could not be read as `skipped`."""
 
 
-def processes() -> tuple[int, int]:
-    """Return this process's rank and how many processes train together."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-
-
-def share_of(batch: int) -> int:
-    """Return how many of a batch's sequences one process makes.
-
-    Raises:
-        InputError: The batch cannot be shared evenly.
-    """
-    _, count = processes()
-    if batch % count:
-        raise InputError(f"a batch of {batch} cannot be shared by {count} processes; choose a multiple")
-    return batch // count
-
-
 def train(
     network: nn.Module,
     batches: Batches,
-    recipe: Recipe,
+    settings: TrainingSettings,
     folder: Path,
     *,
     loss: Loss,
-    settings: Mapping[str, Any],
     validate: Callable[[Any], Mapping[str, float]] | None = None,
     workers: int = 1,
     device: torch.device | str = "cpu",
-    checkpoint_every: int = 100,
-    validate_every: int = 400,
 ) -> Ema:
-    """Train, or go on training where the checkpoint in `folder` stopped.
+    """Train, or continue after the checkpoint in `folder`.
 
     With an initialised process group (torchrun) every process trains on its share of each batch; the first
     one validates and writes. A step depends on its number and the weights alone, so that a resumed training
@@ -97,16 +79,13 @@ def train(
 
     Args:
         network: Its weights are replaced when there is a checkpoint.
-        batches: What to train on; their number is the number of steps.
-        recipe: Numbers of the optimisation.
+        batches: What to train on, one for each step.
+        settings: Of the training; the log holds them all.
         folder: Receives `checkpoint.pt`, `log.jsonl` and TensorBoard's event files.
         loss: See `hqtrack.training.step.Loss`.
-        settings: Of the run, for the log.
-        validate: Gives figures of the averaged network: "validation_iou", and more.
+        validate: Measures the averaged network: "validation_iou", and more.
         workers: Processes that make batches on the CPU; with 0 they are made in this process.
         device: Where the network trains.
-        checkpoint_every: Steps between checkpoints.
-        validate_every: Steps between validations.
 
     Raises:
         TrainingError: A checkpoint cannot be written, another process trains in `folder`, or the gradient
@@ -114,7 +93,7 @@ def train(
         WeightsError: The checkpoint in `folder` is another network's, or damaged.
     """
     rank, count = processes()
-    steps = len(batches)
+    steps, recipe = settings.steps, settings.recipe
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device(device)
     network = network.to(memory_format=torch.channels_last).to(device)
@@ -122,7 +101,7 @@ def train(
     ema = Ema(network, ema_decay(recipe, steps))
     start = _resume(network, optimizer, ema, folder / CHECKPOINT_FILE)
     if start:
-        logger.info("going on after step %d of %d", start, steps)
+        logger.info("continuing after step %d of %d", start, steps)
     if count > 1:
         for value in network.state_dict().values():
             dist.broadcast(value, 0)
@@ -140,7 +119,7 @@ def train(
         closing(_Log(folder if rank == 0 else None, start)) as log,
         _progress(rank == 0) as progress,
     ):
-        log.say({"start": start, "settings": dict(settings)})
+        log.note({"start": start, "settings": asdict(settings)})
         bar = progress.add_task("training", total=steps, completed=start, note="")
         records: list[dict[str, float]] = []
         clock = time.monotonic()
@@ -169,9 +148,9 @@ def train(
                 progress.update(bar, completed=done, note=f"loss {record['loss']:.3f}")
                 if done % STEPS_PER_LOG_ENTRY == 0 or done == steps:
                     log.write(done, {"lr": optimizer.param_groups[-1]["lr"], **_means(records)})
-                if done % checkpoint_every == 0 or done == steps:
+                if done % settings.checkpoint_every == 0 or done == steps:
                     save_atomically(_state(network, optimizer, ema, done), folder / CHECKPOINT_FILE)
-                if validate is not None and (done % validate_every == 0 or done == steps):
+                if validate is not None and (done % settings.validate_every == 0 or done == steps):
                     log.write(done, validate(ema.network))
             clock = time.monotonic()
     if skipped:
@@ -192,7 +171,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _resume(network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, checkpoint: Path) -> int:
-    """Load a checkpoint if there is one; give the number of steps that are done."""
+    """Load a checkpoint if there is one; return the number of steps that are done."""
     if not checkpoint.exists():
         return 0
     state = read_state(checkpoint)
@@ -240,13 +219,13 @@ class _Log:
         self._file = path.open("a", buffering=1, encoding="utf-8")
         self._board = None if folder is None else _board(folder, start)
 
-    def say(self, entry: Mapping[str, Any]) -> None:
+    def note(self, entry: Mapping[str, Any]) -> None:
         """Add a line that is no figure."""
         self._file.write(json.dumps(entry) + "\n")
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """Add figures of a step."""
-        self.say({"step": step, **figures})
+        self.note({"step": step, **figures})
         logger.info("step %d %s", step, figures)
         if self._board is not None:
             for name, value in figures.items():

@@ -6,7 +6,6 @@ That is stage 1 of every network (paper section 3), and both stages of the light
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batches, share_of, train
+from hqtrack.training.loop import Batches, train
+from hqtrack.training.processes import share_of
 from hqtrack.training.recipes import Phase, SynthesisTraining
 from hqtrack.training.step import Batch, Ema, batch_loss
 from hqtrack.training.synthesis import RegionImages, SequenceSynthesizer
@@ -113,7 +113,7 @@ def run(
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> Ema:
-    """Train, or go on training where the checkpoint in `folder` stopped.
+    """Train, or continue after the checkpoint in `folder`.
 
     Args:
         network: Fresh network; its weights are replaced when there is a checkpoint.
@@ -128,13 +128,10 @@ def run(
     return train(
         network,
         SyntheticBatches(images, settings, device, videos),
-        settings.recipe,
+        settings,
         folder,
         loss=partial(batch_loss, recipe=settings.recipe),
-        settings=asdict(settings),
         validate=partial(validate, sequences=validation, device=torch.device(device)) if validation else None,
         workers=workers,
         device=device,
-        checkpoint_every=settings.checkpoint_every,
-        validate_every=settings.validate_every,
     )

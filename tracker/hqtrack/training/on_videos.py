@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import torch
 
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.training.datasets import ClipSampler, Source
-from hqtrack.training.loop import Batches, share_of, train
+from hqtrack.training.loop import Batches, train
+from hqtrack.training.processes import share_of
 from hqtrack.training.recipes import VideoTraining
 from hqtrack.training.step import Batch, Ema, batch_loss
 
@@ -52,7 +52,7 @@ def run(
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> Ema:
-    """Train, or go on training where the checkpoint in `folder` stopped.
+    """Train, or continue after the checkpoint in `folder`.
 
     Args:
         network: With the weights of stage 1; they are replaced when there is a checkpoint.
@@ -65,11 +65,9 @@ def run(
     return train(
         network,
         VideoBatches(sources, settings),
-        settings.recipe,
+        settings,
         folder,
         loss=partial(batch_loss, recipe=settings.recipe),
-        settings=asdict(settings),
         workers=workers,
         device=device,
-        checkpoint_every=settings.checkpoint_every,
     )

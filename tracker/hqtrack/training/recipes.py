@@ -83,10 +83,22 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesisTraining:
-    """Settings of a training on synthesised sequences, mixed with videos where there are any."""
+class TrainingSettings:
+    """What the loop reads of every training."""
 
     steps: int
+    recipe: Recipe
+    checkpoint_every: int
+    """Steps between checkpoints."""
+    validate_every: int
+    """Steps between validations, where there is something to validate on."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisTraining(TrainingSettings):
+    """Settings of a training on synthesised sequences, mixed with videos where there are any."""
+
     phases: tuple[Phase, ...]
     max_objects: int
     video_share: float
@@ -100,10 +112,7 @@ class SynthesisTraining:
     first_difficulty: float
     last_difficulty_at: float
     """Fraction of the steps at which the difficulty of the motion reaches 1."""
-    checkpoint_every: int
-    validate_every: int
     recipe: SequenceRecipe
-    seed: int = 0
 
     def phase_at(self, step: int) -> Phase:
         """Return the phase that a step belongs to."""
@@ -120,10 +129,9 @@ class SynthesisTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoTraining:
+class VideoTraining(TrainingSettings):
     """Settings of a training on annotated videos alone."""
 
-    steps: int
     size: int
     """Side of the square crops, in pixels."""
     short_edge: int
@@ -132,9 +140,7 @@ class VideoTraining:
     max_objects: int
     merge: float
     """Share of sequences onto which the objects of a second one are pasted."""
-    checkpoint_every: int
     recipe: SequenceRecipe
-    seed: int = 0
 
     def with_batch(self, batch: int) -> VideoTraining:
         """Return the same with so many sequences in every batch."""
@@ -142,19 +148,14 @@ class VideoTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefinerTraining:
+class RefinerTraining(TrainingSettings):
     """Settings of a training of the light refiner."""
 
-    steps: int
     batch: int
     side: int
     """Of the crops, in pixels."""
     validation_crops: int
     """For each kind of prompts."""
-    checkpoint_every: int
-    validate_every: int
-    recipe: Recipe
-    seed: int = 0
 
 
 Training = SynthesisTraining | VideoTraining
@@ -239,6 +240,7 @@ _ON_VIDEOS = VideoTraining(
     max_objects=10,
     merge=0.3,
     checkpoint_every=1000,
+    validate_every=5000,
     recipe=PUBLISHED_STAGE2,
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 
 from hqtrack.nets.light_segmenter import LightSegmenter
 from hqtrack.training.crops import CropSampler
-from hqtrack.training.loop import Batches, processes, share_of, train
+from hqtrack.training.loop import Batches, train
+from hqtrack.training.processes import processes, share_of
 from hqtrack.training.recipes import RefinerTraining
 from hqtrack.training.step import Ema, normalise
 
@@ -161,7 +161,7 @@ def run(
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> Ema:
-    """Train, or go on training where the checkpoint in `folder` stopped.
+    """Train, or continue after the checkpoint in `folder`.
 
     Args:
         network: Its weights are replaced when there is a checkpoint.
@@ -177,13 +177,10 @@ def run(
     return train(
         network,
         CropBatches(training, settings),
-        settings.recipe,
+        settings,
         folder,
         loss=refiner_loss,
-        settings=asdict(settings),
         validate=validate,
         workers=workers,
         device=device,
-        checkpoint_every=settings.checkpoint_every,
-        validate_every=settings.validate_every,
     )
