@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hqtrack.cards import MemorySettings
 from hqtrack.nets.interface import Memory, MemoryEntry, PropagationNetwork
 from published_input import published_input
 
@@ -54,10 +55,8 @@ def track(
     network: PropagationNetwork,
     frames: np.ndarray,
     first_mask: np.ndarray,
+    memory: MemorySettings,
     *,
-    long_term_gap: int,
-    long_term_slots: int | None,
-    short_term_distance: int,
     min_short_edge: int = 0,
     max_long_edge: int = 1040,
     remembered: np.ndarray | None = None,
@@ -92,10 +91,10 @@ def track(
         yield logits, labels
 
         known = labels if remembered is None else torch.from_numpy(remembered[index - 1])
-        memory = network.memorize(propagation, identity_of(known))
-        recent = [*recent, memory][-short_term_distance:]
-        if index - last_write >= long_term_gap:
+        entry = network.memorize(propagation, identity_of(known))
+        recent = [*recent, entry][-memory.short_term_distance :]
+        if index - last_write >= memory.long_term_gap:
             last_write = index
-            long_term.append(memory)
-            if long_term_slots is not None:
-                long_term = long_term[-long_term_slots:]
+            long_term.append(entry)
+            if memory.long_term_slots is not None:
+                long_term = long_term[-memory.long_term_slots :]

@@ -1,13 +1,13 @@
 """Networks give the numbers recorded from the published implementations, on weights made by a formula."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from formula_weights import formula_state_dict
 from hqtrack import nets
+from hqtrack.cards import MemorySettings
 from nets.plain_engine import input_size, network_input, track
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
@@ -22,8 +22,8 @@ ROUNDINGS = 10
 """How many times as far the recorded logits, rounded elsewhere, may be in any frame on any processor."""
 
 # VMOS is published with frames enlarged to a short edge of 480; DeAOT and AOT take them as they are.
-VMOS = {"long_term_gap": 2, "long_term_slots": 8, "short_term_distance": 4, "min_short_edge": 480}
-DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
+VMOS = MemorySettings(long_term_slots=8, long_term_gap=2, short_term_distance=4), {"min_short_edge": 480}
+DEAOT = MemorySettings(long_term_slots=None, long_term_gap=2, short_term_distance=1), {}
 # Seven frames: the whole clip is tracked by VMOS in tests/propagation/test_published_labels.py.
 
 
@@ -32,7 +32,9 @@ DEAOT = {"long_term_gap": 2, "long_term_slots": None, "short_term_distance": 1}
     ("name", "settings"),
     [("vmos", VMOS), ("r50_deaotl", DEAOT), ("deaott", DEAOT), ("r50_aotl", DEAOT), ("ms_aot", DEAOT)],
 )
-def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict[str, Any]) -> None:
+def test_a_clip_is_tracked_as_by_the_published_network(
+    name: str, settings: tuple[MemorySettings, dict[str, int]]
+) -> None:
     expected = {key: values[:7] for key, values in np.load(PARITY / f"{name}_dev.npz").items()}
     network = nets.build(name).eval()
     network.load_state_dict(formula_state_dict(network.state_dict()))
@@ -40,7 +42,9 @@ def test_a_clip_is_tracked_as_by_the_published_network(name: str, settings: dict
 
     atol = ROUNDINGS * ROUNDING[name]
     # With the published labels as memory: a pixel that is rounded the other way stays one pixel.
-    results = list(track(network, frames, CLIP["first_mask"], **settings, remembered=expected["labels"]))
+    memory, sizes = settings
+    tracked = track(network, frames, CLIP["first_mask"], memory, **sizes, remembered=expected["labels"])
+    results = list(tracked)
 
     assert len(results) == len(expected["labels"])
     for (logits, labels), expected_logits, expected_labels in zip(

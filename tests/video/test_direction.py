@@ -129,7 +129,7 @@ def test_a_run_in_both_directions_is_resumed(
     assert (outcome.unfinished, run.recorded) == (True, after)
     assert sum(1 for _ in out.glob("labels/*")) == max(0, after - 6)
     again: list[TrackedFrame] = []
-    outcome = VideoRun(read_job(out), out, tracker=tracker, resume=True).track(on_frame=again.append)
+    outcome = VideoRun(read_job(out), out, tracker=tracker, earlier="resume").track(on_frame=again.append)
     assert (outcome.frames, outcome.unfinished, len(again)) == (COUNT, False, COUNT + 6)
     for before, later in zip(seen, again, strict=False):
         np.testing.assert_array_equal(before.labels, later.labels)

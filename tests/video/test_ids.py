@@ -194,7 +194,7 @@ def test_a_resumed_run_keeps_ids_and_names(tracker: HQTrack, tmp_path: Path) -> 
     seen: list[TrackedFrame] = []
     out = tmp_path / "out"
     VideoRun(job, out, tracker=tracker).track(on_frame=seen.append, stop=lambda: len(seen) == 3)
-    VideoRun(read_job(out), out, tracker=tracker, resume=True).track()
+    VideoRun(read_job(out), out, tracker=tracker, earlier="resume").track()
     rows = list(csv.DictReader((out / "boxes.csv").open()))
     assert [(row["frame"], row["object"], row["name"]) for row in rows] == [
         ("0", "7", "red"),

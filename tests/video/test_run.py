@@ -62,7 +62,7 @@ def test_a_run_that_is_stopped_is_gone_on_with(job: Job, tracker: HQTrack, tmp_p
     found = read_job(out)
     assert (found.source, found.outputs) == (job.source, job.outputs)
     again: list[TrackedFrame] = []
-    outcome = VideoRun(found, out, tracker=tracker, resume=True).track(on_frame=again.append)
+    outcome = VideoRun(found, out, tracker=tracker, earlier="resume").track(on_frame=again.append)
     assert (outcome.frames, outcome.unfinished) == (COUNT, False)
     for before, after in zip(seen, again, strict=False):
         np.testing.assert_array_equal(before.masks, after.masks)

@@ -40,58 +40,78 @@ class FileServer:
     """The `Range` headers of the requests that had one."""
 
 
+class Server(ThreadingHTTPServer):
+    """Serves a file as its state says."""
+
+    def __init__(self, state: FileServer) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.state = state
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the file of its server's state."""
+
+    @property
+    def state(self) -> FileServer:
+        assert isinstance(self.server, Server)
+        return self.server.state
+
+    def do_HEAD(self) -> None:
+        self._headers(200, len(self.state.content))
+
+    def do_GET(self) -> None:
+        if self.path != "/model.pth":
+            self.send_error(404)
+            return
+        asked = self.headers.get("Range")
+        start = 0
+        if asked:
+            self.state.ranges.append(asked)
+            start = int(asked.removeprefix("bytes=").split("-")[0]) if self.state.honours_ranges else 0
+        body = self.state.content[start:]
+        partial = bool(asked) and self.state.honours_ranges
+        self._headers(206 if partial else 200, len(body), start if partial else None)
+        if (
+            self.state.break_after is not None
+            and self.state.breaks > 0
+            and len(body) > self.state.break_after
+        ):
+            self.state.breaks -= 1
+            body = body[: self.state.break_after]
+            self.close_connection = True
+        try:
+            if self.state.stall_after is not None and not self.state.released.is_set():
+                self.wfile.write(body[: self.state.stall_after])
+                self.state.released.wait(60)
+                body = body[self.state.stall_after :]
+            for begin in range(0, len(body), 1 << 16):
+                self.wfile.write(body[begin : begin + (1 << 16)])
+                time.sleep(self.state.pause)
+        except ConnectionError:
+            self.close_connection = True
+
+    def _headers(self, status: int, length: int, start: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("ETag", '"one"')
+        if self.state.hub_sha256:
+            self.send_header("X-Linked-Etag", f'"{self.state.hub_sha256}"')
+        if start is not None:
+            self.send_header(
+                "Content-Range", f"bytes {start}-{len(self.state.content) - 1}/{len(self.state.content)}"
+            )
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 @contextmanager
 def serving(state: FileServer) -> Iterator[FileServer]:
     """Serve a file until the end of the block, at `state.url`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._headers(200, len(state.content))
-
-        def do_GET(self) -> None:
-            if self.path != "/model.pth":
-                self.send_error(404)
-                return
-            asked = self.headers.get("Range")
-            start = 0
-            if asked:
-                state.ranges.append(asked)
-                start = int(asked.removeprefix("bytes=").split("-")[0]) if state.honours_ranges else 0
-            body = state.content[start:]
-            partial = bool(asked) and state.honours_ranges
-            self._headers(206 if partial else 200, len(body), start if partial else None)
-            if state.break_after is not None and state.breaks > 0 and len(body) > state.break_after:
-                state.breaks -= 1
-                body = body[: state.break_after]
-                self.close_connection = True
-            try:
-                if state.stall_after is not None and not state.released.is_set():
-                    self.wfile.write(body[: state.stall_after])
-                    state.released.wait(60)
-                    body = body[state.stall_after :]
-                for begin in range(0, len(body), 1 << 16):
-                    self.wfile.write(body[begin : begin + (1 << 16)])
-                    time.sleep(state.pause)
-            except ConnectionError:
-                self.close_connection = True
-
-        def _headers(self, status: int, length: int, start: int | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("ETag", '"one"')
-            if state.hub_sha256:
-                self.send_header("X-Linked-Etag", f'"{state.hub_sha256}"')
-            if start is not None:
-                self.send_header(
-                    "Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}"
-                )
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(state)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_port}/model.pth"

@@ -275,8 +275,7 @@ def track(
         frames=frames,
         device=device,
         precision=cast("Precision", precision),  # which it checks
-        resume=resume,
-        force=force,
+        earlier="resume" if resume else "replace" if force else "refuse",
         inputs=given,
     )
     if notice:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from hqtrack.errors import InputError
 from hqtrack.tracker import HQTrack, Precision
@@ -37,6 +38,9 @@ MOST_WAITING_FRAMES = 4
 
 HIGHEST_LABEL = (1 << 16) - 1
 """Of a label image of 16 bits."""
+
+
+EarlierRun = Literal["refuse", "resume", "replace"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class VideoRun:
         tracker: Tracks; by default the job's card is loaded.
         device: See `HQTrack`.
         precision: See `HQTrack`.
-        resume: Go on with the unfinished video in the folder; `job` is what `read_job` gives of it.
-        force: Replace the outputs of an earlier run: the files that it wrote, and no others.
+        earlier: What happens to an earlier run in the folder. "refuse": it is an error. "resume": it is
+            continued, with the job that `read_job` returns of it. "replace": the files that it wrote are
+            replaced, and no others.
         inputs: Files that the job was made of, such as masks; they are never overwritten, nor are the frames.
 
     Raises:
@@ -92,8 +97,7 @@ class VideoRun:
         tracker: HQTrack | None = None,
         device: str = "auto",
         precision: Precision = "auto",
-        resume: bool = False,
-        force: bool = False,
+        earlier: EarlierRun = "refuse",
         inputs: Sequence[Path] = (),
     ) -> None:
         self.job = replace(job, source=absolute(job.source))
@@ -106,7 +110,7 @@ class VideoRun:
         self._mirrored: Mirrored | None = None
         if job.direction != "forward":
             self._mirrored = Mirrored(self.frames, job.prompts, job.corrections)
-        self._resume, self._force = resume, force
+        self._earlier = earlier
         self._inputs = [*self.frames.files, *inputs]
         self._check_outputs()
         OutputFolder(out).check_free()
@@ -169,7 +173,7 @@ class VideoRun:
             real = os.path.realpath(file)
             if any(real == place or real.startswith(place + os.sep) for place in taken):
                 raise InputError(f"{file}: would be overwritten by an output; name another folder with -o")
-        if self._resume or self._force:
+        if self._earlier != "refuse":
             return
         if has_unfinished(out):
             raise InputError(
@@ -323,9 +327,9 @@ class VideoRun:
     def _make_ready(self, folder: OutputFolder) -> None:
         """Protect what is others' in the folder, and remove what earlier runs wrote where all begins anew."""
         names = {WRITERS[kind].name for kind in self.job.outputs}
-        if not self._resume or folder.has_list:
+        if self._earlier != "resume" or folder.has_list:
             folder.protect(names)
-        if not self._resume:
+        if self._earlier != "resume":
             folder.remove_written(names)
             (self.out / BACKWARD_FILE).unlink(missing_ok=True)
 
@@ -336,7 +340,7 @@ class VideoRun:
             name: Of its file.
             count: Frames that it can have at most, where that is known.
         """
-        if not self._resume:
+        if self._earlier != "resume":
             return Journal.begin(self.out, self.job, name)
         journal = Journal.resume(self.out, name)
         if count is not None and count < journal.left:

@@ -67,33 +67,36 @@ def open_frames(
     window = FrameWindow(start, end, stride)
     rate = IMAGE_RATE if fps is None else exact_rate(fps)
     check_source(str(source))
+    if not path.exists():
+        return _named_otherwise(str(source), left_out, rate, window, levels)
     if path.is_dir():
         return ImageFrames(frames_among(images_in(path), left_out), str(path), rate, window, levels)
-    if path.suffix.lower() in MOVING_SUFFIXES and path.is_file():
-        pages = page_count(path)
-        if pages > 1 and path.suffix.lower() in (".png", ".apng"):
-            return VideoFrames(path, window)
-        if pages > 1:
-            return PageFrames(path, pages, rate, window, levels)
-    if path.suffix.lower() in IMAGE_SUFFIXES - {".avif"} and path.is_file():
-        return ImageFrames([path], str(path), rate, window, levels)
-    if path.is_file():
-        if path.suffix.lower() in ARCHIVE_SUFFIXES:
-            raise DataError(f"{path}: is an archive; unpack it, and give the folder with the frames")
-        return VideoFrames(path, window)
-    if path.exists():
+    if not path.is_file():
         raise DataError(f"{path}: is no file of frames but a pipe or device; save its frames in a file first")
-    if str(source).isdecimal():
-        return CameraFrames(str(source), window)
-    numbered = numbered_files(str(source))
-    if numbered is not None or glob.has_magic(str(source)):
-        files = numbered or [
-            Path(file) for file in glob.glob(str(source), recursive=True) if Path(file).is_file()
-        ]
-        if not files:
-            raise DataError(f"{source}: no file fits this pattern")
-        return ImageFrames(frames_among(natural_order(files), left_out), str(source), rate, window, levels)
-    raise missing(str(source))  # it has just gone
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVE_SUFFIXES:
+        raise DataError(f"{path}: is an archive; unpack it, and give the folder with the frames")
+    pages = page_count(path) if suffix in MOVING_SUFFIXES else 1
+    if pages > 1 and suffix not in (".png", ".apng"):
+        return PageFrames(path, pages, rate, window, levels)
+    if pages == 1 and suffix in IMAGE_SUFFIXES - {".avif"}:
+        return ImageFrames([path], str(path), rate, window, levels)
+    return VideoFrames(path, window)
+
+
+def _named_otherwise(
+    source: str, left_out: Sequence[str | Path], rate: Fraction, window: FrameWindow, levels: Levels | None
+) -> FrameSource:
+    """Return the frames of a camera's number, or of a pattern."""
+    if source.isdecimal():
+        return CameraFrames(source, window)
+    numbered = numbered_files(source)
+    if numbered is None and not glob.has_magic(source):
+        raise missing(source)  # it has just gone
+    files = numbered or [Path(file) for file in glob.glob(source, recursive=True) if Path(file).is_file()]
+    if not files:
+        raise DataError(f"{source}: no file fits this pattern")
+    return ImageFrames(frames_among(natural_order(files), left_out), source, rate, window, levels)
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
