@@ -216,27 +216,14 @@ def plan(
             refused[f"experiment {name}: the stack {why}"] = []
     for tracker in trackers:
         for sequence in readable:
-            open_experiments: list[str] = []
-            known = False
-            for name, experiment in workspace.stack.experiments.items():
-                if not_masks(experiment):
-                    continue
-                states = {}
-                try:
-                    parts = experiment.transform(sequence)
-                    states = {part: state_of(experiment, tracker, part) for part in parts}
-                except Exception as error:  # an experiment may want of a sequence what it has not
-                    where = refused.setdefault(f"experiment {name}: {reason(error, None)}", [])
-                    if sequence.name not in where:
-                        where.append(sequence.name)
-                    continue
-                known = True
-                for part, state in states.items():
-                    if state is State.BROKEN:
-                        broken.append(f"{tracker.reference}/{name}/{part.name}")
-                        remove(experiment, tracker, part)
-                if force or any(state is not State.COMPLETE for state in states.values()):
+            states = dict(_states(workspace, tracker, sequence, refused))
+            open_experiments = []
+            for name, parts in states.items():
+                if force or any(state is not State.COMPLETE for _, state in parts):
                     open_experiments.append(name)
+                for part in (part for part, state in parts if state is State.BROKEN):
+                    broken.append(f"{tracker.reference}/{name}/{part.name}")
+                    remove(workspace.stack.experiments[name], tracker, part)
             if open_experiments:
                 frames = len(sequence) * len(open_experiments)
                 tasks.append(
@@ -250,10 +237,35 @@ def plan(
                         force,
                     )
                 )
-            elif known:
+            elif states:
                 complete += 1
     lines = [*unreadable, *(_on(why, names, len(readable)) for why, names in refused.items())]
     return sorted(tasks, key=lambda task: -task.frames), complete, broken, lines
+
+
+def _states(
+    workspace: Workspace, tracker: Tracker, sequence: VotSequence, refused: dict[str, list[str]]
+) -> Iterator[tuple[str, list[tuple[VotSequence, State]]]]:
+    """Yield each experiment that can run on a sequence, with the state of each part's results.
+
+    Args:
+        workspace: With the experiments.
+        tracker: Whose results.
+        sequence: Of the data set; an experiment may make several parts of it.
+        refused: Receives, for each reason why an experiment cannot run, the sequences.
+    """
+    for name, experiment in workspace.stack.experiments.items():
+        if not_masks(experiment):
+            continue
+        try:
+            parts = experiment.transform(sequence)
+            states = [(part, state_of(experiment, tracker, part)) for part in parts]
+        except Exception as error:  # an experiment may want of a sequence what it has not
+            where = refused.setdefault(f"experiment {name}: {reason(error, None)}", [])
+            if sequence.name not in where:
+                where.append(sequence.name)
+            continue
+        yield name, states
 
 
 def _on(why: str, names: Sequence[str], count: int) -> str:
