@@ -117,70 +117,8 @@ def _load_ahead(shared: SharedTracker) -> None:
 def _app(service: TrackingService, options: Options, password: str | None) -> Guard:
     """Put pages and files together."""
     app = FastAPI(openapi_url=None)
-
-    def opened(request: Request, name: str) -> OpenSession:
-        return service.store.get(request.state.owner, name)
-
-    @app.exception_handler(HQTrackError)
-    def refuse(request: Request, error: Exception) -> Response:
-        return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
-
-    @app.get("/frames/{name}/{index}.jpg")
-    def frame(
-        request: Request, name: str, index: int, m: int = 1, c: int | None = None, o: int = 45, x: str = ""
-    ) -> Response:
-        hidden = frozenset(int(key) for key in x.split(".") if key.isdecimal())
-        look = Look(opacity=min(max(0, o), 100) / 100, chosen=c, hidden=hidden)
-        content = jpeg(opened(request, name), index, masks=bool(m), look=look)
-        caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
-        return Response(content, media_type="image/jpeg", headers=caching)
-
-    @app.get("/export/{name}/{file}")
-    def exported(request: Request, name: str, file: str) -> Response:
-        folder = opened(request, name).session.folder / EXPORT_FOLDER
-        if file not in {path.name for path in folder.glob("*") if path.is_file()}:
-            raise InputError(f"{file}: is no exported file")
-        return FileResponse(folder / file)
-
-    @app.get("/tracks/{name}")
-    def tracks(request: Request, name: str) -> Response:
-        return JSONResponse(tracks_of(opened(request, name).session))
-
-    @app.get("/thumbnails/{name}")
-    def thumbnail(request: Request, name: str) -> Response:
-        return FileResponse(service.store.thumbnail(request.state.owner, name), media_type="image/jpeg")
-
-    @app.post("/upload/{name}")
-    async def upload(request: Request, name: str, file: str) -> Response:
-        try:
-            await service.store.uploads.receive(request.state.owner, name, file, request.stream())
-        except (HQTrackError, OSError) as error:
-            return PlainTextResponse(message_of(error), 413 if isinstance(error, InputError) else 507)
-        return PlainTextResponse("")
-
-    @ui.page("/", title="HQTrack")
-    def start(request: Request) -> Response | None:
-        if request.url.path == "/" and (only := _only_video(service, request.state.owner)) is not None:
-            return RedirectResponse(f"/session/{only}")
-        StartPage(service, request.state.owner, preferences_of(request))
-        return None
-
-    @ui.page("/videos", title="HQTrack")
-    def videos(request: Request) -> None:
-        StartPage(service, request.state.owner, preferences_of(request))
-
-    @ui.page("/session/{name}", title="HQTrack")
-    def session(request: Request, name: str) -> None:
-        try:
-            found = opened(request, name)
-        except HQTrackError as error:
-            ui.label(message_of(error))
-            ui.label("In another browser, open the link that hqtrack web printed.")
-            ui.link("Choose a video", "/videos")
-            return
-        ui.page_title(f"{found.session.title} - HQTrack")
-        SessionPage(service, found, preferences_of(request))
-
+    _serve_files(app, service)
+    _serve_pages(service)
     ui.run_with(
         app,
         title="HQTrack",
@@ -198,6 +136,76 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
         token=service.store.token(),
         on_link=service.store.hand_over,
     )
+
+
+def _opened(service: TrackingService, request: Request, name: str) -> OpenSession:
+    return service.store.get(request.state.owner, name)
+
+
+def _serve_files(app: FastAPI, service: TrackingService) -> None:
+    """Add the addresses of frames, exported files and uploads."""
+    @app.exception_handler(HQTrackError)
+    def refuse(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
+
+    @app.get("/frames/{name}/{index}.jpg")
+    def frame(
+        request: Request, name: str, index: int, m: int = 1, c: int | None = None, o: int = 45, x: str = ""
+    ) -> Response:
+        hidden = frozenset(int(key) for key in x.split(".") if key.isdecimal())
+        look = Look(opacity=min(max(0, o), 100) / 100, chosen=c, hidden=hidden)
+        content = jpeg(_opened(service, request, name), index, masks=bool(m), look=look)
+        caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
+        return Response(content, media_type="image/jpeg", headers=caching)
+
+    @app.get("/export/{name}/{file}")
+    def exported(request: Request, name: str, file: str) -> Response:
+        folder = _opened(service, request, name).session.folder / EXPORT_FOLDER
+        if file not in {path.name for path in folder.glob("*") if path.is_file()}:
+            raise InputError(f"{file}: is no exported file")
+        return FileResponse(folder / file)
+
+    @app.get("/tracks/{name}")
+    def tracks(request: Request, name: str) -> Response:
+        return JSONResponse(tracks_of(_opened(service, request, name).session))
+
+    @app.get("/thumbnails/{name}")
+    def thumbnail(request: Request, name: str) -> Response:
+        return FileResponse(service.store.thumbnail(request.state.owner, name), media_type="image/jpeg")
+
+    @app.post("/upload/{name}")
+    async def upload(request: Request, name: str, file: str) -> Response:
+        try:
+            await service.store.uploads.receive(request.state.owner, name, file, request.stream())
+        except (HQTrackError, OSError) as error:
+            return PlainTextResponse(message_of(error), 413 if isinstance(error, InputError) else 507)
+        return PlainTextResponse("")
+
+
+def _serve_pages(service: TrackingService) -> None:
+    """Add the addresses of the pages."""
+    @ui.page("/", title="HQTrack")
+    def start(request: Request) -> Response | None:
+        if request.url.path == "/" and (only := _only_video(service, request.state.owner)) is not None:
+            return RedirectResponse(f"/session/{only}")
+        StartPage(service, request.state.owner, preferences_of(request))
+        return None
+
+    @ui.page("/videos", title="HQTrack")
+    def videos(request: Request) -> None:
+        StartPage(service, request.state.owner, preferences_of(request))
+
+    @ui.page("/session/{name}", title="HQTrack")
+    def session(request: Request, name: str) -> None:
+        try:
+            found = _opened(service, request, name)
+        except HQTrackError as error:
+            ui.label(message_of(error))
+            ui.label("In another browser, open the link that hqtrack web printed.")
+            ui.link("Choose a video", "/videos")
+            return
+        ui.page_title(f"{found.session.title} - HQTrack")
+        SessionPage(service, found, preferences_of(request))
 
 
 def preferences_of(request: Request) -> Preferences:
