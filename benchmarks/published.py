@@ -114,7 +114,7 @@ class PublishedVMOS:
 
 
 def _prepare_imports(folder: Path, long_term_slots: int) -> None:
-    """Let the published packages be imported, with stand-ins for what is compiled or has moved."""
+    """Make the published packages importable, with stand-ins for what is compiled or has moved."""
     if ENGINE in sys.modules:
         raise RuntimeError("the published code is loaded once in a process")
     if not (folder / "networks" / "engines").is_dir():

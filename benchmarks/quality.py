@@ -66,6 +66,11 @@ def written(row: np.ndarray) -> str:
     return " ".join(f"{one:.3f}" for one in row)
 
 
+def number_or_off(text: str) -> float | str:
+    """Read a setting of a rule."""
+    return text if text == "off" else float(text)
+
+
 def main() -> None:
     """Measure what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -78,8 +83,9 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--slots", type=int, help="long-term slots instead of the card's")
     parser.add_argument("--gap", type=int, help="long-term gap instead of the card's")
-    parser.add_argument("--search-margin", type=float, help="instead of the card's")
-    parser.add_argument("--largest-gap", type=float, help="likewise")
+    parser.add_argument("--rules", choices=("off",), help="switch all rules of the card off")
+    parser.add_argument("--search-margin", type=number_or_off, help="instead of the card's; or off")
+    parser.add_argument("--largest-gap", type=number_or_off, help="likewise")
     parser.add_argument("--motion-prior", choices=("on", "off"), help="likewise")
     parser.add_argument("--guided-outlines", choices=("on", "off"), help="likewise")
     parser.add_argument("--tau", type=float, help="the refiner's IoU threshold, likewise")
@@ -97,6 +103,7 @@ def main() -> None:
         precision=options.precision,
         long_term_slots=options.slots,
         long_term_gap=options.gap,
+        rules=options.rules,
         search_margin=options.search_margin,
         largest_gap=options.largest_gap,
         motion_prior=options.motion_prior,

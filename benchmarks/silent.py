@@ -26,7 +26,7 @@ PARTS = ("references-alone", "references-at-stride-8", "whole-objects")
 
 
 def silence(part: str) -> None:
-    """Let a part of every light network of this process say nothing from now on."""
+    """Silence a part of every light network of this process from now on."""
     register_module_forward_hook(partial(_silenced, part))
 
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "tracker" / "hqtrack"
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
-        "errors",
+        "errors defaults",
         "masks images processor isolation files installed",
         "nets cards",
         "zoo",

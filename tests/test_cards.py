@@ -1,11 +1,13 @@
 """Model cards: what they hold, which values are allowed, and what may be overridden."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from hqtrack import CardError, nets
-from hqtrack.cards import DEFAULT_CARD, LIGHT_REFINER_CARD, OVERRIDES, Card
+from hqtrack import CardError, cards, nets
+from hqtrack.cards import OVERRIDES, Card
+from hqtrack.defaults import DEFAULT_CARD, LIGHT_REFINER_CARD
 from hqtrack.engines import edgetam, sam3
 from hqtrack.engines.cutie import NETWORKS
 from hqtrack.engines.sam2 import HIERAS
@@ -319,3 +321,27 @@ def test_a_card_cannot_be_changed() -> None:
     card: Card = load_card("vmos")
     with pytest.raises(AttributeError):
         card.network = "other"  # type: ignore[misc]
+
+
+def test_the_default_cards_name_stands_in_one_place() -> None:
+    package = Path(cards.__file__).parent
+    pattern = re.compile(r"^\s*(DEFAULT_CARD|LIGHT_REFINER_CARD)\b.*= ?[\"']", re.MULTILINE)
+    found = {file.name for file in package.rglob("*.py") if pattern.search(file.read_text("utf-8"))}
+    assert found == {"defaults.py"}
+
+
+def test_weights_beside_a_base_card_in_another_folder_are_found(tmp_path: Path) -> None:
+    for folder in ("base", "mine"):
+        (tmp_path / folder).mkdir()
+    weights = tmp_path / "base" / "base.safetensors"
+    weights.write_bytes(b"weights")
+    (tmp_path / "base" / "base.toml").write_text(
+        'name = "base"\ntitle = "Base"\nnetwork = "vmos_light"\n'
+        '[weights]\nfile = "base.safetensors"\norigin = "embedded"\n'
+    )
+    mine = tmp_path / "mine" / "mine.toml"
+    mine.write_text('name = "mine"\ntitle = "Mine"\nbase = "../base/base.toml"\n')
+    assert load_card(mine).weights.file == str(weights)
+    own = tmp_path / "mine" / "base.safetensors"
+    own.write_bytes(b"own weights")
+    assert load_card(mine).weights.file == str(own)

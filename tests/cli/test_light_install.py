@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 import hqtrack
-from hqtrack.cards import DEFAULT_CARD, LIGHT_REFINER_CARD
-from hqtrack.cli import completion, tracker_options
+from hqtrack.cli import completion
 from hqtrack.cli.startup import MOST_PER_PROCESSOR, prepare_threads
 from hqtrack.errors import EXTRAS, did_you_mean
 from hqtrack.tracker import Precision
@@ -175,13 +174,6 @@ def test_a_registry_that_cannot_be_read_is_no_error(tmp_path: Path, monkeypatch:
     (tmp_path / "trackers.ini").write_bytes(b"\xff\x00 no registry")
     monkeypatch.chdir(tmp_path)
     assert completion.complete_trackers("vmos-l") == ["vmos-light"]
-
-
-def test_the_cards_where_none_is_named_are_the_librarys() -> None:
-    assert (tracker_options.DEFAULT_CARD, tracker_options.LIGHT_REFINER_CARD) == (
-        DEFAULT_CARD,
-        LIGHT_REFINER_CARD,
-    )
 
 
 def test_only_what_is_alike_is_meant() -> None:

@@ -34,12 +34,6 @@ if sys.version_info >= (3, 12):
 else:
     from typing_extensions import TypedDict, is_typeddict
 
-DEFAULT_CARD = "vmos-light"
-"""The system where none is named."""
-
-LIGHT_REFINER_CARD = "hqtrack-light"
-"""The card that says where the light refiner's weights are."""
-
 OFF = "off"
 """Switches a setting off, in a card and in place of a card's value."""
 
@@ -315,6 +309,12 @@ def read_card(path: Path, **overrides: Any) -> Card:
     return card_from_table(table, source=str(path))
 
 
+def card_files(path: Path) -> list[Path]:
+    """Return the file of a valid card, and those of the cards that it builds on, the nearest first."""
+    table = _parsed(path)
+    return [path, *(card_files(_base_path(table["base"], path)) if "base" in table else [])]
+
+
 def card_naming(path: Path, section: str) -> Path:
     """Return the file that holds a section of a card: its own, or that of the card it builds on.
 
@@ -416,7 +416,7 @@ def _put(table: dict[str, Any], keys: tuple[str, ...], value: Any, name: str, pa
 
 
 def _problem(location: tuple[int | str, ...], kind: str, value: Any, message: str) -> str:
-    """Say in one clause which key of a card is wrong, its value, and what is allowed."""
+    """Return in one clause which key of a card is wrong, its value, and what is allowed."""
     *sections, last = location
     names = [str(part) for part in sections if isinstance(part, str) and part.isidentifier()]
     names.append(str(last) if str(last).isprintable() else repr(last))

@@ -102,7 +102,7 @@ def label_map(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> LabelMap:
 
 
 def _give_back(labels: LabelMap, claim: Mask, index: int) -> None:
-    """Let object `index`, which lost every pixel of its claim, have pixels again; in place."""
+    """Return pixels to object `index`, which lost every pixel of its claim; in place."""
     owners = [int(owner) for owner in np.unique(labels[claim])]
     total = np.bincount(labels.ravel(), minlength=max(owners) + 1)
     lost = np.bincount(labels[claim], minlength=max(owners) + 1)

@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 def _exclusive(
     method: Callable[Concatenate[HQTrack, Given], Answer],
 ) -> Callable[Concatenate[HQTrack, Given], Answer]:
-    """Let one thread at a time into a tracker, and keep the caller's settings of PyTorch away from it."""
+    """Admit one thread at a time into a tracker, and keep the caller's settings of PyTorch away from it."""
 
     @wraps(method)
     def wrapped(tracker: HQTrack, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
@@ -246,7 +246,7 @@ class HQTrack:
         *,
         ids: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     ) -> Masks:
-        """Let new objects join in mid-video; they come after the earlier ones in all outputs.
+        """Add new objects in mid-video; they come after the earlier ones in all outputs.
 
         `image` is the frame that was tracked last. Any other image is taken as the next frame: the earlier
         objects are tracked to it first, as `track` does it, and it must not be given to `track` again. New
@@ -280,7 +280,7 @@ class HQTrack:
 
     @_exclusive
     def add_reference(self, image: Image, masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> None:
-        """Tell the masks of all objects in a frame, for example to take up a video that was interrupted.
+        """Take the masks of all objects in a frame as known, for example to resume an interrupted video.
 
         The frame counts as the one that was tracked last. It is remembered for good, as the first one is.
 

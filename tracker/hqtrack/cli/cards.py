@@ -117,7 +117,7 @@ def _speed(card: Card) -> str:
 
 
 def _readiness(card: Card) -> str:
-    """Whether a card can be run, or what is missing."""
+    """Return whether a card can be run, or what is missing."""
     from hqtrack.zoo import locate
 
     missing = [weights for weights in card.all_weights if locate(weights) is None]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from hqtrack.cli.tables import print_table
-from hqtrack.cli.tracker_options import DEFAULT_CARD
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import EXTRAS, HQTrackError, message_of, missing_library
 
 if TYPE_CHECKING:

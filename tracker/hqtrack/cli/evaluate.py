@@ -75,7 +75,7 @@ def evaluate(
 
 
 def report(result: Evaluation) -> None:
-    """Say on standard error how an evaluation ended, failures last, each with its reason."""
+    """Print on standard error how an evaluation ended, failures last, each with its reason."""
     done = len(result.outcomes) - len(result.failures)
     typer.echo(
         f"{done} tracked now, {result.complete} complete before, {len(result.failures)} failed", err=True

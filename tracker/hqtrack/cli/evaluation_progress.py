@@ -134,7 +134,7 @@ def watch() -> Iterator[Watcher]:
 
 @contextlib.contextmanager
 def _stopping() -> Iterator[None]:
-    """Say after Ctrl+C what is kept, and end as a shell does."""
+    """Print after Ctrl+C what is kept, and end as a shell does."""
     try:
         yield
     except KeyboardInterrupt:

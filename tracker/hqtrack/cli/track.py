@@ -21,7 +21,6 @@ from typer.core import TyperCommand
 
 from hqtrack.cli.exits import STOPPED, one_line_errors
 from hqtrack.cli.tracker_options import (
-    DEFAULT_CARD,
     BackendOption,
     CardOption,
     DeviceOption,
@@ -30,6 +29,7 @@ from hqtrack.cli.tracker_options import (
     WeightsOption,
     card_from_anywhere,
 )
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import DataError, InputError, require
 
 if TYPE_CHECKING:

@@ -20,9 +20,6 @@ from hqtrack.errors import InputError, did_you_mean
 
 SYSTEM_PANEL = "System"
 
-DEFAULT_CARD, LIGHT_REFINER_CARD = "vmos-light", "hqtrack-light"
-"""As in `hqtrack.cards`, whose import would slow down help and completion; a test holds them equal."""
-
 
 def _checked_card(card: str) -> str:
     """Check a card's name before anything heavy is imported."""

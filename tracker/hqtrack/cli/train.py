@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hqtrack.cli.tracker_options import LIGHT_REFINER_CARD
+from hqtrack.defaults import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def label(
     card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = LIGHT_REFINER_CARD,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
-    """Let a Segment Anything network find the objects in photographs, for `hqtrack train refiner`.
+    """Find the objects in photographs with a Segment Anything network, for `hqtrack train refiner`.
 
     Run the same command again to resume.
 

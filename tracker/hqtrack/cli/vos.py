@@ -9,7 +9,6 @@ import typer
 
 from hqtrack.cli.tables import print_table
 from hqtrack.cli.tracker_options import (
-    DEFAULT_CARD,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -17,6 +16,7 @@ from hqtrack.cli.tracker_options import (
     WeightsOption,
     card_from_anywhere,
 )
+from hqtrack.defaults import DEFAULT_CARD
 
 if TYPE_CHECKING:
     from hqtrack.evaluation.vos import ObjectScore

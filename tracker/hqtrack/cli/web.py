@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from hqtrack.cli.tracker_options import (
-    DEFAULT_CARD,
     BackendOption,
     CardOption,
     DeviceOption,
@@ -17,6 +16,7 @@ from hqtrack.cli.tracker_options import (
     WeightsOption,
     card_from_anywhere,
 )
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError, require
 
 if TYPE_CHECKING:

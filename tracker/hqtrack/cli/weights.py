@@ -219,7 +219,7 @@ def _state(weights: Weights) -> str:
 
 
 def _verdict(weights: Weights) -> tuple[bool, tuple[str, str, str]]:
-    """Whether a file is good, and its row of the report."""
+    """Return whether a file is good, and its row of the report."""
     from hqtrack import zoo
 
     path = zoo.locate(weights)

@@ -15,7 +15,7 @@ import numpy as np
 from vot.tracker import Tracker
 from vot.workspace import Workspace
 
-from hqtrack.cards import LIGHT_REFINER_CARD
+from hqtrack.defaults import LIGHT_REFINER_CARD
 from hqtrack.errors import DataError
 from hqtrack.evaluation.evaluate import Silent, Watcher, evaluate
 from hqtrack.evaluation.measures import Measures, read_measures

@@ -52,7 +52,7 @@ class StackFacts:
 
     @property
     def truth(self) -> str:
-        """Whether ground truth is public: without it nothing can be measured."""
+        """Return whether ground truth is public: without it nothing can be measured."""
         return "public" if self.measures or self.name.startswith("tests/") else "withheld"
 
     @property

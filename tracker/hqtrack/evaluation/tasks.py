@@ -195,7 +195,7 @@ def _observed(tracker: Tracker) -> Iterator[list[TrackerRuntime]]:
 
 @contextlib.contextmanager
 def _quoted_python() -> Iterator[None]:
-    """Let the toolkit, which splits the path of this Python at spaces, start a tracker with it."""
+    """Start trackers with this Python, whose path the toolkit splits at spaces."""
     python = sys.executable
     sys.executable = shlex.quote(python)
     try:
@@ -243,7 +243,7 @@ class _Report:
         self._next = 0.0
 
     def frame(self) -> None:
-        """Say that another frame is being tracked."""
+        """Report that another frame is being tracked."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_REPORTS

@@ -40,7 +40,7 @@ class VosSequence:
 
     @property
     def is_per_object(self) -> bool:
-        """Whether there is a folder for each object, as in SA-V, whose ids begin at 0."""
+        """Return whether there is a folder for each object, as in SA-V, whose ids begin at 0."""
         return any(each.is_dir() for each in self.labels.iterdir())
 
     def annotated(self) -> list[str]:

@@ -162,7 +162,7 @@ def _key_bands(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def _inside(length: int, device: torch.device) -> Tensor:
-    """Tell for each place on a side (length,) which of its 15 window places (15,) exist."""
+    """Return which of the 15 window places (15,) exist, for each place on a side (length,)."""
     places = torch.arange(length, device=device)[:, None] + torch.arange(ATTENTION_WINDOW, device=device)
     return (places >= ATTENTION_RADIUS) & (places < length + ATTENTION_RADIUS)
 

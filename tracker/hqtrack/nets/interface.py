@@ -126,10 +126,3 @@ class PropagationNetwork(nn.Module, ABC):
     @abstractmethod
     def memorize(self, propagation: Propagation, identity: Identity) -> Memory:
         """Complete a propagated frame's memory with the identities that were found in it."""
-
-    def matched_masks(self, propagation: Propagation) -> tuple[Tensor, ...]:
-        """Return masks (B, max_objects + 1, H / 4, W / 4) that attention alone found, for an auxiliary loss.
-
-        Networks whose attention carries no masks have none.
-        """
-        return ()

@@ -555,7 +555,7 @@ class VMOSLight(PropagationNetwork):
         )
 
     def matched_masks(self, propagation: Propagation) -> tuple[Tensor, ...]:
-        """See `PropagationNetwork.matched_masks`."""
+        """Return masks (B, identities, H / 4, W / 4) that attention alone found, for an auxiliary loss."""
         return propagation.embeddings[-MATCHES:]
 
     def memorize(self, propagation: Propagation, identity: Identity) -> Memory:

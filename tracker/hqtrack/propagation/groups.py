@@ -58,7 +58,7 @@ class ObjectGroup:
         return [index for index, label in enumerate(self._labels) if label != REMOVED]
 
     def renumber(self, numbers: Mapping[int, int]) -> None:
-        """Give objects other labels; an object whose label is not among `numbers` is removed."""
+        """Relabel objects; an object whose label is not among `numbers` is removed."""
         self._labels = [numbers.get(label, REMOVED) for label in self._labels]
 
     def add_reference(self, features: Features, labels: Tensor, joining: Iterable[int] = ()) -> None:

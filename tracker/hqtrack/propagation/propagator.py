@@ -146,7 +146,7 @@ class Propagator:
 
     @torch.inference_mode()
     def add(self, image: Image, labels: LabelMap, count: int) -> None:
-        """Let objects join: the first of a video, or further ones later.
+        """Add objects: the first of a video, or further ones later.
 
         Each joins with a reference of its own that is never discarded; references of earlier objects stay.
         New objects fill the free identities of the last group, then new groups.

@@ -29,7 +29,7 @@ class ObjectRefinement:
 
     @property
     def visible(self) -> bool:
-        """Whether propagation found the object, so that there was something to refine."""
+        """Return whether propagation found the object, so that there was something to refine."""
         return self.iou is not None
 
     def __str__(self) -> str:

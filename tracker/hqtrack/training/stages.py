@@ -234,7 +234,7 @@ def _network(run: Run) -> tuple[PropagationNetwork, str]:
 
 
 def _start(network: nn.Module, name: str, run: Run) -> None:
-    """Give a network the weights to start with, where there are any."""
+    """Load the weights to start with, where there are any."""
     if run.encoder is not None:
         load_encoder(network, run.encoder)
     if run.start is not None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from hqtrack.images import MEAN, STD
 from hqtrack.nets.interface import Identity, Memory, MemoryEntry, Propagation, PropagationNetwork
+from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.propagation.labels import most_likely
 from hqtrack.training.losses import bootstrapped_cross_entropy, matching_loss, soft_jaccard_loss
 from hqtrack.training.recipes import (
@@ -62,7 +63,7 @@ def normalise(frames: Tensor) -> Tensor:
 def shuffled_identities(
     batch: int, max_objects: int, generator: torch.Generator, device: torch.device
 ) -> Tensor:
-    """Give, for each sequence, which identity each label takes: (B, max_objects + 1); background stays 0."""
+    """Return which identity each label takes, for each sequence: (B, max_objects + 1); background 0."""
     order = torch.rand(batch, max_objects, generator=generator).argsort(1) + 1
     return torch.cat([torch.zeros(batch, 1, dtype=torch.long), order], dim=1).to(device)
 
@@ -223,7 +224,7 @@ def sequence_loss(
         found = compared(t, propagation)
         cross_entropy, jaccard = cross_entropy + found.cross_entropy, jaccard + found.jaccard
         iou = iou + found.iou
-        masks = network.matched_masks(propagation)
+        masks = network.matched_masks(propagation) if isinstance(network, VMOSLight) else ()
         if masks:
             quarter = F.avg_pool2d(identity_maps(truth[:, t], identities), 4)
             matching = matching + torch.stack([matching_loss(m, quarter) for m in masks]).sum()

@@ -176,7 +176,7 @@ def grid(size: tuple[int, int], along: int) -> list[tuple[float, float]]:
 
 
 def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
-    """Let a pupil guess what is at the points of a grid, and in the whole picture.
+    """Return a pupil's guesses of what is at the points of a grid, and in the whole picture.
 
     Args:
         pupil: Makes a mask of a box or a point.
@@ -271,7 +271,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
 
 
 def _end_with(parent: int) -> None:
-    """Let a worker have one thread, and end when what started it is killed, or it would wait for ever."""
+    """Keep a worker to one thread, and end it when its parent is killed, or it would wait for ever."""
 
     def watch() -> None:
         while os.getppid() == parent:

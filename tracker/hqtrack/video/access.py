@@ -165,7 +165,7 @@ class _VideoReader:
             raise DataError(f"{self._path}: frame {index} cannot be decoded; is the file damaged there?")
 
     def _jump(self, index: int) -> None:
-        """Let decoding go on from the last key frame before a frame."""
+        """Continue decoding from the last key frame before a frame."""
         self._container.close()
         self._container = open_container(self._path)
         self._stream = self._container.streams.video[self._number]

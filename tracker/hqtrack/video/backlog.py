@@ -40,7 +40,7 @@ class Backlog(Generic[Item]):
         self._thread = threading.Thread(target=self._run, name="hqtrack-backlog", daemon=True)
 
     def hand_over(self, item: Item) -> None:
-        """Let an item be worked on; waits while too many are waiting."""
+        """Hand an item to the thread; waits while too many are waiting."""
         self._raise()
         self._waiting.put(item)
 

@@ -64,11 +64,11 @@ class OutputFolder:
 
     @property
     def has_list(self) -> bool:
-        """Whether it is known which files were written."""
+        """Return whether it is known which files were written."""
         return self._list.exists()
 
     def protect(self, names: Collection[str]) -> None:
-        """Let no file of these names, or in folders of these names, be replaced that no run has written.
+        """Protect files of these names, or in folders of these names, that no run has written.
 
         Raises:
             InputError: A file of somebody else's has one of the names itself.

@@ -106,7 +106,7 @@ class FrameTracker:
         tracker.reset()
 
     def is_reference(self, index: int) -> bool:
-        """Whether objects join in a frame, or it is corrected."""
+        """Return whether objects join in a frame, or it is corrected."""
         begins, corrections = self._prompts, self._corrections
         return any(each.frame == index for each in begins) or any(each.frame == index for each in corrections)
 

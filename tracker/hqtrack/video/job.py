@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from hqtrack.cards import DEFAULT_CARD, Backend
+from hqtrack.cards import Backend
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.corrections import Correction
 from hqtrack.video.prompts import Prompt

@@ -171,5 +171,5 @@ def read_job(folder: Path) -> Job:
 
 
 def has_unfinished(folder: Path) -> bool:
-    """Whether a folder holds the record of a video that was not finished."""
+    """Return whether a folder holds the record of a video that was not finished."""
     return os.path.lexists(folder / SETTINGS_FILE)

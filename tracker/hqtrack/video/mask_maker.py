@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hqtrack import cards
+from hqtrack.defaults import LIGHT_REFINER_CARD
 from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.isolation import own_settings
@@ -31,7 +32,7 @@ def find_refiner() -> cards.RefinerSettings:
     refiners = [refiner for name in card_names() if (refiner := load_card(name).refiner) is not None]
     here = [each for each in refiners if locate(each.weights) is not None]
     large = [each for each in here if each.kind.startswith("hq-sam")]
-    light = load_card(cards.LIGHT_REFINER_CARD).refiner
+    light = load_card(LIGHT_REFINER_CARD).refiner
     assert light is not None
     return next(iter(large), light)
 

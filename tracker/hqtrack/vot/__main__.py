@@ -2,7 +2,7 @@
 
 Settings come from the environment, which `trackers.ini` fills with `env_NAME = value` lines:
 
-- HQTRACK_CARD: name or path of a model card; `hqtrack.cards.DEFAULT_CARD` without
+- HQTRACK_CARD: name or path of a model card; `hqtrack.defaults.DEFAULT_CARD` without
 - HQTRACK_WEIGHTS: file with the network's weights, instead of the card's own
 - HQTRACK_DEVICE, HQTRACK_PRECISION: as in `hqtrack.HQTrack.from_card`
 - HQTRACK_ and the name of a setting in `hqtrack.cards.OVERRIDES`, such as HQTRACK_LONG_TERM_GAP = 25 or
@@ -34,7 +34,8 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         CardError: A variable that starts with HQTRACK_ is unknown.
     """
-    from hqtrack.cards import DEFAULT_CARD, OVERRIDES
+    from hqtrack.cards import OVERRIDES
+    from hqtrack.defaults import DEFAULT_CARD
     from hqtrack.errors import CardError
     from hqtrack.vot.settings import CHOICES, VARIABLE_PREFIX
     from hqtrack.zoo.weights import CACHE_VARIABLE  # not a setting of the tracker

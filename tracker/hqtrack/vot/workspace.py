@@ -62,7 +62,7 @@ def tracker_identifier(card: str) -> str:
 
 
 def needs_quotes(python: str) -> bool:
-    """Whether the toolkit, which splits command lines at spaces, cannot start a Python by this path."""
+    """Return whether the toolkit, which splits commands at spaces, cannot start a Python by this path."""
     return bool(python) and shlex.quote(python) != python
 
 

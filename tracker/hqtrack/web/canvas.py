@@ -108,7 +108,7 @@ class Canvas:
         self.show()
 
     def show(self) -> None:
-        """Let the browser load the frame as it is now."""
+        """Make the browser load the frame as it is now."""
         session, frame = self._session, self.frame
         recorded = int(frame < len(session.record))
         query = f"m={int(self._masks.value)}&v={session.version}.{recorded}"

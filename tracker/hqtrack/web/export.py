@@ -14,7 +14,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 from PIL import Image as Pillow
 
-from hqtrack.cards import DEFAULT_CARD
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.sources import open_frames

@@ -130,7 +130,7 @@ class Guard:
         return origin["authority"].lower() == host[0].lower()
 
     def _is_linked(self, scope: Scope) -> bool:
-        """Whether a request opens the printed link."""
+        """Return whether a request opens the printed link."""
         if self._token is None or scope["type"] != "http" or scope["path"] != "/":
             return False
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]

@@ -105,7 +105,7 @@ def references(plan: Plan) -> list[int]:
 
 
 def _is_only_corrected(objects: SessionObjects, tracked: Tracked, frame: int) -> bool:
-    """Whether all that is new in a frame are corrections of masks as they were tracked."""
+    """Return whether all that is new in a frame are corrections of masks as they were tracked."""
     earlier = _kept(tracked, objects)
     now, before = _given_masks(objects), _given_masks(earlier)
     begun = {item.key for item in earlier if item.first.frame < frame}

@@ -39,5 +39,5 @@ class Preferences:
 
 
 def remember(cookie: str, value: str) -> None:
-    """Let the browser remember a choice for a year."""
+    """Store a choice in the browser for a year."""
     ui.run_javascript(f"document.cookie = '{cookie}={value}; Max-Age=31536000; Path=/; SameSite=Strict'")

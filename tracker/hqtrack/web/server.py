@@ -109,7 +109,7 @@ def serve(
 
 
 def _load_ahead(shared: SharedTracker) -> None:
-    """Let the first mask not wait for the networks; what fails here is told when they are needed."""
+    """Load the networks before the first mask needs them; what fails is reported then."""
     with suppress(Exception):
         shared.load()
 

@@ -174,7 +174,7 @@ class Session:
     # What a person does
 
     def add(self, frame: int, mask: Mask) -> SessionObject:
-        """Let an object begin in a frame.
+        """Add an object that begins in a frame.
 
         Raises:
             InputError: The mask is empty, or there are too many objects.
@@ -195,7 +195,7 @@ class Session:
         return 1 + max({0, *taken, *keys_of(self.tracked.objects), *self.tracked.deleted})
 
     def set_mask(self, key: int, frame: int, mask: Mask) -> None:
-        """Say an object's mask in a frame: its first one, or a correction.
+        """Set an object's mask in a frame: its first one, or a correction.
 
         Raises:
             InputError: It begins later, its first mask would be empty, or the frame was not tracked yet.

@@ -74,7 +74,7 @@ def press(button: ui.button, pressed: bool) -> None:
 
 
 def keep_arrows(slider: ui.element) -> None:
-    """Let arrow keys in a slider move only the slider; all other keys stay the page's."""
+    """Keep arrow keys in a slider to the slider; all other keys stay the page's."""
     slider.on("keydown", js_handler="(event) => event.key.startsWith('Arrow') && event.stopPropagation()")
 
 

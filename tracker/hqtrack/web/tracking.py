@@ -84,7 +84,7 @@ class Tracking:
 
     @property
     def active(self) -> bool:
-        """Whether it is not at its end."""
+        """Return whether it is not at its end."""
         return self.state in ("waiting", "tracking")
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hqtrack.cards import Card, Weights, read_card
+from hqtrack.cards import Card, Weights, card_files, read_card
 from hqtrack.errors import CardError, did_you_mean
 from hqtrack.installed import card_names, models_folder
 
@@ -30,7 +31,7 @@ def load_card(name_or_path: str | Path, **overrides: Any) -> Card:
         card = read_card(path, **overrides)
         if card.engine == "vmos":
             _check_network(card, path)
-        return _beside(card, path.resolve().parent)
+        return _beside(card, [file.resolve().parent for file in card_files(path)])
     names = card_names()
     name = str(name_or_path)
     if name not in names:
@@ -76,12 +77,13 @@ def _check_network(card: Card, path: Path) -> None:
         raise CardError(f"{path}: network = {card.network!r}: there is none; choose of {', '.join(names)}")
 
 
-def _beside(card: Card, folder: Path) -> Card:
-    """Look for weights next to the card, too."""
+def _beside(card: Card, folders: Sequence[Path]) -> Card:
+    """Look for weights next to the card too, and next to those that it builds on."""
 
     def resolved(weights: Weights) -> Weights:
-        local = folder / weights.file
-        return replace(weights, file=str(local)) if local.is_file() else weights
+        local = (folder / weights.file for folder in folders)
+        found = next((file for file in local if file.is_file()), None)
+        return weights if found is None else replace(weights, file=str(found))
 
     refiner = card.refiner and replace(card.refiner, weights=resolved(card.refiner.weights))
     return replace(card, weights=resolved(card.weights), refiner=refiner)

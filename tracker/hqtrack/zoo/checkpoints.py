@@ -195,7 +195,7 @@ def check_family(
 
 
 def describe(state: Mapping[str, Tensor]) -> str:
-    """Say which family of networks a state dict looks like, such as `"DeAOT with ResNet-50, 3 layers"`."""
+    """Return which family of networks a state dict looks like, such as `"DeAOT with ResNet-50, 3 layers"`."""
     keys = state.keys()
     if "mask_decoder.iou_token.weight" in keys:
         family = "HQ-SAM" if "mask_decoder.hf_token.weight" in keys else "SAM"
@@ -231,7 +231,7 @@ def _unwrapped(content: object) -> dict[str, object]:
 
 
 def _is_plain(value: object) -> TypeGuard[Tensor]:
-    """Whether something is a tensor with real numbers in memory."""
+    """Return whether something is a tensor with real numbers in memory."""
     return (
         isinstance(value, Tensor)
         and value.layout == torch.strided

@@ -129,7 +129,7 @@ def add(weights: Weights, source: Path, *, force: bool = False) -> Path:
 
 @contextmanager
 def _exclusive(target: Path) -> Iterator[None]:
-    """Let one process at a time write a file."""
+    """Lock a file, so that one process at a time writes it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.lock(target.with_name(target.name + ".lock")):

@@ -130,7 +130,7 @@ def by_hand(weights: Weights) -> str:
 
 
 def _put(weights: Weights) -> str:
-    """Say where a file belongs."""
+    """Return where a file belongs."""
     folders = " or ".join(str(path.parent) for path in places(weights))
     return f"put the file {Path(weights.file).name} into {folders}"
 

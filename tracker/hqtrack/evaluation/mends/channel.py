@@ -16,7 +16,7 @@ _given: dict[str, str] = {}
 
 
 def mend() -> bool:
-    """Give a sequence's own channel where the one asked for is missing; returns whether that was an error."""
+    """Use a sequence's own channel where the one asked for is missing; returns whether that was an error."""
     original = trax.convert_frame
     if "raise DatasetException" not in inspect.getsource(original):
         return False

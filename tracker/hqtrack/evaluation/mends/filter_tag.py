@@ -16,7 +16,7 @@ from vot.region import Region, Special
 
 
 def mend() -> bool:
-    """Let analyses ignore nothing where nothing is to be ignored; returns whether one of them could not."""
+    """Make analyses ignore nothing where nothing is to be ignored; returns whether one of them could not."""
     broken: list[Any] = [
         analysis
         for module in (accuracy, longterm)

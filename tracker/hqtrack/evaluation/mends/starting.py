@@ -12,7 +12,7 @@ from vot.tracker.trax import TrackerProcess
 
 
 def mend() -> bool:
-    """Let the time limit hold for the greeting; returns whether it did not."""
+    """Apply the time limit to the greeting; returns whether it did not."""
     starting = SimpleNamespace(_watchdog_counter=0, _timeout=1, _client=None)
     TrackerProcess._watchdog_reset(starting, True)
     if starting._watchdog_counter:

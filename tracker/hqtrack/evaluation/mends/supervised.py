@@ -40,7 +40,7 @@ class OneObjectRuntime(OnlineTrackerRuntime):  # type: ignore[misc]
 
     @property
     def multiobject(self) -> bool:
-        """Whether the tracker takes several objects."""
+        """Return whether the tracker takes several objects."""
         return bool(self._runtime.multiobject)
 
     def stop(self) -> None:

@@ -32,5 +32,5 @@ class MotionPrior(Rule):
         return self._hideouts.see(masks)
 
     def judge(self, logits: Tensor) -> Tensor:
-        """Let each pixel go to the object that is expected there, and keep tiny objects alive."""
+        """Assign each pixel to the object that is expected there, and keep tiny objects alive."""
         return self._tiny_kept_alive.judge(self._expected.judge(logits))

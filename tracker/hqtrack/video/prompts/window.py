@@ -13,7 +13,7 @@ from hqtrack.video.prompts.prompt import Prompt
 
 
 def select_boxes(image: Image, frame: int) -> list[Prompt]:
-    """Let the user draw boxes in a window.
+    """Ask the user to draw boxes in a window.
 
     Raises:
         InputError: There is no screen, OpenCV was built without windows, or no box was drawn.

@@ -18,7 +18,7 @@ from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWi
 
 
 def may_be_camera(number: str) -> bool:
-    """Whether a number can be a camera's: OpenCV, asked for one that is not there, prints a page."""
+    """Return whether a number can be a camera's: OpenCV, asked for one that is not there, prints a page."""
     return len(number) <= 3 and (sys.platform != "linux" or Path(f"/dev/video{int(number)}").exists())
 
 

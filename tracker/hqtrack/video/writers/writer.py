@@ -57,7 +57,7 @@ class VideoFacts:
 
     @property
     def marked(self) -> bool:
-        """Whether a person named or coloured an object."""
+        """Return whether a person named or coloured an object."""
         return any(each.name or each.colour for each in self.objects)
 
 
