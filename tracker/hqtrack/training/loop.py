@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from hqtrack import files
-from hqtrack.errors import InputError, WeightsError
+from hqtrack.errors import WeightsError
 from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, save_atomically
 from hqtrack.training.processes import processes
 from hqtrack.training.recipes import TrainingSettings, ema_decay

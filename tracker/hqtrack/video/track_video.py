@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hqtrack.cards import DEFAULT_CARD
+from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.images import Image
 from hqtrack.masks import Masks, as_bool

@@ -144,6 +144,7 @@ def _opened(service: TrackingService, request: Request, name: str) -> OpenSessio
 
 def _serve_files(app: FastAPI, service: TrackingService) -> None:
     """Add the addresses of frames, exported files and uploads."""
+
     @app.exception_handler(HQTrackError)
     def refuse(request: Request, error: Exception) -> Response:
         return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
@@ -184,6 +185,7 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
 
 def _serve_pages(service: TrackingService) -> None:
     """Add the addresses of the pages."""
+
     @ui.page("/", title="HQTrack")
     def start(request: Request) -> Response | None:
         if request.url.path == "/" and (only := _only_video(service, request.state.owner)) is not None:
