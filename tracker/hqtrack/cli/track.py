@@ -47,6 +47,9 @@ STOP_SIGNALS = tuple(
 )
 """Signals that complete the files with the frames so far: Ctrl+C, an end from outside, a lost connection."""
 
+NOT_SEEN = "none"
+"""In a mask's place in --correct: the object is not in the frame."""
+
 NEVER_RESUMED = frozenset({"source", "out", "resume", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
 
@@ -368,7 +371,7 @@ def _levels(text: str) -> tuple[float, float]:
 def _mask_files(texts: list[str]) -> list[Path]:
     """Return the mask files that objects and corrections name."""
     found = (re.search(r"(?:^|,)\s*mask=(.*?)(?:,\s*\w+=|$)", text) for text in texts)
-    return [Path(match[1]) for match in found if match]
+    return [Path(match[1]) for match in found if match and match[1] != NOT_SEEN]
 
 
 def _refuse_settings(context: typer.Context) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.defaults import DEFAULT_CARD
-from hqtrack.errors import InputError
+from hqtrack.errors import InputError, require
 from hqtrack.images import Image
 from hqtrack.masks import Masks, as_bool
 from hqtrack.tracker import HQTrack
@@ -171,14 +171,11 @@ def to_supervision(found: VideoFrame) -> Any:
     """Return the visible objects of a frame as supervision's `Detections`, with their ids as `tracker_id`.
 
     Raises:
-        InputError: The package is not installed.
+        MissingExtraError: The package is not installed.
     """
-    try:
-        import supervision
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "to_supervision needs the package supervision; run: pip install supervision"
-        ) from error
+    require("supervision")
+    import supervision
+
     seen = found.masks.any((1, 2))
     masks = found.masks[seen]
     return supervision.Detections(
