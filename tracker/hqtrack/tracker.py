@@ -330,6 +330,7 @@ class HQTrack:
         self._shown = label_map(masks)
         self._report = None
 
+    @_exclusive
     def reset(self) -> None:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._engine = None
