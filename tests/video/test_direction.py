@@ -159,7 +159,7 @@ def test_a_correction_behind_the_direction_is_refused(clip: Path, tracker: HQTra
 
 def test_a_camera_is_not_read_backward(clip: Path, tracker: HQTrack, tmp_path: Path) -> None:
     camera = object.__new__(CameraFrames)
-    camera._camera, camera.start, camera.end, camera.stride, camera._total = 0, 0, None, 1, None
+    camera._camera, camera.start, camera.end, camera.stride, camera.total = 0, 0, None, 1, None
     with pytest.raises(InputError, match="camera 0 cannot be read backward; record it to a file first"):
         VideoRun(job_of(clip, "both"), tmp_path / "out", frames=camera, tracker=tracker)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from hqtrack.errors import DataError
+
+NUMBER = re.compile(r"%(?:0(\d))?d|#+")
+"""The place of a frame's number in a pattern of film people: shot.%04d.png or shot.####.png."""
 
 
 def check_source(source: str) -> None:
@@ -18,7 +22,7 @@ def check_source(source: str) -> None:
     try:
         Path(source).stat()
     except FileNotFoundError:
-        if not source.isdecimal() and not glob.has_magic(source):
+        if not (source.isdecimal() or glob.has_magic(source) or NUMBER.search(Path(source).name)):
             raise missing(source) from None
     except (OSError, ValueError) as error:  # the second for names that no file can have
         reason = getattr(error, "strerror", None) or error

@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 
 from hqtrack.errors import DataError
 from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched, too_large
+from hqtrack.video.presence import NUMBER
 from hqtrack.video.sources.source import Frame, FrameSource, FrameWindow
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def numbered_files(pattern: str) -> list[Path] | None:
     Numbers that are missing between them are logged. None if it is not such a pattern.
     """
     path = Path(pattern)
-    place = re.search(r"%(?:0(\d))?d|#+", path.name)
+    place = NUMBER.search(path.name)
     if place is None:
         return None
     digits = place[1] or (len(place[0]) if place[0][0] == "#" else 1)
