@@ -11,6 +11,7 @@ from web_server import HEIGHT, WIDTH, Rectangle, Server
 
 def at(tab: Any, x: float, y: float) -> tuple[float, float]:
     """Return where a pixel of the frame is on the screen."""
+    tab.evaluate("window.scrollTo(0, 0)")  # the page may be scrolled, and then its head hides the frame
     place = tab.locator("img").first.bounding_box()
     return place["x"] + x * place["width"] / WIDTH, place["y"] + y * place["height"] / HEIGHT
 

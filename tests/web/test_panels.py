@@ -32,7 +32,7 @@ def test_the_page_offers_every_writer_by_its_title(tmp_path: Path, monkeypatch: 
     with Client(page("/panels")) as client:
         store = Store(tmp_path / "sessions", write_video(tmp_path / "clip.mp4", 1), upload_limit=1)
         service = TrackingService(store, SharedTracker(cast("Any", None)), Settings())
-        ExportPanel(service, store.create("me", store.root, "clip"), lambda do: do())
+        ExportPanel(service, store.create("me", store.root, "clip"), lambda do: do(), ())
         shown = [each.text for each in client.elements.values() if isinstance(each, ui.checkbox)]
     assert shown == [writer.title for writer in WRITERS.values()]
     assert "Other images" in shown

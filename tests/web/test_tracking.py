@@ -1,5 +1,6 @@
 """Tracking in its thread, and export, without a browser."""
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,6 @@ def test_all_outputs_of_the_command_are_exported(
         "given",
         "export.zip",
     }
-    words = (folder / COMMAND_FILE).read_text()
+    words = " ".join(shlex.split((folder / COMMAND_FILE).read_text()))
     assert "--card" not in words  # it is the default
     assert "--object frame=2,mask=" in words
