@@ -327,16 +327,22 @@ def mean_iou(first: Path, second: Path) -> float:
     return float(np.mean([iou(a > 0, b > 0) for a, b in pairs]))
 
 
+def tracked_whole(folder: Path) -> tuple[list[str], Path]:
+    """Track a clip to its end; returns the command without its folder of outputs, and that folder."""
+    clip, mask = write_clip(folder)
+    command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
+    whole = folder / "whole"
+    first = run(folder, hqtrack_command, *command, "-o", str(whole))
+    assert first.code == 0, first.said
+    return command, whole
+
+
 def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
     """`hqtrack track`, killed at random moments, up to twice, and gone on with."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip, mask = write_clip(folder)
-        command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
-        whole = folder / "whole"
-        first = run(folder, hqtrack_command, *command, "-o", str(whole))
-        assert first.code == 0, first.said
+        command, whole = tracked_whole(folder)
         for number in range(int(16 * scale)):
             out = folder / str(number)
             kept: dict[str, bytes] = {}
@@ -665,11 +671,7 @@ def the_same_twice(tally: Tally, seed: int, scale: float) -> None:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip, mask = write_clip(folder)
-        command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
-        whole = folder / "whole"
-        first = run(folder, hqtrack_command, *command, "-o", str(whole))
-        assert first.code == 0, first.said
+        command, whole = tracked_whole(folder)
         for number in range(int(6 * scale)):
             outs = [folder / f"{number}-{copy}" for copy in "ab"]
             killed = run(

@@ -16,7 +16,7 @@ import torch
 
 from hqtrack import HQTrack, processor
 from hqtrack.nets.folding import folded
-from hqtrack.runtimes.encoders import PACKAGES, keep_graph, onnx_encoder, openvino_encoder
+from hqtrack.runtimes.encoders import PACKAGES, OnnxEncoder, OpenVinoEncoder, keep_graph
 from hqtrack.zoo import load_card, load_network
 
 SIZES = (360, 640), (480, 854)
@@ -49,7 +49,7 @@ def encoders(size: tuple[int, int], backends: list[str], repeats: int) -> None:
     height, width = (16 * round(side / 16) for side in size)
     image = torch.randn(1, 3, height, width).contiguous(memory_format=torch.channels_last)
     calls: dict[str, Callable[[], object]] = {"torch": lambda: network.encode(image)}
-    for name, load in (("onnx", onnx_encoder), ("openvino", openvino_encoder)):
+    for name, load in (("onnx", OnnxEncoder), ("openvino", OpenVinoEncoder)):
         if name in backends:
             encoder = load(path)
             calls[name] = lambda encoder=encoder: encoder(image)  # type: ignore[misc]

@@ -41,7 +41,7 @@ class Target(NamedTuple):
 
 
 def _in_folder(read: Callable[[Path, Any], object]) -> Case:
-    """Let a case have a folder of its own."""
+    """Make a folder for one case."""
 
     def case(value: Any) -> object:
         with tempfile.TemporaryDirectory() as folder:
@@ -314,7 +314,7 @@ TARGETS: dict[str, Target] = {
 
 
 def attempt(target: Target, value: Any) -> None:
-    """Give a value to a parser; an error of ours is a right answer if it is one line."""
+    """Call a parser with a value; an error of ours is a right answer if it is one line."""
     try:
         target.read(value)
     except HQTrackError as error:

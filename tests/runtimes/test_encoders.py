@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from hqtrack import HQTrack, nets
 from hqtrack.errors import InputError, MissingExtraError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.runtimes import encoders
-from hqtrack.runtimes.encoders import choose, keep_graph, kept_graph, onnx_encoder
+from hqtrack.runtimes.encoders import OnnxEncoder, choose, keep_graph, kept_graph
 from hqtrack.zoo.weights import CACHE_VARIABLE
 from moving_discs import clip, discs
 
@@ -77,7 +78,7 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     (tmp_path / "torn.onnx").write_bytes(b"not a graph")
     with pytest.raises(InputError, match=r"torn\.onnx: ONNX Runtime .* cannot run it: .*; remove the file"):
-        onnx_encoder(tmp_path / "torn.onnx")
+        OnnxEncoder(tmp_path / "torn.onnx")
 
 
 def test_a_cache_that_cannot_be_written_is_named(
@@ -115,3 +116,6 @@ def test_masks_are_those_of_pytorch(
     shares = {name: (each == found["torch"]).mean() for name, each in found.items()}
     assert min(shares.values()) >= 0.999, shares
     assert caplog.text == ""
+
+    copied = pickle.loads(pickle.dumps(tracker))  # of the last backend, in mid-video
+    np.testing.assert_array_equal(copied.track(frames[-1]), tracker.track(frames[-1]))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from hqtrack import HQTrack
 from hqtrack.cli import app
 from hqtrack.masks import label_map, masks_of
-from hqtrack.runtimes.encoders import onnx_encoder
+from hqtrack.runtimes.encoders import OnnxEncoder
 from moving_discs import clip, discs
 
 pytest.importorskip("onnxruntime")
@@ -172,7 +172,7 @@ def test_memory_is_flat_over_2000_frames(graphs: Path) -> None:
     import psutil
     import torch
 
-    encode, image = onnx_encoder(graphs / "encode.onnx"), torch.randn(1, 3, 64, 96)
+    encode, image = OnnxEncoder(graphs / "encode.onnx"), torch.randn(1, 3, 64, 96)
     process = psutil.Process()
 
     def after(frames: int) -> int:

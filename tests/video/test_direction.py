@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from vot.region.io import read_trajectory
@@ -22,8 +21,8 @@ from hqtrack.video.prompts import Prompt
 from hqtrack.video.run import VideoRun
 from hqtrack.video.sources import CameraFrames, Frame, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
+from moving_square import post, square, write_clip
 
-SIZE = 64, 96
 COUNT = 8
 
 
@@ -32,32 +31,9 @@ def tracker() -> HQTrack:
     return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
 
 
-def square(index: int) -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[16:40, 10 + 2 * index : 34 + 2 * index] = True
-    return mask
-
-
-def post() -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[46:60, 70:84] = True
-    return mask
-
-
-def picture(index: int) -> np.ndarray:
-    image = np.random.default_rng(3).integers(0, 50, (*SIZE, 3)).astype(np.uint8)
-    image[square(index)] = (230, 180, 40)
-    image[post()] = (30, 170, 60)
-    return image
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    folder = tmp_path / "clip"
-    folder.mkdir()
-    for index in range(COUNT):
-        cv2.imwrite(str(folder / f"{index}.png"), picture(index)[..., ::-1])
-    return folder
+    return write_clip(tmp_path / "clip", COUNT)
 
 
 def job_of(clip: Path, direction: str, outputs: tuple[str, ...] = ("csv", "trajectories")) -> Job:

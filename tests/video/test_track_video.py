@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 import hqtrack
 from hqtrack import HQTrack, InputError, StateError, to_supervision, track_video
 from hqtrack.masks import iou
+from moving_square import SIZE, square, write_clip
 
-SIZE = 64, 96
 COUNT = 6
 
 
@@ -19,22 +18,9 @@ def tracker() -> HQTrack:
     return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
 
 
-def square(index: int) -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[16:40, 10 + 2 * index : 34 + 2 * index] = True
-    return mask
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    folder = tmp_path / "clip"
-    folder.mkdir()
-    for index in range(COUNT):
-        image = np.random.default_rng(3).integers(0, 50, (*SIZE, 3)).astype(np.uint8)
-        image[square(index)] = (40, 180, 230)
-        image[46:60, 70:84] = (60, 170, 30)
-        cv2.imwrite(str(folder / f"{index}.png"), image)
-    return folder
+    return write_clip(tmp_path / "clip", COUNT)
 
 
 @pytest.mark.parametrize(("direction", "given"), [("forward", 0), ("backward", 5), ("both", 3)])

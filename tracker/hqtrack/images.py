@@ -209,7 +209,7 @@ def _by_pillow(path: Path, content: bytes) -> Image:
 
 
 def _know_heic(path: Path) -> None:
-    """Let Pillow read HEIC, for which an extra brings the decoder."""
+    """Register the decoder of HEIC with Pillow, where its extra is installed."""
     try:
         require("pi_heif")
     except MissingExtraError as error:

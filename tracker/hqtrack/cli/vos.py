@@ -9,6 +9,7 @@ import typer
 
 from hqtrack.cli.tables import print_table
 from hqtrack.cli.tracker_options import (
+    BackendOption,
     CardOption,
     DeviceOption,
     MaxLongEdgeOption,
@@ -57,6 +58,7 @@ def vos(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
+    backend: BackendOption = None,
     force: Annotated[bool, typer.Option("--force", help="Track again what is complete.")] = False,
 ) -> None:
     """Track all sequences of a data set. The palette images are those that the official scorers take.
@@ -84,6 +86,7 @@ def vos(
         device,
         cast("Precision", precision),
         max_long_edge,
+        backend,
     )
     files.make_folder(out)
     missing = [each for each in sequences if force or not is_complete(each, out)]

@@ -42,7 +42,7 @@ class Hypotheses(NamedTuple):
     quality: float
     """IoU of the chosen mask with the true one, as the network predicts it."""
     present: bool
-    """Whether the network sees the object at all."""
+    """True: the network sees the object."""
 
 
 class KeptFrames:

@@ -47,6 +47,7 @@ class VosSystem:
     device: str = "auto"
     precision: Precision = "auto"
     max_long_edge: int | None = None
+    backend: str | None = None
 
     def build(self) -> HQTrack:
         """Load it."""
@@ -58,6 +59,7 @@ class VosSystem:
             device=self.device,
             precision=self.precision,
             max_long_edge=self.max_long_edge,
+            backend=self.backend,
         )
 
 

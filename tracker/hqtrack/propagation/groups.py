@@ -31,6 +31,7 @@ class ObjectGroup:
     def __init__(self, network: PropagationNetwork, *, memory: MemorySettings, rules: Sequence[Rule]) -> None:
         self._network = network
         self._labels: list[int] = []  # of each identity, in the video's label map; REMOVED without object
+        self._labels_on_device: Tensor | None = None  # made once: to send them with every frame would wait
         self._rules = rules
         self._tiny = TinyObjects()
         self._long_term = LongTermMemory(memory.long_term_slots, memory.long_term_gap)
@@ -60,6 +61,7 @@ class ObjectGroup:
     def renumber(self, numbers: Mapping[int, int]) -> None:
         """Relabel objects; an object whose label is not among `numbers` is removed."""
         self._labels = [numbers.get(label, REMOVED) for label in self._labels]
+        self._labels_on_device = None
 
     def add_reference(self, features: Features, labels: Tensor, joining: Iterable[int] = ()) -> None:
         """Remember a frame whose masks are known, for good.
@@ -72,6 +74,7 @@ class ObjectGroup:
             joining: Labels of objects that join the group with this frame.
         """
         self._labels.extend(joining)
+        self._labels_on_device = None
         masks = self._masks(labels)
         self._tiny.refer(masks[1:])
         for rule in self._rules:
@@ -116,8 +119,10 @@ class ObjectGroup:
 
     def _masks(self, labels: Tensor) -> Tensor:
         """Return the masks (identities + 1, h, w) of the group, background first."""
-        own = torch.tensor(self._labels, device=labels.device, dtype=torch.int16)[:, None, None]
-        masks = labels == own
+        if self._labels_on_device is None:
+            own = torch.tensor(self._labels, device=labels.device, dtype=torch.int16)
+            self._labels_on_device = own[:, None, None]
+        masks = labels == self._labels_on_device
         return torch.cat([~masks.any(0, keepdim=True), masks])
 
     def _identity(self, masks: Tensor, features: Features) -> tuple[Tensor, ...]:

@@ -106,8 +106,8 @@ def encoder_of(
     choice = choose(wanted, network, device=device, dtype=dtype)
     if choice.backend == "torch":
         return None
-    load = {"onnx": onnx_encoder, "openvino": openvino_encoder}[choice.backend]
-    return load(keep_graph(network))
+    path = keep_graph(network)
+    return OnnxEncoder(path) if choice.backend == "onnx" else OpenVinoEncoder(path)
 
 
 def kept_graph(network: PropagationNetwork) -> Path:
@@ -139,61 +139,81 @@ def keep_graph(network: PropagationNetwork) -> Path:
     return path
 
 
-def onnx_encoder(path: Path) -> Encoder:
-    """Load an encoder into ONNX Runtime, with as many threads as PyTorch has.
+class OnnxEncoder:
+    """An encoder in ONNX Runtime, with as many threads as PyTorch has.
+
+    Args:
+        path: The graph.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
         InputError: The file is no graph, or one that this release cannot run.
     """
-    require(PACKAGES["onnx"])
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors alone
-    # Threads that wait busily would take the processor from PyTorch's, whose turn it is then.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common class
-        raise _unreadable(path, "ONNX Runtime", onnxruntime.__version__, error) from error
+    def __init__(self, path: Path) -> None:
+        require(PACKAGES["onnx"])
+        import onnxruntime
 
-    def encode(images: Tensor) -> Features:
-        found: list[Any] = session.run(None, {"image": images.contiguous().numpy()})
+        self._path = path
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors alone
+        # Threads that wait busily would take the processor from PyTorch's, whose turn it is then.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors have no common class
+            raise _unreadable(path, "ONNX Runtime", onnxruntime.__version__, error) from error
+
+    def __reduce__(self) -> tuple[type[OnnxEncoder], tuple[Path]]:
+        """Load the graph again for a copy: sessions cannot be copied."""
+        return OnnxEncoder, (self._path,)
+
+    def __call__(self, images: Tensor) -> Features:
+        """Map (1, 3, H, W) to features."""
+        found: list[Any] = self._session.run(None, {"image": images.contiguous().numpy()})
         return tuple(torch.from_numpy(each) for each in found)
 
-    return encode
 
+class OpenVinoEncoder:
+    """An encoder in OpenVINO, with as many threads as PyTorch has, in float32.
 
-def openvino_encoder(path: Path) -> Encoder:
-    """Load an encoder into OpenVINO, with as many threads as PyTorch has, in float32.
+    Args:
+        path: The graph.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
         InputError: The file is no graph, or one that this release cannot run.
     """
-    require(PACKAGES["openvino"])
-    import openvino
 
-    settings = {
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    try:
-        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
-    except RuntimeError as error:
-        raise _unreadable(path, "OpenVINO", openvino.__version__, error) from error
-    request = compiled.create_infer_request()
+    def __init__(self, path: Path) -> None:
+        require(PACKAGES["openvino"])
+        import openvino
 
-    def encode(images: Tensor) -> Features:
-        found = request.infer([images.contiguous().numpy()], share_inputs=True)
+        self._path = path
+        settings = {
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        try:
+            compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        except RuntimeError as error:
+            raise _unreadable(path, "OpenVINO", openvino.__version__, error) from error
+        self._request, self._outputs = compiled.create_infer_request(), compiled.outputs
+
+    def __reduce__(self) -> tuple[type[OpenVinoEncoder], tuple[Path]]:
+        """Load the graph again for a copy: requests cannot be copied."""
+        return OpenVinoEncoder, (self._path,)
+
+    def __call__(self, images: Tensor) -> Features:
+        """Map (1, 3, H, W) to features."""
+        found = self._request.infer([images.contiguous().numpy()], share_inputs=True)
         # What it gives is overwritten by the next frame, which comes while this one is still remembered.
-        return tuple(torch.from_numpy(found[output].copy()) for output in compiled.outputs)
-
-    return encode
+        return tuple(torch.from_numpy(found[output].copy()) for output in self._outputs)
 
 
 def _unreadable(path: Path, runtime: str, version: str, error: Exception) -> InputError:

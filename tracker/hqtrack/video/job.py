@@ -51,9 +51,9 @@ class Job:
     opacity: float = 0.45
     """Of masks in the overlay; 0 draws outlines alone."""
     texts: bool = True
-    """Whether the overlay has names or numbers on objects."""
+    """True: the overlay has names or numbers on objects."""
     sound: bool = True
-    """Whether videos keep the source's sound."""
+    """True: videos keep the source's sound."""
     prompts: tuple[Prompt, ...] = ()
     """The objects, in the order of the frames in which they begin."""
     corrections: tuple[Correction, ...] = ()

@@ -1,4 +1,4 @@
-"""Whether what a user names is there: asked before NumPy, OpenCV and FFmpeg, which are slow to import."""
+"""Check that what a user names is there, before NumPy, OpenCV and FFmpeg, which are slow to import."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class First(NamedTuple):
 
     mask: Mask
     is_box: bool
-    """Whether it describes the object by a rectangle or polygon, or is a mask that is a full rectangle."""
+    """True: it is a rectangle or polygon, or a mask that fills its box."""
 
 
 def place(region: Any, size: tuple[int, int]) -> First:

@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     start: int
     """The first frame that is tracked."""
     corrected: bool
-    """Whether the frame before it is recorded already, but corrected since."""
+    """True: the frame before it is recorded already, but was corrected since."""
     tracked: Tracked
     """Of what the record will have been tracked."""
 

@@ -131,7 +131,7 @@ class TimeLine:
         self._look_at(self.frame)
 
     def show_chosen(self, key: int | None) -> None:
-        """Let the row of an object stand out."""
+        """Highlight the row of an object."""
         self._view.show(chosen=key or 0)
 
     def jump(self, frames: Sequence[int], forward: bool) -> None:
@@ -141,7 +141,7 @@ class TimeLine:
             self.go_to(min(found) if forward else max(found))
 
     def _load(self) -> None:
-        """Let the browser load the rows where they changed, but not too often."""
+        """Reload the rows in the browser where they changed, but not too often."""
         session = self._session
         state, now = (session.version, len(session.record)), time.monotonic()
         seen, loaded = self._loaded

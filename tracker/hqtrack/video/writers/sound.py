@@ -62,7 +62,7 @@ class Sound:
 
     @classmethod
     def join(cls, file: Path, output: OutputContainer, begin: Fraction) -> Sound | None:
-        """Let the sound of a file join a video; None where it has none that can be read, with a notice."""
+        """Add the sound of a file to a video; None where it has none that can be read, with a notice."""
         try:
             source = av.open(os.path.abspath(file), metadata_errors="replace")
         except (av.error.FFmpegError, OSError):

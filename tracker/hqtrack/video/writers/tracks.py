@@ -52,7 +52,7 @@ class TrackWriter(TextWriter):
 
     @abstractmethod
     def add(self, tracked: TrackedFrame) -> None:
-        """Let the lists grow by a frame."""
+        """Append a frame to the lists."""
 
     def _copy(self, number: int, kind: str) -> None:
         """Put a list into the file."""
@@ -93,7 +93,7 @@ class YouTubeVis(TrackWriter):
     lists = ("segmentations", "bboxes", "areas", "scores")
 
     def add(self, tracked: TrackedFrame) -> None:
-        """Let the lists of names, and of each object's masks, boxes, areas and scores grow."""
+        """Append a frame's name, and each object's mask, box, area and score."""
         self._item(0, "names", json.dumps(file_name_of(tracked.frame)), self._count)
         rows = zip(tracked.objects, tracked.boxes, tracked.run_lengths, tracked.scores, strict=True)
         for each, box, run_lengths, score in rows:
@@ -144,7 +144,7 @@ class CvatTracks(TrackWriter):
         self._seen: dict[int, str] = {}
 
     def add(self, tracked: TrackedFrame) -> None:
-        """Let each object's track grow; a frame without it says once that it is outside."""
+        """Append a frame to each object's track; the first one without it marks it as outside."""
         for each, mask in zip(tracked.objects, tracked.masks, strict=True):
             file = self._list(each.id, "masks")
             index = tracked.frame.index

@@ -30,7 +30,7 @@ class OverlayLook:
     opacity: float = 0.45
     """Share of an object's colour in the pixels of its mask; 0 leaves the outline alone."""
     texts: bool = True
-    """Whether each object's name or number is written on it."""
+    """True: each object's name or number is written on it."""
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,6 @@ class PromptFormat:
     suffixes: tuple[str, ...]
     """Of its files."""
     fits: Callable[[AnnotationFile], bool]
-    """Whether a file with one of the suffixes is of this format."""
+    """Returns whether a file with one of the suffixes is of this format."""
     read: Callable[[AnnotationFile, TargetVideo], list[Annotation]]
     """Reads it; raises InputError, or what Python raises where an entry is missing or of another type."""

@@ -55,7 +55,7 @@ def readable_formats() -> str:
 
 
 def is_annotation_file(path: Path) -> bool:
-    """Whether a file's name ends as those of a format do."""
+    """Return whether a file's name ends as those of a format do."""
     return path.suffix.lower() in _SUFFIXES
 
 
