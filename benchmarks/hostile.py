@@ -33,7 +33,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -327,14 +327,24 @@ def mean_iou(first: Path, second: Path) -> float:
     return float(np.mean([iou(a > 0, b > 0) for a, b in pairs]))
 
 
-def tracked_whole(folder: Path) -> tuple[list[str], Path]:
-    """Track a clip to its end; returns the command without its folder of outputs, and that folder."""
+class WholeRun(NamedTuple):
+    """A run of `hqtrack track` that nothing disturbed."""
+
+    command: list[str]
+    """Without its folder of outputs."""
+    clip: Path
+    out: Path
+    seconds: float
+
+
+def tracked_whole(folder: Path) -> WholeRun:
+    """Track a clip to its end."""
     clip, mask = write_clip(folder)
     command = ["track", str(clip), "--mask", str(mask), "--max-long-edge", "96", *OUTPUTS]
-    whole = folder / "whole"
-    first = run(folder, hqtrack_command, *command, "-o", str(whole))
+    out = folder / "whole"
+    first = run(folder, hqtrack_command, *command, "-o", str(out))
     assert first.code == 0, first.said
-    return command, whole
+    return WholeRun(command, clip, out, first.seconds)
 
 
 def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
@@ -342,7 +352,7 @@ def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command, whole = tracked_whole(folder)
+        command, clip, whole, seconds = tracked_whole(folder)
         for number in range(int(16 * scale)):
             out = folder / str(number)
             kept: dict[str, bytes] = {}
@@ -351,7 +361,7 @@ def kills_of_track(tally: Tally, seed: int, scale: float) -> None:
                     folder,
                     hqtrack_command,
                     *_next(command, clip, out),
-                    kill_after=rng.uniform(0.1, 1.1) * first.seconds,
+                    kill_after=rng.uniform(0.1, 1.1) * seconds,
                 )
                 if ended.code == 0:
                     break
@@ -671,7 +681,7 @@ def the_same_twice(tally: Tally, seed: int, scale: float) -> None:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command, whole = tracked_whole(folder)
+        command, clip, whole, seconds = tracked_whole(folder)
         for number in range(int(6 * scale)):
             outs = [folder / f"{number}-{copy}" for copy in "ab"]
             killed = run(
@@ -680,7 +690,7 @@ def the_same_twice(tally: Tally, seed: int, scale: float) -> None:
                 *command,
                 "-o",
                 str(outs[0]),
-                kill_after=rng.uniform(0.3, 1.0) * first.seconds if number else None,
+                kill_after=rng.uniform(0.3, 1.0) * seconds if number else None,
             )
             if (outs[0] / "unfinished.json").exists():
                 shutil.copytree(outs[0], outs[1])
