@@ -62,7 +62,7 @@ class HQTrack:
     without any (see `hqtrack.masks.label_map`).
 
     One thread at a time can use a tracker, several threads a tracker each. `copy.deepcopy` and `pickle` give
-    a tracker that goes on with the same video. In a forked process networks run on one thread.
+    a tracker that continues the same video. In a forked process networks run on one thread.
 
     Args:
         card: The system: memory, input size, paradigm.
