@@ -1,8 +1,11 @@
 """A clip for the page, and the server as its command starts it."""
 
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,6 +76,15 @@ class Server:
         """Return the next line that it says."""
         assert self._process.stderr is not None
         return self._process.stderr.readline()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have it stand still for as long as the block runs."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a power cut would."""

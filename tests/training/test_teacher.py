@@ -209,7 +209,9 @@ def test_nothing_is_left_running_when_the_command_is_killed(photographs: Path, t
     ]
     options = ["--workers", "2", "--encoder", str(encoder), "--decoder", str(decoder)]
     process = psutil.Popen([*command, str(tmp_path / "out"), *options])
+    deadline = time.monotonic() + 120
     while not (children := process.children(recursive=True)):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
     process.wait()
