@@ -1,13 +1,19 @@
 """Where frames come from: a folder or pattern of images, a video file, a camera.
 
-What decodes them shows pixels as they are meant: upright, deinterlaced, with the range of a screen.
+What decodes them shows pixels as they are meant: upright, deinterlaced, with the range of a screen. The
+decoders are imported when they are first used, so that help and a misspelt name need none of them.
 """
 
-from hqtrack.video.sources.camera import CameraFrames
-from hqtrack.video.sources.images import ImageFrames, PageFrames
-from hqtrack.video.sources.opening import exact_rate, open_frames
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from hqtrack.video.sources.source import Frame, FrameSource
-from hqtrack.video.sources.videos import VideoFrames
+
+if TYPE_CHECKING:
+    from hqtrack.video.sources.camera import CameraFrames
+    from hqtrack.video.sources.images import ImageFrames, PageFrames
+    from hqtrack.video.sources.opening import exact_rate, open_frames
+    from hqtrack.video.sources.videos import VideoFrames
 
 __all__ = [
     "CameraFrames",
@@ -19,3 +25,18 @@ __all__ = [
     "exact_rate",
     "open_frames",
 ]
+
+_MODULES = {
+    "CameraFrames": "camera",
+    "ImageFrames": "images",
+    "PageFrames": "images",
+    "VideoFrames": "videos",
+    "exact_rate": "opening",
+    "open_frames": "opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

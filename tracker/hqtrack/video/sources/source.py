@@ -14,10 +14,13 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import Image
 from hqtrack.video.sources.prefetch import prefetch
+
+if TYPE_CHECKING:
+    from hqtrack.images import Image
 
 PREFETCHED_FRAMES = 3
 """Frames decoded ahead: enough to even out slow ones, 75 MB at 3840 x 2160."""
@@ -66,6 +69,8 @@ class FrameSource(ABC):
     """Width of a pixel relative to its height."""
     files: Sequence[Path] = ()
     """Where the frames are read from."""
+    sound_file: Path | None = None
+    """A file that may have the source's sound."""
     stems: Sequence[str] = ()
     """File names of images without their suffixes, one for each frame."""
     live: bool = False

@@ -30,7 +30,7 @@ class VideoFrames(FrameSource):
     """A video file. Frames keep their own times, so that a variable frame rate survives."""
 
     def __init__(self, path: Path, window: FrameWindow) -> None:
-        self.path, self.files = path, [path]
+        self.path, self.files, self.sound_file = path, [path], path
         with open_container(path) as container:
             self.stream = main_stream(path, container)
             stream = container.streams.video[self.stream]

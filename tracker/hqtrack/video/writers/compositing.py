@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError
-from hqtrack.images import Image
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.video_writer import VideoWriter, has_encoder
 from hqtrack.video.writers.writer import ImageWriter, frame_stem
+
+if TYPE_CHECKING:
+    from hqtrack.images import Image
 
 GREEN = (0, 177, 64)
 """What keyers take for a green screen (chroma key green)."""

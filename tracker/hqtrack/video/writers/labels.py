@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from hqtrack.video.drawing import palette
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.writer import ImageWriter
 
@@ -29,6 +28,8 @@ class LabelImages(ImageWriter):
         if highest > 255:
             labels = Pillow.fromarray(tracked.labels.astype(np.uint16))
         else:
+            from hqtrack.video.drawing import palette
+
             labels = Pillow.fromarray(tracked.labels, "P")
             labels.putpalette(palette().tobytes())
         self.save(labels, Path(tracked.frame.name).stem)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hqtrack.images import Image
-from hqtrack.video.drawing import SteadyTexts, colour_of, draw_masks
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.video_writer import VideoWriter
 from hqtrack.video.writers.writer import VideoFacts
+
+if TYPE_CHECKING:
+    from hqtrack.images import Image
 
 
 class OverlayVideo(VideoWriter):
@@ -22,10 +24,14 @@ class OverlayVideo(VideoWriter):
 
     def __init__(self, folder: Path, facts: VideoFacts) -> None:
         super().__init__(folder, facts)
+        from hqtrack.video.drawing import SteadyTexts
+
         self._texts = SteadyTexts()
 
     def picture(self, tracked: TrackedFrame) -> Image:
         """Draw the masks over the frame."""
+        from hqtrack.video.drawing import colour_of, draw_masks
+
         objects, look = tracked.objects, self._facts.look
         # OpenCV has no letters beyond ASCII.
         names = [each.name if each.name.isascii() and each.name else str(each.id) for each in objects]

@@ -11,9 +11,9 @@ import shutil
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
+from html import escape
 from pathlib import Path
 from typing import IO
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -168,7 +168,7 @@ class CvatTracks(TrackWriter):
             "</original_size></task></meta>\n"
         )
         for place, each in enumerate(self._objects):
-            self._file.write(f'  <track id="{place}" label={quoteattr(each.title)} source="auto">\n')
+            self._file.write(f'  <track id="{place}" label="{escape(each.title)}" source="auto">\n')
             self._copy(each.id, "masks")
             self._file.write("  </track>\n")
         self._file.write("</annotations>\n")

@@ -11,20 +11,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import av
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from hqtrack import files
 from hqtrack.errors import DataError
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers.sound import Sound
 from hqtrack.video.writers.writer import VideoFacts, Writer
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
+
+    from hqtrack.video.writers.sound import Sound
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +81,10 @@ class VideoWriter(Writer):
 
     def write(self, tracked: TrackedFrame) -> None:
         """Draw and encode a frame."""
+        import av
+
+        from hqtrack.video.writers.sound import Sound
+
         frame = tracked.frame
         image = _even(self.picture(tracked))
         with self._errors():
@@ -96,6 +99,8 @@ class VideoWriter(Writer):
             self._encode(image, frame.time - self._begin)
 
     def _encode(self, image: npt.NDArray[np.uint8], time: Fraction) -> None:
+        import av
+
         assert self._container is not None
         assert self._stream is not None
         picture = av.VideoFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
@@ -127,6 +132,8 @@ class VideoWriter(Writer):
     def _add_stream(
         self, container: OutputContainer, image: npt.NDArray[np.uint8], codec: str, options: dict[str, str]
     ) -> VideoStream:
+        import av
+
         rate = max(self._facts.fps.limit_denominator(100_000), Fraction(1, 100_000))
         stream = container.add_stream(codec, rate=rate, options=options)
         assert isinstance(stream, av.VideoStream)
@@ -156,6 +163,8 @@ class VideoWriter(Writer):
 
     def discard(self) -> None:
         """Remove what is unfinished."""
+        import av
+
         if self._sound is not None:
             self._sound.close()
         if self._container is not None:
@@ -166,6 +175,8 @@ class VideoWriter(Writer):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
+        import av
+
         try:
             yield
         except av.error.FFmpegError as error:
@@ -188,6 +199,8 @@ def best_codec(name: str) -> str:
 
 def has_encoder(name: str) -> bool:
     """Return whether FFmpeg has an encoder here."""
+    import av
+
     try:
         av.Codec(name, "w")
     except ValueError:
@@ -199,5 +212,7 @@ def _even(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     height, width = image.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return image
+    import cv2
+
     padded = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     return np.asarray(padded, np.uint8)

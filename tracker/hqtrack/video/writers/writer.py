@@ -12,15 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, ClassVar
-
-from PIL import Image as Pillow
+from typing import IO, TYPE_CHECKING, ClassVar
 
 from hqtrack import files
 from hqtrack.video.objects import TrackedObject
-from hqtrack.video.sources import Frame, FrameSource, VideoFrames
+from hqtrack.video.sources import Frame, FrameSource
 from hqtrack.video.timecode import move_timecode
 from hqtrack.video.tracked_frame import TrackedFrame
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def facts_of(
         objects=objects,
         begins=begins or {},
         title=Path(str(source)).stem,
-        sound=source.files[0] if isinstance(source, VideoFrames) else None,
+        sound=source.sound_file,
         look=look or OverlayLook(),
     )
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -80,6 +79,8 @@ def outline(mask: Mask) -> Points:
         >>> outline(np.array([[1, 1, 0], [1, 1, 0]], bool)).tolist()
         [[0, 0], [0, 1], [1, 1], [1, 0]]
     """
+    import cv2
+
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     parts: list[Points] = [np.asarray(each, np.int64)[:, 0] for each in found]
     parts = sorted((part for part in parts if len(part)), key=len, reverse=True)
