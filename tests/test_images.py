@@ -8,21 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from gradient_image import picture, write
 from hqtrack import DataError
 from hqtrack.images import images_in, read_image
-
-
-def picture(height: int = 24, width: int = 32, level: int = 0) -> np.ndarray:
-    """Make an RGB image whose red channel holds `level`."""
-    image = np.zeros((height, width, 3), np.uint8)
-    image[..., 0] = level
-    image[..., 2] = np.arange(width, dtype=np.uint8)
-    return image
-
-
-def write(path: Path, image: np.ndarray) -> Path:
-    assert cv2.imwrite(str(path), image)
-    return path
 
 
 def test_a_colour_image_is_read_as_rgb(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_an_interrupted_run_completes_its_files_and_is_gone_on_with(mask: Path, 
     assert len(json.loads((out / "masks.json").read_text())["images"]) == done
     assert not list(out.rglob("*.part"))
 
-    assert "go on with --resume, or start anew" in run(clip, "-o", out, *objects).stderr
+    assert "resume it with --resume, or start over" in run(clip, "-o", out, *objects).stderr
     result = succeed(clip, "-o", out, "--resume")
     assert "40 frames, 2 objects" in result.stdout
     succeed(clip, "-o", whole, *objects)
@@ -468,7 +468,7 @@ Pair = tuple[TrackedFrame, TrackedFrame]
 
 
 def signals_at(monkeypatch: pytest.MonkeyPatch, frame: int, times: int) -> None:
-    """Let SIGINT come when this frame is written, before the next one is tracked."""
+    """Send SIGINT when this frame is written, before the next one is tracked."""
     write, hand_over, written = BoxTable.write, Backlog.hand_over, threading.Event()
 
     def noted(self: BoxTable, tracked: TrackedFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
 
 from cutie.inference.inference_core import InferenceCore
 
+from engines.rectangles import rectangle
 from hqtrack import InputError
 from hqtrack.engines import cutie
 from hqtrack.masks import label_map
@@ -35,12 +37,7 @@ def frames() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (11, *SIZE, 3), dtype=np.uint8)
 
 
-def square(top: int, left: int) -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[top : top + 20, left : left + 25] = True
-    return mask
-
-
+square = partial(rectangle, SIZE)
 FIRST = label_map(np.stack([square(5, 10), square(35, 60)]))
 CORRECTED = label_map(np.stack([square(20, 30), square(2, 70)]))
 

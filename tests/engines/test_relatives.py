@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 
 from engines.library import Library, processor_of, sam3_processor_of  # noqa: E402
+from engines.rectangles import rectangle  # noqa: E402
 from hqtrack import CardError  # noqa: E402
 from hqtrack.engines import edgetam, load_engine, sam3  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, model_with, starter_of  # noqa: E402
@@ -34,13 +36,7 @@ SMALL_VIT = {
 
 SMALL_MEMORY = {"memory_attention_num_layers": 1, "max_object_pointers_in_encoder": 6}
 
-
-def square(top: int, left: int) -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[top : top + 16, left : left + 20] = True
-    return mask
-
-
+square = partial(rectangle, SIZE, height=16, width=20)
 FIRST = np.stack([square(4, 6), square(25, 38)])
 CORRECTED = np.stack([square(14, 20), square(2, 40)])
 

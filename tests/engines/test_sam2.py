@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 
 from engines.library import Library, processor_of  # noqa: E402
+from engines.rectangles import rectangle  # noqa: E402
 from hqtrack import WeightsError  # noqa: E402
 from hqtrack.engines import sam2  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, Hiera, configuration, starter  # noqa: E402
@@ -43,12 +45,7 @@ def frames() -> np.ndarray:
     return rng.integers(0, 256, (24, *SIZE, 3), dtype=np.uint8)
 
 
-def square(top: int, left: int) -> np.ndarray:
-    mask = np.zeros(SIZE, bool)
-    mask[top : top + 20, left : left + 25] = True
-    return mask
-
-
+square = partial(rectangle, SIZE)
 FIRST = np.stack([square(5, 10), square(30, 60)])
 LATER = square(35, 5)
 

@@ -60,7 +60,7 @@ def lay_out_as_davis(folder: Path) -> None:
 
 
 def add_ignored_places(sequence: Path) -> None:
-    """Say where nothing is measured, without which the toolkit cannot measure tagged frames alone."""
+    """Return where nothing is measured, without which the toolkit cannot measure tagged frames alone."""
     corner = np.ones((5, 5), np.uint8)
     length = len(list((sequence / "color").iterdir()))
     write_trajectory(str(sequence / "groundtruth__ignore.txt"), [Mask(corner)] * length)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hostile.corruptions import corrupted
 from hostile.media import mask, picture
-from hostile.test_parsers import SIZE, anything, prompts, run_lengths, tables
+from hostile.strategies import SIZE, anything, prompts, run_lengths, tables
 from hqtrack.cards import Card, card_from_table, read_card
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.evaluation.cluster import existing_cluster

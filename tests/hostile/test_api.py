@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 
+from hostile.small_clip import MASK, frame, light_tracker, tracked
 from hqtrack import CardError, HQTrack, HQTrackError, InputError, StateError
 from hqtrack.images import Image
 from hqtrack.masks import Masks
@@ -28,30 +29,10 @@ from hqtrack.video.run import VideoRun
 
 pytestmark = pytest.mark.slow
 
-SIZE = (48, 64)
-MASK = np.zeros((1, *SIZE), bool)
-MASK[0, 10:30, 8:28] = True
-GROUND = np.random.default_rng(0).integers(0, 60, (*SIZE, 3)).astype(np.uint8)
-
-
-def frame(index: int) -> Image:
-    image = GROUND.copy()
-    image[10:30, 8 + index : 28 + index] = (40, 180, 230)
-    return image
-
-
-def made() -> HQTrack:
-    return HQTrack.from_card("hqtrack-light", max_long_edge=64, precision="float32")
-
-
-def tracked(tracker: HQTrack) -> list[Masks]:
-    tracker.initialize(frame(0), MASK)
-    return [tracker.track(frame(index)) for index in (1, 2, 3)]
-
 
 @pytest.fixture(scope="module")
 def tracker() -> HQTrack:
-    return made()
+    return light_tracker()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +76,7 @@ def test_what_a_caller_set_in_torch_changes_no_mask_and_stays_set(
 ) -> None:
     with SURROUNDINGS[name]():
         before = torch.get_default_dtype(), torch.get_default_device(), torch.is_autocast_enabled("cpu")
-        for each in (tracker, made()):
+        for each in (tracker, light_tracker()):
             np.testing.assert_array_equal(tracked(each), usual)
         (mask,) = MaskMaker.beside(tracker).masks(frame(0), [Prompt(0, box=(8, 10, 20, 20))])
         assert mask.any()
@@ -128,7 +109,7 @@ def test_threads_with_a_tracker_each_do_not_disturb_each_other(usual: list[Masks
     def work(number: int, own: HQTrack) -> None:
         results[number] = tracked(own)
 
-    threads = [threading.Thread(target=work, args=(number, made())) for number in range(3)]
+    threads = [threading.Thread(target=work, args=(number, light_tracker())) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -170,14 +151,14 @@ FORKED = """
 import os, sys
 import torch
 torch.set_num_threads(2)
-from hostile.test_api import made, tracked
-tracker = made()
+from hostile.small_clip import light_tracker, tracked
+tracker = light_tracker()
 before = tracked(tracker)
 torch.rand(1000, 1000) @ torch.rand(1000, 1000)
 child = os.fork()
 if child == 0:
     after = tracked(tracker)
-    new = tracked(made())
+    new = tracked(light_tracker())
     os._exit(0 if all((a == b).mean() > 0.99 for a, b in zip(before + before, after + new)) else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from hostile.test_track import FRAMES, clip, hqtrack, mask, outputs  # noqa: F401 (fixtures)
+from hostile.small_clip import FRAMES, hqtrack, outputs
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def assert_same(first: dict[str, bytes], second: dict[str, bytes]) -> None:
     assert [name for name, content in first.items() if second[name] != content] == []
 
 
-def test_the_same_command_twice_gives_the_same_bytes(clip: Path, mask: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_command_twice_gives_the_same_bytes(clip: Path, mask: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         result = hqtrack("track", clip, "--mask", mask, "-o", tmp_path / name, *OPTIONS)
         assert result.exit_code == 0, result.output
@@ -46,7 +46,7 @@ def test_the_same_command_twice_gives_the_same_bytes(clip: Path, mask: Path, tmp
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="of systems that can kill so")
-def test_what_a_kill_left_is_resumed_to_the_same_bytes(clip: Path, mask: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_a_kill_left_is_resumed_to_the_same_bytes(clip: Path, mask: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     words = ("track", clip, "--mask", mask, "-o", first, *OPTIONS)
     paths = os.pathsep.join(filter(None, sys.path))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostile.test_parsers import quick
+from hostile.strategies import quick
 from hqtrack.cards import Weights
 from hqtrack.errors import HQTrackError
 from hqtrack.zoo import downloads

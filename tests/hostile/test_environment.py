@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from hostile.environments import SURROUNDINGS, run_in
-from hostile.test_track import clip, mask  # noqa: F401 (fixtures)
 from hqtrack.cli import startup
 from hqtrack.errors import message_of, missing_library
 
@@ -60,8 +59,8 @@ def test_every_listing_is_printed_in_any_encoding(
 @pytest.mark.parametrize("name", ["all streams closed", "caches that cannot be written"])
 def test_a_video_is_tracked_all_the_same(
     tmp_path: Path,
-    clip: Path,  # noqa: F811
-    mask: Path,  # noqa: F811
+    clip: Path,
+    mask: Path,
     name: str,
 ) -> None:
     out = tmp_path / "out"
@@ -76,8 +75,8 @@ def test_a_video_is_tracked_all_the_same(
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_a_disk_that_is_full_in_the_end_costs_no_frame(
     tmp_path: Path,
-    clip: Path,  # noqa: F811
-    mask: Path,  # noqa: F811
+    clip: Path,
+    mask: Path,
     blocks: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,8 +98,8 @@ def test_a_disk_that_is_full_in_the_end_costs_no_frame(
 
 def test_frames_that_are_far_apart_are_shown_and_need_no_resuming(
     tmp_path: Path,
-    clip: Path,  # noqa: F811
-    mask: Path,  # noqa: F811
+    clip: Path,
+    mask: Path,
 ) -> None:
     out = tmp_path / "out"
     options = ("--fps", "0.0001", "--max-long-edge", "64")

@@ -16,7 +16,7 @@ import torch
 from hqtrack.training import on_synthetic
 from hqtrack.training.checkpoints import read_state
 from hqtrack.training.synthesis import RegionImages
-from training.conftest import write_static
+from training.small_data import write_static
 from training.tiny import fresh, tiny
 
 KILLED = """
@@ -61,5 +61,5 @@ def test_a_training_killed_in_a_checkpoint_ends_as_an_uninterrupted_one(tmp_path
 
 
 def _environment() -> dict[str, str]:
-    """Let a process find what this one finds."""
+    """Return an environment in which a process finds the modules that this one finds."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

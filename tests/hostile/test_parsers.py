@@ -10,71 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from hostile.strategies import SIZE, is_clear, prompts, quick, run_lengths, tables
 from hqtrack.cards import Card, card_from_table, read_card
 from hqtrack.errors import HQTrackError
 from hqtrack.masks import label_map, masks_of, rle_decode, rle_encode
 from hqtrack.video.prompts import Prompt, read_box, read_object, read_point
 from hqtrack.video.timecode import move_timecode
-
-quick = settings(
-    deadline=None,
-    derandomize=True,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-SIZE = (48, 64)
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-def is_clear(error: HQTrackError) -> bool:
-    """Whether a message is one line that a terminal shows as it is."""
-    return bool(str(error)) and str(error).isprintable() and len(str(error)) < 2000
-
-
-def table() -> dict[str, Any]:
-    return {
-        "name": "mine",
-        "title": "a system",
-        "network": "vmos",
-        "max_long_edge": 640,
-        "weights": {"file": "mine.pth", "origin": "published"},
-        "memory": {"long_term_slots": 5},
-        "refiner": {"kind": "sam-vit-b", "weights": {"file": "sam.pth", "origin": "published"}},
-    }
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> dict[str, Any]:
-    """A card of which one to three values or keys are something else."""
-    card = table()
-    for _ in range(draw(st.integers(1, 3))):
-        place = draw(st.sampled_from([card, card["weights"], card["memory"], card["refiner"]]))
-        if not isinstance(place, dict):
-            continue
-        key = (
-            draw(st.sampled_from(sorted(place)) | st.text(max_size=12))
-            if place
-            else draw(st.text(max_size=9))
-        )
-        if draw(st.booleans()):
-            place[key] = draw(anything)
-        else:
-            place.pop(key, None)
-        card = (
-            card
-            if all(isinstance(card.get(part), dict) for part in ("weights", "memory", "refiner"))
-            else table()
-        )
-    return card
 
 
 @quick
@@ -138,21 +82,6 @@ def test_a_card_that_is_no_file_is_refused_and_not_waited_for(
         read_card(tmp_path / "mine.toml")
 
 
-numbers = st.integers() | st.floats() | st.text(max_size=4)
-prompts = st.one_of(
-    st.text(max_size=40),
-    st.lists(numbers, max_size=5).map(lambda parts: ",".join(map(str, parts))),
-    st.tuples(
-        st.sampled_from(["frame", "box", "point", "mask", "", "frame=1,box"]), st.text(max_size=20)
-    ).map("=".join),
-    st.tuples(st.integers(), st.lists(st.integers(0, 40), min_size=2, max_size=4)).map(
-        lambda pair: (
-            f"frame={pair[0]},{'box' if len(pair[1]) == 4 else 'point'}={','.join(map(str, pair[1]))}"
-        )
-    ),
-)
-
-
 @quick
 @given(prompts)
 def test_a_prompt_is_an_object_within_the_frame_or_refused(text: str) -> None:
@@ -182,17 +111,6 @@ def test_masks_come_back_from_label_maps_and_run_lengths(
     assert (merged.any(0) == masks.any(0)).all()
     for mask in masks:
         np.testing.assert_array_equal(rle_decode(rle_encode(mask)), mask)
-
-
-run_lengths = (
-    st.fixed_dictionaries(
-        {"size": st.lists(st.integers(-1, 20) | st.integers(), max_size=3) | anything},
-        optional={
-            "counts": st.text(max_size=20) | st.lists(st.integers() | st.floats(), max_size=5) | anything
-        },
-    )
-    | anything
-)
 
 
 @quick

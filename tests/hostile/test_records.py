@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vot.region.io import read_trajectory
 
 from hostile.corruptions import corrupted
-from hostile.test_parsers import quick
+from hostile.strategies import quick
 from hqtrack.errors import HQTrackError
 from hqtrack.masks import label_map, masks_of
 from hqtrack.video.job import Job

@@ -8,16 +8,12 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from PIL import Image as Pillow
-from typer.testing import CliRunner, Result
 
 from hostile.corruptions import corrupted
 from hostile.media import write_video
+from hostile.small_clip import FRAMES, hqtrack, outputs
 from hqtrack import HQTrack
-from hqtrack.cli import app
 from hqtrack.video.folder import STATE_FOLDER, OutputFolder
 from hqtrack.video.job import Job
 from hqtrack.video.prompts import read_prompts
@@ -25,38 +21,8 @@ from hqtrack.video.run import VideoRun
 
 pytestmark = pytest.mark.slow
 
-FRAMES, DONE = 6, 3
+DONE = 3
 QUICK = ("--no-overlay", "--max-long-edge", "64")
-
-
-def hqtrack(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def outputs(out: Path) -> dict[str, bytes]:
-    """Return the files that a user sees."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file() and STATE_FOLDER not in path.parts)
-    return {str(path.relative_to(out)): path.read_bytes() for path in files}
-
-
-@pytest.fixture
-def mask(tmp_path: Path) -> Path:
-    labels = np.zeros((48, 64), np.uint8)
-    labels[10:30, 8:28] = 1
-    Pillow.fromarray(labels).save(tmp_path / "mask.png")
-    return tmp_path / "mask.png"
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    folder = tmp_path / "clip"
-    folder.mkdir()
-    ground = np.random.default_rng(0).integers(0, 60, (48, 64, 3)).astype(np.uint8)
-    for index in range(FRAMES):
-        image = ground.copy()
-        image[10:30, 8 + index : 28 + index] = (40, 180, 230)
-        assert cv2.imwrite(str(folder / f"{index:03d}.png"), image)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from formula_weights import formula_state_dict
 from hqtrack import nets
 from hqtrack.nets.interface import Features, Memory, MemoryEntry, PropagationNetwork
+from nets.random_frames import example
 
 NAMES = ["vmos", "deaott", "r50_aotl", "ms_aot"]
-SIZE = (81, 113)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -19,16 +19,6 @@ def network(request: pytest.FixtureRequest) -> PropagationNetwork:
     network = nets.build(request.param)
     network.load_state_dict(formula_state_dict(network.state_dict()))
     return network.eval()
-
-
-def example(batch: int = 1, size: tuple[int, int] = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Two images and the one-hot masks of three objects in the first."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(2, batch, 3, *size, generator=generator)
-    labels = torch.randint(4, (batch, 1, size[0] // 16 + 1, size[1] // 16 + 1), generator=generator)
-    labels = nn.functional.interpolate(labels.float(), size=size)
-    one_hot = (labels == torch.arange(11).view(1, -1, 1, 1)).float()
-    return images[0], images[1], one_hot
 
 
 def everything(batch: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from hqtrack import nets
 from hqtrack.nets.interface import MemoryEntry
-from nets.test_networks import example
+from nets.random_frames import example
 
 SIZE = (80, 112)
 

@@ -16,7 +16,7 @@ from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
 from hqtrack.propagation.rules import no_rules
 from propagation.colour_network import ColourNetwork
-from propagation.test_objects import SHAPE, new_tracker, scene
+from propagation.colour_scene import SHAPE, new_tracker, scene
 
 CPU = torch.device("cpu")
 

@@ -22,7 +22,7 @@ def entry(frame: int) -> Memory:
 
 
 def frames_in(memory: Memory) -> list[int]:
-    """Say which frames a memory holds, after checking that every layer holds them whole and in one order."""
+    """Return which frames a memory holds, after checking that every layer holds them whole, in one order."""
     orders = []
     for (heads, tokens, keys, values), kept in zip(LAYERS, memory, strict=True):
         assert kept.key.shape[:2] == kept.value.shape[:2] == (1, heads)

@@ -8,7 +8,7 @@ from hqtrack.propagation.rules.expected import LARGEST_LOSS
 from hqtrack.propagation.rules.hideouts import FRAMES_TO_COME_OUT
 from hqtrack.propagation.rules.motion import FREE_DEVIATIONS
 from hqtrack.propagation.rules.motion_prior import MotionPrior
-from propagation.test_objects import GROUND, SHAPE, blocks, new_tracker
+from propagation.colour_scene import GROUND, SHAPE, blocks, new_tracker
 
 SIZE = (96, 160)
 
@@ -31,7 +31,7 @@ def alike(*masks: torch.Tensor) -> torch.Tensor:
 
 
 def owner(prior: MotionPrior, middle: tuple[float, float]) -> int:
-    """Tell which of two objects has a disc that might be either's."""
+    """Return which of two objects has a disc that might be either's."""
     labels = prior.judge(alike(discs(middle))).argmax(0)
     return int(labels[int(middle[0]) // 4, int(middle[1]) // 4])
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hqtrack.propagation.rules.one_piece import LEAST_GAP_CELLS, SIZE_KEPT, OnePiece
-from propagation.test_objects import blocks, new_tracker, scene
+from propagation.colour_scene import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
 """Blocks of the scene, counted row by row."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hqtrack.propagation.rules.search_region import LEAST_MARGIN_PIXELS, confined, search_regions
-from propagation.test_objects import blocks, new_tracker, scene
+from propagation.colour_scene import blocks, new_tracker, scene
 
 FIRST, BESIDE, FAR = 0, 1, 29
 """Blocks of the scene, counted row by row: only the last is farther from the first than the margin."""

@@ -140,7 +140,7 @@ def test_points_are_looked_at_in_the_frame_and_ever_closer() -> None:
 
 
 def test_points_beside_an_object_alone_are_refused(light, scene) -> None:
-    with pytest.raises(InputError, match="points beside it are not enough"):
+    with pytest.raises(InputError, match="background points are not enough"):
         light.masks_from_clues(scene[0], [Clues(beside=[(3, 3)])])
 
 

@@ -20,7 +20,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the package lie in a folder of its own."""
+    """Move the package into a folder of its own."""
     package = tmp_path / "somewhere" / "hqtrack"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")

@@ -70,7 +70,7 @@ def test_a_tenth_is_kept_for_validation_and_what_is_missing_is_counted(
     training, held_back = Photographs.from_lists(photographs, ["all.txt"]).split()
     assert (len(training.items), len(held_back.items)) == (18, 2)
     assert not {p.image for p in training.items} & {p.image for p in held_back.items}
-    assert "1 photographs that the lists name are not there" in caplog.text
+    assert "1 photographs of the lists are missing" in caplog.text
 
 
 def test_a_list_without_photographs_is_an_error(tmp_path: Path) -> None:

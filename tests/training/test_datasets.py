@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,33 +17,7 @@ from hqtrack.masks import rle_encode
 from hqtrack.training.datasets import ClipSampler, Source, Video, read_dataset
 from hqtrack.training.datasets.sampling import known_objects, merged, reflected
 from small_workspace import write_sequence
-
-HEIGHT, WIDTH = 48, 64
-
-
-def masks_at(t: int) -> list[np.ndarray]:
-    """Two squares that move right."""
-    masks = np.zeros((2, HEIGHT, WIDTH), bool)
-    masks[0, 5:25, 2 + t : 22 + t] = True
-    masks[1, 28:44, 30 + t : 46 + t] = True
-    return list(masks)
-
-
-def write_image(path: Path, t: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = np.random.default_rng(t).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    assert cv2.imwrite(str(path), image)
-
-
-def write_labels(path: Path, t: int, numbers: tuple[int, int] = (1, 2), *, palette: bool = False) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    labels = np.zeros((HEIGHT, WIDTH), np.uint16 if max(numbers) > 255 else np.uint8)
-    for number, mask in zip(numbers, masks_at(t), strict=True):
-        labels[mask] = number
-    file = Image.fromarray(labels)
-    if palette:
-        file.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
-    file.save(path)
+from training.small_data import HEIGHT, WIDTH, masks_at, write_davis, write_image, write_labels
 
 
 def check(video: Video, numbers: tuple[int, int], frames: int) -> None:
@@ -56,15 +29,6 @@ def check(video: Video, numbers: tuple[int, int], frames: int) -> None:
         assert sorted(np.unique(objects)) == [0, *sorted(numbers)]
         for number, mask in zip(numbers, masks_at(t), strict=True):
             np.testing.assert_array_equal(objects == number, mask)
-
-
-def write_davis(root: Path, frames: int = 3) -> Path:
-    for t in range(frames):
-        write_image(root / "JPEGImages/480p/bear" / f"{t:05}.jpg", t)
-        write_labels(root / "Annotations/480p/bear" / f"{t:05}.png", t, palette=True)
-    (root / "ImageSets/2017").mkdir(parents=True)
-    (root / "ImageSets/2017/train.txt").write_text("bear\n")
-    return root
 
 
 def test_davis_2017_is_read(tmp_path: Path) -> None:

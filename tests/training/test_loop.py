@@ -18,7 +18,7 @@ from hqtrack.training.checkpoints import TrainingError, load_encoder, read_state
 from hqtrack.training.datasets import Source, read_dataset
 from hqtrack.training.recipes import LIGHT_STAGE2, RECIPES
 from hqtrack.training.synthesis import RegionImages
-from training.test_datasets import write_davis
+from training.small_data import write_davis
 from training.tiny import fresh, tiny
 
 

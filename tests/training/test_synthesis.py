@@ -10,7 +10,7 @@ import torch
 from hqtrack.errors import DataError
 from hqtrack.images import read_image
 from hqtrack.training.synthesis import LEAST_SYNTHETIC_PIXELS, RegionImages, SequenceSynthesizer
-from training.conftest import write_static
+from training.small_data import write_static
 
 
 @pytest.fixture(scope="module")

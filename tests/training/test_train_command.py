@@ -20,8 +20,7 @@ from hqtrack.scenes import dataset
 from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, starts_of
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
-from training.conftest import write_static
-from training.test_datasets import write_davis
+from training.small_data import write_davis, write_static
 
 CARD = """\
 name = "mine"

@@ -33,12 +33,12 @@ def test_a_box_in_which_nothing_stands_out_is_taken_whole_with_a_notice(
     x, y, width, height = box
     assert mask[int(y) : int(np.ceil(y + height)), int(x) : int(np.ceil(x + width))].all()
     assert mask.sum() == (np.ceil(x + width) - int(x)) * (np.ceil(y + height) - int(y))
-    assert "all of it is taken" in caplog.text
+    assert "the whole box is the mask" in caplog.text
 
 
 def test_a_point_at_which_nothing_stands_out_is_an_error() -> None:
     image = np.full((120, 160, 3), 80, np.uint8)
-    with pytest.raises(InputError, match="point 3,4: nothing stands out there; give a --box"):
+    with pytest.raises(InputError, match="point 3,4: no object found there; try another point"):
         MaskMaker(blind).masks(image, [Prompt(0, points=((3, 4), (5, 6)))])
 
 

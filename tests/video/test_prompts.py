@@ -237,5 +237,5 @@ def test_selected_boxes_are_objects_of_the_frame(monkeypatch: pytest.MonkeyPatch
     (prompt,) = select_boxes(np.zeros((*SIZE, 3), np.uint8), 7)
     assert (prompt.frame, prompt.box) == (7, (1, 2, 30, 20))
     drawn.pop(0)
-    with pytest.raises(InputError, match="no box was drawn"):
+    with pytest.raises(InputError, match="you drew no box"):
         select_boxes(np.zeros((*SIZE, 3), np.uint8), 7)

@@ -4,26 +4,13 @@ import os
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from gradient_image import picture, write
 from hqtrack import DataError, InputError
 from hqtrack.video.sources import open_frames
-
-
-def picture(height: int = 24, width: int = 32, level: int = 0) -> np.ndarray:
-    """Make an RGB image whose red channel holds `level`."""
-    image = np.zeros((height, width, 3), np.uint8)
-    image[..., 0] = level
-    image[..., 2] = np.arange(width, dtype=np.uint8)
-    return image
-
-
-def write(path: Path, image: np.ndarray) -> Path:
-    assert cv2.imwrite(str(path), image)
-    return path
 
 
 @pytest.fixture

@@ -171,4 +171,4 @@ def test_a_sequence_announced_without_objects_ends_with_the_reason(
     server = SimpleNamespace(wait=lambda: request, quit=lambda reason: reasons.append(reason))
     monkeypatch.setattr(trax, "Server", lambda *_, **__: server)
     assert serve(FirstMask, name="FirstMask") == 1
-    assert reasons == ["the toolkit announced no object; a sequence needs at least one first mask"]
+    assert reasons == ["the toolkit sent no object; a sequence needs at least one first mask"]

@@ -102,7 +102,7 @@ def test_a_whole_session(tab: Any, server: Server, tmp_path: Path) -> None:
     drag_around(tab, orange(30))
     tab.get_by_text("frame 30: object 1").wait_for()
     shoot(tab, "corrected")
-    press(tab, "Go on from frame 30")
+    press(tab, "Continue from frame 30")
     wait_until_tracked(tab)
 
     pairs = repeated(tab, folder_of(tab, server), tmp_path / "again")
@@ -151,10 +151,10 @@ def test_a_closed_page_and_a_killed_process_go_on_where_they_were(
     name.press("Enter")
     expect(tab.get_by_label("Name of object 1")).to_have_value("cat")
     # What one tab starts, the other shows.
-    press(second, f"Go on from frame {done}")
+    press(second, f"Continue from frame {done}")
     second.close()
     wait_until_tracked(tab)
-    tab.get_by_text(f"frame {done - 1}: went on from here").wait_for()
+    tab.get_by_text(f"frame {done - 1}: tracking continued here").wait_for()
     for ours, theirs in repeated(tab, folder_of(tab, after), tmp_path / "again"):
         assert ours.read_bytes() == theirs.read_bytes(), ours.name
 
@@ -235,7 +235,7 @@ def test_a_lost_object_and_an_old_export_are_seen(tab: Any, server: Server) -> N
         drag(tab, (x - 6, row), (x + width + 6, row))
     tab.get_by_text("out of date from frame 36 on").wait_for()
     tab.get_by_text("Frames 0 to 35 can be exported").wait_for()
-    press(tab, "Go on from frame 36")
+    press(tab, "Continue from frame 36")
     tab.get_by_text(f"{COUNT} of {COUNT} frames tracked; object 2 lost since frame 36").wait_for()
     tab.keyboard.press("1")
     tab.keyboard.press("Home")
@@ -321,7 +321,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     tab.get_by_text("6 of 9 frames tracked").wait_for()
     tab.get_by_text("6.png: ").wait_for()
     cv2.imwrite(str(videos / "shots" / "6.png"), picture(6)[..., ::-1])
-    press(tab, "Go on from frame 6")
+    press(tab, "Continue from frame 6")
     tab.get_by_text("9 of 9 frames tracked").wait_for()
 
     # An object without a pixel is refused where it begins.

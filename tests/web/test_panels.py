@@ -1,4 +1,4 @@
-"""What stands beside the frame."""
+"""The panels next to the frame."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -112,7 +112,7 @@ class Weights:
     """Where a network's weights are found, and how they are checked."""
 
     file: FileName
-    """Its name in `models/weights`, in the user's cache or beside a card of one's own; or its full path."""
+    """Its name in `models/weights`, in the user's cache or next to a card of one's own; or its full path."""
     origin: Literal["embedded", "published", "to-be-trained"]
     licence: Text = ""
     url: Text | None = None
@@ -157,7 +157,7 @@ class RefinerSettings:
     mask_prompt: bool = False
     """Whether the refiner is shown VMOS's mask besides its box; only the light one takes masks."""
     remembered: bool = False
-    """Whether propagation goes on from the selected masks; as published they are for output alone."""
+    """Whether propagation continues from the selected masks; as published they are for output alone."""
 
     def __post_init__(self) -> None:
         if self.mask_prompt and self.kind != "light":

@@ -1,4 +1,4 @@
-"""The one way in which files are written: anew, never through a link, and whole or not at all.
+"""The one way to write files: as new files, never through a link, and whole or not at all.
 
 A file is written under another name, the disk is asked to keep it, and then it gets its own name. So a crash,
 a full disk or a power cut leaves either the earlier file or the new one. Whatever has the other name before
@@ -29,7 +29,7 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # of all others
 
 
 def create(path: Path) -> IO[bytes]:
-    """Create a file anew and open it for writing; what had its name before loses it, and is not written to.
+    """Create a new file and open it for writing; what had its name before loses it, and is not written to.
 
     Raises:
         OSError: A folder has the name, or the disk refuses.
@@ -39,7 +39,7 @@ def create(path: Path) -> IO[bytes]:
 
 
 def create_text(path: Path, encoding: str = "utf-8") -> IO[str]:
-    """Create a text file anew, as `create` does; lines end in a line feed on every system."""
+    """Create a new text file, as `create` does; lines end in a line feed on every system."""
     return io.TextIOWrapper(create(path), encoding=encoding, newline="\n")
 
 
@@ -117,7 +117,7 @@ def whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
         shared: Several processes may write it at the same time: each has another name of its own.
 
     Yields:
-        An empty file beside `path`.
+        An empty file next to `path`.
 
     Example:
         >>> with whole(Path("network.pth")) as part:  # doctest: +SKIP

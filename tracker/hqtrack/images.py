@@ -22,7 +22,7 @@ from hqtrack.errors import DataError, MissingExtraError, require
 
 logger = logging.getLogger(__name__)
 
-# What cannot be read is told in a line here and by cameras; OpenCV would print a page.
+# What cannot be read is reported in a line here and by cameras; OpenCV would print a page.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 Image = npt.NDArray[np.uint8]
@@ -104,7 +104,7 @@ def read_image(path: str | Path, levels: Levels | None = None) -> Image:
     Grey images get three equal channels. Of 16-bit values the upper 8 bits are kept, or those between the
     `levels`, which become 0 and 255. Transparency is dropped,
     the colours under it stay. An orientation in the file's EXIF data is applied. Damage that the decoder
-    notices in a JPEG, and further pictures of a file, are said once for each folder.
+    notices in a JPEG, and further pictures of a file, are reported once for each folder.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -124,7 +124,7 @@ def read_image(path: str | Path, levels: Levels | None = None) -> Image:
         if _is_damaged_jpeg(content):
             _say_once(path, "is damaged, and its picture may be wrong from there on; copy the file again")
     elif _has_further_pictures(content):
-        _say_once(path, "holds several pictures, of which only the first is used; save each as a file")
+        _say_once(path, "contains several pictures, and only the first is used; save each as a file")
     image = _decoded(content, cv2.IMREAD_COLOR if levels is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         return _by_pillow(path, content)
@@ -146,7 +146,7 @@ def _check_pixels(path: Path, content: bytes) -> None:
     """Check by its header alone that an image does not unpack to more than memory holds.
 
     Raises:
-        DataError: It does, or it has no header that says so, or its decoder is missing.
+        DataError: It does, or it has no such header, or its decoder is missing.
     """
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
         _know_heic(path)
@@ -334,7 +334,7 @@ _said: set[tuple[Path, str]] = set()
 
 
 def _say_once(path: Path, what: str) -> None:
-    """Log what is wrong with a file, unless the same was said of one beside it."""
+    """Log what is wrong with a file, unless the same was reported of another file in its folder."""
     if (path.parent, what) not in _said:
         _said.add((path.parent, what))
         logger.warning("%s: %s", path, what)

@@ -67,7 +67,7 @@ def has_bfloat16_products() -> bool:
 
 
 def _answer(module: object, query: str) -> bool:
-    """Return what one of PyTorch's queries says; False where this build does not have it."""
+    """Return the answer of one of PyTorch's queries; False where this build does not have it."""
     try:
         return bool(getattr(module, query)())
     except (AttributeError, RuntimeError):

@@ -56,7 +56,7 @@ class HQTrack:
 
     `initialize` takes the first frame with a mask of each object, `track` each following frame. Objects that
     come later join with `add_objects`. Propagation remembers its own masks; the refiner's are for output,
-    and remembered only where the card says so.
+    and remembered only where the card has it.
 
     Where given masks overlap, the later object owns the contested pixels, unless that would leave an object
     without any (see `hqtrack.masks.label_map`).
@@ -67,7 +67,7 @@ class HQTrack:
     Args:
         card: The system: memory, input size, paradigm.
         network: The card's propagation network with its weights, or what starts another engine for a video.
-        refiner: Refines the masks, for output and, where the card says so, for memory; None leaves them as
+        refiner: Refines the masks, for output and, where the card has it, for memory; None leaves them as
             they were propagated.
         device: "auto" takes CUDA, then MPS, then the CPU; or a device's name, such as "cuda:1".
         precision: "auto" is the fastest that is right: on CUDA bfloat16, or float16 where that is missing; on

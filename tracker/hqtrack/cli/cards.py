@@ -30,7 +30,10 @@ def cards(
     ] = False,
     benchmark: Annotated[
         bool,
-        typer.Option("--benchmark", help="The same, and time ten frames here with every card that is ready."),
+        typer.Option(
+            "--benchmark",
+            help="The same, and time ten frames on this machine with every card whose weights are installed.",
+        ),
     ] = False,
 ) -> None:
     """List the model cards, or show one.

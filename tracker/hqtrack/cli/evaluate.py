@@ -19,8 +19,8 @@ def evaluate(
         typer.Argument(
             metavar="[TRACKER]...",
             autocompletion=complete_trackers,
-            help="Trackers of the workspace's registry, model cards, or CARD:setting=value,… Without: every "
-            "tracker of the registry whose weights are here.",
+            help="Trackers of the workspace's registry, model cards, or CARD:setting=value,… Default: every "
+            "tracker of the registry whose weights are installed.",
         ),
     ] = None,
     workspace: Annotated[Path, typer.Option(metavar="DIR", help="Workspace of the VOT toolkit.")] = Path(),
@@ -38,7 +38,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Workers on this machine, instead of one a GPU or as many as fit."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run again what is complete.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Repeat completed sequences.")] = False,
 ) -> None:
     """Run trackers on every sequence of a workspace, several at a time, with the VOT toolkit.
 

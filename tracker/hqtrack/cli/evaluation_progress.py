@@ -1,4 +1,4 @@
-"""Showing how an evaluation goes on: lines that move on a terminal, plain lines into a pipe."""
+"""Progress of an evaluation: lines that move on a terminal, plain lines into a pipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN_BROKEN = 5
 
 
 class _Lines:
-    """What both kinds say: single lines, and how much is done."""
+    """What both kinds print: single lines, and how much is done."""
 
     def __init__(self) -> None:
         self._total = 0

@@ -15,7 +15,7 @@ def experiments(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="table1 … table5, figure2 … figure4. Without: list them.",
+            help="table1 … table5, figure2 … figure4. Default: list them.",
             autocompletion=complete_studies,
         ),
     ] = None,
@@ -26,7 +26,7 @@ def experiments(
     scores: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="For table5: what the challenge's server answered, as CSV (tracker,AUC,A,…)."
+            metavar="FILE", help="For table5: scores from the challenge's server, as CSV (tracker,AUC,A,…)."
         ),
     ] = None,
     scheduler: Annotated[
@@ -34,10 +34,10 @@ def experiments(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Workers on this machine.")] = None,
 ) -> None:
-    """Run what is missing of the paper's tables and figures, and show it beside the paper's figures.
+    """Run what is missing of the paper's tables and figures, and compare it with the paper's figures.
 
     Tables come as CSV and Markdown, plots as PNG and SVG, and all together as one page, in output/experiments
-    of the workspace. A system whose weights are not here is a row that says so.
+    of the workspace. A system whose weights are missing is a row with the reason.
 
     Examples:
 

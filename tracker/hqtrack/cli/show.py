@@ -14,9 +14,9 @@ def show(
         list[str],
         typer.Argument(metavar="TRACKER... SEQUENCE", help="Trackers with results there, and a sequence."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for what is written.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pictures.")],
     experiment: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the stack; by default the first.")
+        str | None, typer.Option(metavar="NAME", help="Experiment of the stack. Default: the first.")
     ] = None,
 ) -> None:
     """Draw stored results: an overlay with trackers side by side, and label images and boxes of each.

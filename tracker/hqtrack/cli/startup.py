@@ -68,7 +68,7 @@ def prepare_streams() -> None:
 def prepare_caches(environment: MutableMapping[str, str]) -> None:
     """Choose a folder for what the VOT toolkit compiles and plots with, where its own ones cannot be written.
 
-    These are beside the toolkit, in the user's cache and settings. The folder is removed at the end.
+    These are next to the toolkit, in the user's cache and settings. The folder is removed at the end.
 
     Args:
         environment: Variables of the process; changed in place.

@@ -127,7 +127,7 @@ def track(
         typer.Option(
             min=0,
             max=1,
-            help="Of masks in the overlay; 0 draws outlines alone.",
+            help="Opacity of masks in the overlay, 0 to 1. 0 draws outlines only.",
             rich_help_panel=OUTPUTS_PANEL,
         ),
     ] = 0.45,
@@ -146,13 +146,12 @@ def track(
     direction: Annotated[
         str,
         typer.Option(
-            help="Where objects are tracked to from the frame in which they are given: "
-            "forward, backward, or both.",
+            help="Track forward, backward or both, from the frame in which objects are given.",
             rich_help_panel=FRAMES_PANEL,
         ),
     ] = "forward",
     start: Annotated[
-        int, typer.Option(help="First frame; they count from 0.", rich_help_panel=FRAMES_PANEL)
+        int, typer.Option(help="First frame. Frames count from 0.", rich_help_panel=FRAMES_PANEL)
     ] = 0,
     end: Annotated[
         int | None,

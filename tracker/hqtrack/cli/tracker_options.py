@@ -1,4 +1,4 @@
-"""The options that say with which system to track, and on what, as all commands that track have them."""
+"""Options of all commands that track: the system, the device, the precision."""
 
 from __future__ import annotations
 

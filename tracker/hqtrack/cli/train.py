@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 TrainedCardOption = Annotated[
-    str, typer.Option("--card", help="Whose network to train: a card's name or file.")
+    str, typer.Option("--card", help="Card of the network to train: a name or a file.")
 ]
 RunOption = Annotated[
     Path | None, typer.Option("--folder", help="Folder of this training run. Default: runs/CARD-stageN.")
@@ -110,7 +110,8 @@ def stage2(
     photographs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder as of stage 1's --data, for networks that mix videos with synthetic sequences."
+            help="Folder in the layout of stage 1's --data, for networks that mix videos and synthetic "
+            "sequences."
         ),
     ] = None,
     lists: Annotated[
@@ -238,7 +239,9 @@ def label(
     folder: Annotated[Path, typer.Argument(help="Receives images/, labels/ and objects.txt.")],
     encoder: Annotated[Path, typer.Option(help="ONNX file of the Segment Anything encoder.")],
     decoder: Annotated[Path, typer.Option(help="ONNX file of the Segment Anything decoder.")],
-    card: Annotated[str, typer.Option(help="Whose refiner guesses where objects are.")] = LIGHT_REFINER_CARD,
+    card: Annotated[
+        str, typer.Option(help="Card of the refiner that guesses where objects are.")
+    ] = LIGHT_REFINER_CARD,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Find the objects in photographs with a Segment Anything network, for `hqtrack train refiner`.
@@ -283,16 +286,18 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The file to write; default: where the card looks for its weights.")
     ] = None,
-    data: Annotated[str, typer.Option(help="What it was trained on, if the run's folder does not say.")] = "",
+    data: Annotated[
+        str, typer.Option(help="Training data, if the folder of the run has no record of it.")
+    ] = "",
     command: Annotated[
-        str, typer.Option(help="The command that trained it, if the run's folder does not say.")
+        str, typer.Option(help="The command that trained it, if the folder of the run has no record of it.")
     ] = "",
 ) -> None:
     """Write a training's averaged weights (safetensors, float16), and enter them into the card.
 
     Of several trainings that began with the same weights, the mean is written.
 
-    The card's table of weights, or that of its refiner's, then says their SHA-256, data, command and
+    The card's table of weights, or that of its refiner's, then has their SHA-256, data, command and
     commit; so does that of cards next to it that use the same file.
     """
     from hqtrack.training.export import export_runs

@@ -59,7 +59,7 @@ def vos(
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
     backend: BackendOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Track again what is complete.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Repeat completed sequences.")] = False,
 ) -> None:
     """Track all sequences of a data set. The palette images are those that the official scorers take.
 

@@ -30,7 +30,7 @@ Names = Annotated[
 
 @app.command("list")
 def list_weights() -> None:
-    """List every weight file that a card needs, and where it lies.
+    """List every weight file that a card needs, and where it is stored.
 
     Examples:
         hqtrack weights list
@@ -58,11 +58,11 @@ def pull(
         Path | None,
         typer.Option(help="Folder; the user's cache if not given.", file_okay=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Download anew even if the file is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Download again even if the file exists.")] = False,
 ) -> None:
     """Download weights from where their authors published them.
 
-    An interrupted download goes on where it stopped when the command is given again. A file appears under its
+    The same command resumes an interrupted download. A file appears under its
     name only when it is complete and its SHA-256 agrees.
 
     Examples:
@@ -106,7 +106,7 @@ def _pull_one(weights: Weights, folder: Path | None, force: bool, bar: ProgressB
 def add(
     file: Annotated[Path, typer.Argument(help="The file that you downloaded.", metavar="FILE")],
     name: Annotated[
-        str, typer.Option("--name", help="Weights that it is. Default: found by its SHA-256 or file name.")
+        str, typer.Option("--name", help="Name of the weights. Default: found by SHA-256 or file name.")
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace another file of that name.")] = False,
 ) -> None:
@@ -123,7 +123,7 @@ def add(
 
 
 def _weights_named(name: str) -> Weights:
-    """Return the one weight file that a name stands for."""
+    """Return the one weight file of a name."""
     from hqtrack.zoo import weights_of
 
     first, *others = weights_of(name)
@@ -148,7 +148,7 @@ def _weights_like(file: Path) -> Weights:
             return weights
     names = ", ".join(each.label for each in known)
     raise WeightsError(
-        f"{file} is none of the known weights by SHA-256 or name; say which with --name: {names}"
+        f"{file} is none of the known weights by SHA-256 or name; name them with --name: {names}"
     )
 
 
@@ -207,7 +207,7 @@ def path(
 
 
 def _state(weights: Weights) -> str:
-    """Where weights lie, or how to get them."""
+    """Where weights are stored, or how to get them."""
     from hqtrack.zoo import locate
 
     path = locate(weights)

@@ -39,7 +39,7 @@ def workspace(
         typer.Option(
             metavar="FOLDER",
             help="Frames and label images that become its sequences: a data set with JPEGImages and "
-            "Annotations, folders with frames and labels, or videos beside folders of label images.",
+            "Annotations, folders with frames and labels, or videos next to folders of label images.",
         ),
     ] = None,
     results: Annotated[

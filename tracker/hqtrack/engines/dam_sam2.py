@@ -132,7 +132,7 @@ class DistractorAwareSAM2(SAM2):
 
     @contextmanager
     def _hypotheses(self) -> Iterator[list[Hypotheses]]:
-        """Collect what the mask decoder says of each object."""
+        """Collect the mask decoder's hypotheses of each object."""
         every: list[Hypotheses] = []
 
         def note(_: object, __: object, output: tuple[Tensor, ...]) -> None:

@@ -72,7 +72,7 @@ class KeptFrames:
         return list(self._anchors)
 
     def give(self, number: int, area: int) -> None:
-        """Note a frame with a given mask, which is kept in any case; intervals start anew with it."""
+        """Note a frame with a given mask, which is kept in any case; intervals start again with it."""
         self._since_spaced = self._since_anchor = number
         if area:
             self._areas.append(area)

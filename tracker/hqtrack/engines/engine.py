@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Take a frame as the current one, with known labels of all objects, and keep it as a reference."""
 
     def remove(self, objects: Collection[int]) -> None:
-        """Forget objects, all of them perhaps; the others keep their order, and are counted from 1 anew.
+        """Forget objects, all of them perhaps; the others keep their order, and are counted from 1 again.
 
         Called between two frames: after `add`, `add_reference` or `remember`. Without objects `find` gives
         `Found.nothing`, and further ones may join with `add`.

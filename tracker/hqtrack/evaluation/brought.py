@@ -85,7 +85,7 @@ def find_clips(source: Path) -> list[AnnotatedClip]:
     if not clips:
         raise DataError(
             f"{source}: holds no frames with label images; give a data set with JPEGImages and Annotations, "
-            "folders with frames and labels, or videos beside folders of label images of the same name"
+            "folders with frames and labels, or videos next to folders of label images of the same name"
         )
     return clips
 

@@ -64,7 +64,7 @@ def divide(
         memory: Free bytes.
         gpus: Accelerators; each gets one worker.
         need: Bytes that one worker and its tracker need.
-        wanted: Workers that somebody asked for, whatever the memory says.
+        wanted: Workers that somebody asked for, whatever the memory holds.
 
     Example:
         >>> divide(10, cores=8, memory=16_000_000_000, gpus=0, need=4_000_000_000)
@@ -186,7 +186,7 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
     if address.startswith("tls://") and Security().get_connection_args("client")["ssl_context"] is None:
         raise DataError(
             f"the scheduler {address} speaks TLS, and Dask's settings name no certificate for it; set "
-            "distributed.comm.tls (ca-file, client.cert, client.key) as docs/compare.md says"
+            "distributed.comm.tls (ca-file, client.cert, client.key) see docs/compare.md"
         )
     try:
         with dask.config.set({"distributed.comm.timeouts.connect": SECONDS_TO_ANSWER}):

@@ -58,7 +58,7 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
 
     Args:
         folder: A workspace whose stack has all measures and whose sequences are there.
-        watcher: Is told how tracking goes on.
+        watcher: Gets reports on the progress.
 
     Raises:
         HQTrackError: A tracker failed, or a step of the toolkit left no result.

@@ -39,11 +39,11 @@ from hqtrack.zoo.weights import CACHE_VARIABLE
 
 CARD_VARIABLE, WEIGHTS_VARIABLE = "HQTRACK_CARD", "HQTRACK_WEIGHTS"
 LOCAL_VARIABLES = (WEIGHTS_VARIABLE, "HQTRACK_DEVICE", "HQTRACK_PRECISION", CACHE_VARIABLE)
-"""Settings of an entry that say where and with which file a system runs, not which system it is."""
+"""Settings of an entry for where and with which file a system runs, not which system it is."""
 
 
 class Watcher(Protocol):
-    """Is told how an evaluation goes on; calls may come from another thread."""
+    """Gets reports on the progress of an evaluation; calls may come from another thread."""
 
     def plan(self, tasks: Sequence[Task], complete: int, broken: Sequence[str]) -> None:
         """Take what is to be done, how many results are complete, and which were broken."""
@@ -59,7 +59,7 @@ class Watcher(Protocol):
 
 
 class Silent:
-    """A watcher that says nothing."""
+    """A watcher that ignores all reports."""
 
     def plan(self, tasks: Sequence[Task], complete: int, broken: Sequence[str]) -> None:
         """See `Watcher`."""
@@ -108,10 +108,10 @@ def evaluate(
         folder: The workspace.
         names: Identifiers of its registry, model cards, or `CARD:setting=value,…`. None given: every tracker
             of the registry, except those of our cards whose weights are not here.
-        watcher: Is told how it goes on.
+        watcher: Gets reports on the progress.
         scheduler: Address or file of a Dask scheduler; without one, this machine alone.
         workers: How many on this machine, instead of as many as it has room for.
-        force: Run again what is complete.
+        force: Repeat completed sequences.
         sequences: Names or patterns such as `car-*`; by default all.
 
     Raises:
@@ -171,9 +171,9 @@ def _check_entry(named: Named, tracker: Tracker) -> None:
     asked |= {f"HQTRACK_{key.upper()}": value for key, value in named.settings}
     if there != asked:
         raise DataError(
-            f"the registry's entry {tracker.identifier} ({tracker.source}) runs "
-            f"{', '.join(f'{key}={value}' for key, value in sorted(there.items()))}, which is not what was "
-            f"asked for; name the entry itself, or rename it or the card {named.card_name}"
+            f"{tracker.identifier} in the registry ({tracker.source}) has other settings: "
+            f"{', '.join(f'{key}={value}' for key, value in sorted(there.items()))}. Use its name, or rename "
+            f"it or the card {named.card_name}"
         )
 
 
@@ -288,7 +288,7 @@ def _connected(
     scheduler: str | None,
     wanted: int | None,
 ) -> Iterator[tuple[Client, str]]:
-    """Return a client of the cluster that there is or that is made, and say who works there."""
+    """Return a client of the cluster that there is or that is made, and report its workers."""
     if scheduler is not None:
         with existing_cluster(scheduler) as client:
             warning = (

@@ -62,7 +62,7 @@ class Result:
 
     @property
     def title(self) -> str:
-        """What was asked, and of which model."""
+        """The question, and the model that it is asked of."""
         return f"{self.study.title} (embedded model)" if self.light else self.study.title
 
 
@@ -78,12 +78,12 @@ def run_study(
 ) -> Result:
     """Run the systems of a table or figure where they have no results yet, and measure, pack or draw them.
 
-    A system that cannot run is a row that says why.
+    A system that cannot run is a row with the reason.
 
     Args:
         study: Of `hqtrack.evaluation.paper.studies`.
         folder: A workspace.
-        watcher: Is told how tracking goes on.
+        watcher: Gets reports on the progress.
         light: Ask the question of the embedded model.
         scores: For a submission: a table (CSV) of what the challenge's server answered.
         scheduler: As for `evaluate`.
@@ -217,7 +217,7 @@ def _scored(line: dict[str, str]) -> Measures:
 
 
 def columns(rows: Sequence[Row]) -> list[str]:
-    """Return the heading of a table: measures, and the paper's beside them where there are any."""
+    """Return the heading of a table: measures, followed by the paper's where there are any."""
     known = MEASURES if any(row.system.paper for row in rows) else ()
     return ["system", *MEASURES, *(f"paper's {name}" for name in known), "note"]
 

@@ -105,7 +105,7 @@ def sheet(workspace: Workspace, trackers: Sequence[Tracker]) -> Image:
 
 
 def write_picture(file: Path, image: Image) -> None:
-    """Write a picture in the format that its name says, at once or not at all.
+    """Write a picture in the format of its suffix, whole or not at all.
 
     Raises:
         DataError: It cannot be written.

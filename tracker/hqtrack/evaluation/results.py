@@ -43,7 +43,7 @@ def state_of(experiment: Experiment, tracker: Tracker, sequence: Sequence) -> St
         return State.MISSING
     if not complete:
         return State.BROKEN
-    # Other experiments start a tracker anew in the midst of a sequence; their trajectories are of any length.
+    # Other experiments restart a tracker in mid-sequence; their trajectories are of any length.
     length = len(sequence) if isinstance(experiment, UnsupervisedExperiment) else None
     return State.COMPLETE if all(_whole(results, file, files, length) for file in files) else State.BROKEN
 
@@ -65,7 +65,7 @@ def dropped_frames(experiment: Experiment, tracker: Tracker, sequence: Sequence)
     The toolkit repeats the last answer there and writes that it took no time.
 
     Returns:
-        Frames that were dropped, and all frames, of all parts of a sequence where a tracker begins anew.
+        Frames that were dropped, and all frames, of all parts of a sequence where a tracker starts again.
     """
     if experiment.realtime is None:
         return None

@@ -75,9 +75,9 @@ class Task:
     frames: int
     """Of the sequence, times the experiments: what there is to do."""
     run: str
-    """Of which run this task is; a worker opens the workspace anew for each."""
+    """The run of this task; a worker opens the workspace again for each."""
     force: bool = False
-    """Run again what is complete."""
+    """Repeat completed sequences."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Outcome:
 
 def run_task(task: Task) -> Outcome:
     """Run a tracker on a sequence; its results are in the workspace afterwards, complete or not at all."""
-    # Dask has its workers give freed memory back at once. A tracker that inherits this fetches it anew from
+    # Dask has its workers give freed memory back at once. A tracker that inherits this fetches it again from
     # the system for every frame, which costs a third of its time and more.
     os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
     started = time.monotonic()
@@ -156,7 +156,7 @@ def _of_the_system(error: OSError, experiment: Experiment) -> str:
 
 
 def reason(error: BaseException, log: str | None) -> str:
-    """Find what a tracker itself said of its failure.
+    """Find a tracker's own message about its failure.
 
     Args:
         error: What the toolkit raised.
@@ -221,7 +221,7 @@ def _workspace(folder: str, run: str) -> Workspace:
 
 
 class _Watched(ProxySequence):  # type: ignore[misc]
-    """A sequence that tells when its frames are taken one after another."""
+    """A sequence that reports when its frames are taken one after another."""
 
     def __init__(self, source: Sequence, report: _Report) -> None:
         super().__init__(source)
@@ -234,7 +234,7 @@ class _Watched(ProxySequence):  # type: ignore[misc]
 
 
 class _Report:
-    """Tells the command how far a task is, once a second at most."""
+    """Reports to the command how far a task is, once a second at most."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -267,7 +267,7 @@ def worker_facts(workspace: str, needs: tuple[Need, ...], run: str) -> dict[str,
     Args:
         workspace: Folder of the workspace.
         needs: What the trackers need.
-        run: Of which run this is.
+        run: The run to which this belongs.
     """
     problems = []
     sequences = {}

@@ -50,7 +50,7 @@ def expected(file: Path, command: str) -> Path:
         DataError: It is not there.
     """
     if not file.exists():
-        raise DataError(f"`vot {command}` wrote no {file}; its messages above say why")
+        raise DataError(f"`vot {command}` wrote no {file}; see its messages above")
     return file
 
 

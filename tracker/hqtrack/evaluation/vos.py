@@ -153,7 +153,7 @@ def run_sequences(
 
 
 def default_workers(device: str) -> int:
-    """Return how many sequences are tracked at a time where nobody says it."""
+    """Return how many sequences are tracked at a time by default."""
     from hqtrack.tracker import find_device
 
     if find_device(device).type != "cpu":

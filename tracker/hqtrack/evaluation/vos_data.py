@@ -89,7 +89,7 @@ class VosSequence:
                 if 0 < number < 255 and number not in known:
                     known[int(number)] = Prompt(places[stem], mask=labels == number, id=int(number))
         if not known:
-            raise DataError(f"{self.labels}: shows no object; the first annotation has its mask")
+            raise DataError(f"{self.labels}: shows no object; its mask must be in the first annotation")
         if len(known) > MAX_OBJECTS:
             raise DataError(f"{self.labels}: {len(known)} objects are too many; track at most {MAX_OBJECTS}")
         return sorted(known.values(), key=lambda each: each.frame)

@@ -41,7 +41,7 @@ def open_workspace(folder: Path) -> Workspace:
     stack_file = resolve_stack(str(config.get("stack")), str(folder))
     if stack_file is None:
         raise DataError(
-            f"{folder / 'config.yaml'} names the stack {config.get('stack')!r}, which is not there"
+            f"{folder / 'config.yaml'} names the stack {config.get('stack')!r}, which does not exist"
         )
     _check_stack(Path(stack_file))
     mend_toolkit()  # before the first sequence is read
@@ -140,7 +140,7 @@ class Named:
     """Of one of our systems, with the settings that were asked for; None for a tracker of the registry."""
     settings: tuple[tuple[str, str], ...] = ()
     card_name: str = ""
-    """How the tracker's process is told which card it is."""
+    """The variable that names the card to the tracker's process."""
 
 
 def understand(name: str, registry: Sequence[str]) -> Named:

@@ -115,7 +115,7 @@ class ConvolvedActivation(nn.Module):
 class AttentionBlock(nn.Module, ABC):
     """One layer: attention within the frame, to long-term and short-term memory, and a feed-forward part.
 
-    A subclass says how a frame is projected and how identities enter its memory.
+    A subclass defines how a frame is projected and how identities enter its memory.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class LayerLayout(NamedTuple):
     """What one propagation layer keeps of a frame."""
 
     stride: int
-    """Tokens lie on a grid of this stride (16 or 8) over the network input."""
+    """Tokens are on a grid of this stride (16 or 8) over the network input."""
     heads: int
     key_channels: int
     """Channels of a key, for each head."""

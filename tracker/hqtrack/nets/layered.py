@@ -149,7 +149,7 @@ def embedded(one_hot: Tensor, bank: nn.Conv2d) -> Tensor:
 def normalised_identity(one_hot: Tensor, bank: nn.Conv2d, norm: nn.LayerNorm, stride: int) -> Tensor:
     """Embed masks (B, identities, H, W) as normalised tokens (B, N, C) on the grid of `stride`.
 
-    Patches lie on the grid of the bank's own stride; a finer grid repeats the nearest.
+    Patches are on the grid of the bank's own stride; a finer grid repeats the nearest.
     """
     embedding = norm(embedded(one_hot, bank).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     if bank.stride != (stride, stride):

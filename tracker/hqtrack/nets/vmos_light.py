@@ -587,7 +587,7 @@ def _token_masks(patches: Tensor) -> Tensor:
 
 
 def _of_identities(memory: Memory, identities: int) -> Memory:
-    """Leave out of values the patches of masks of all but the first identities, which lie at their end."""
+    """Leave out of values the patches of masks of all but the first identities, which are at their end."""
     unused = 4 * (VMOSLight.max_objects + 1 - identities)
     if unused == 0:
         return memory

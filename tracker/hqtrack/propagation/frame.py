@@ -87,7 +87,7 @@ def resize_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
 def shrink_known_labels(labels: LabelMap, size: tuple[int, int]) -> LabelMap:
     """Resize a given label map so that no object is lost between the pixels that resizing picks.
 
-    An object without a pixel in the result gets the one that lies nearest to its middle, unless another
+    An object without a pixel in the result gets the one nearest to its middle, unless another
     object has no other pixel.
 
     Args:

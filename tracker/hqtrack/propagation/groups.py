@@ -158,7 +158,7 @@ def merge(group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corner
 def aggregate(group_probabilities: Iterable[Tensor]) -> Tensor:
     """Merge the groups' probabilities into one label map by AOT's soft aggregation.
 
-    Each group says with which probability a pixel is background or one of its objects. The merged background
+    Each group knows how probably a pixel is background or one of its objects. The merged background
     is the product of all backgrounds; the most probable label wins, the lower one on equal terms. Groups are
     taken one after another, so that memory does not grow with their number.
 

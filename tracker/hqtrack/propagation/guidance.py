@@ -1,6 +1,6 @@
 """Outlines that follow the picture: what the network believes, through a guided filter.
 
-The network's logits lie on a grid of four pixels. Resized to the frame, their borders run where bilinear
+The network's logits are on a grid of four pixels. Resized to the frame, their borders run where bilinear
 interpolation puts them; the guided filter (He, Sun and Tang, Guided Image Filtering, TPAMI 2013) takes each
 neighbourhood's probabilities as a linear function of its grey values, so that they change where the picture
 does. As in its fast form (He and Sun, arXiv 1505.00996), the functions are found on a coarser grid.
@@ -48,7 +48,7 @@ class Guide:
     def probabilities(self, logits: Tensor, tiny: Sequence[int], *, align_corners: bool) -> Tensor:
         """Return the probabilities (S, H, W) of logits (S, h, w), background first; they add up to 1.
 
-        A probability may lie a little outside 0 and 1, as the values of a linear function do.
+        A probability may be a little outside 0 and 1, as the values of a linear function do.
 
         Args:
             logits: Of background and objects.

@@ -73,7 +73,7 @@ def most_likely_at(logits: Tensor, size: tuple[int, int], *, align_corners: bool
 
 
 _Places = tuple[Tensor, Tensor, Tensor]
-"""For each place on a side of the result: the two places between which it lies, and how far it is."""
+"""For each place on a side of the result: its two neighbours, and how far it is between them."""
 
 
 def _places(own: int, wanted: int, align_corners: bool) -> _Places:

@@ -49,7 +49,7 @@ class LongTermMemory:
     def add_reference(self, entry: Memory) -> None:
         """Keep a frame whose masks are known for as long as the memory lives.
 
-        A further reference makes room for itself: storage is allocated anew, once.
+        A further reference makes room for itself: storage is allocated again, once.
         """
         references = self.references
         if self._slots is None:

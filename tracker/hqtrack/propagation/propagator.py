@@ -35,7 +35,7 @@ class Found(NamedTuple):
     outlined: Tensor | None
     """To be shown, with outlines that follow the frame's edges; None where outlines are not guided."""
     scores: Tensor | None = None
-    """(N,) float32: how sure the network is of each object's mask, 0 to 1; None where it does not say."""
+    """(N,) float32: how sure the network is of each object's mask, 0 to 1; None where it has none."""
 
     @classmethod
     def nothing(cls, image: Image, device: torch.device) -> Found:
@@ -191,7 +191,7 @@ class Propagator:
             group.add_reference(self._features, small)
 
     def remove(self, objects: Collection[int]) -> None:
-        """Forget objects; the others keep their order, and are counted from 1 anew.
+        """Forget objects; the others keep their order, and are counted from 1 again.
 
         Args:
             objects: Their numbers, 1 to `count`.

@@ -18,7 +18,7 @@ class TinyObjects:
         self._count = 0
 
     def refer(self, masks: Tensor) -> None:
-        """Note objects of a frame whose masks are known: more than before, or all of them given anew.
+        """Note objects of a frame whose masks are known: more than before, or all of them given again.
 
         Args:
             masks: (N, H, W) bool at the size of the network's input.

@@ -52,7 +52,7 @@ class RelativeAttention(nn.Module):
 class BiasedAttention(nn.Module):
     """Attention of TinyViT within windows, with one learnt bias for each distance.
 
-    The library gathers these biases when it is told to evaluate; one that loads weights after that works with
+    The library gathers these biases when it is set to evaluate; one that loads weights after that works with
     the biases it had before. Here they are gathered from the parameters that the module has now.
 
     Args:

@@ -23,7 +23,7 @@ class Prompts:
     points: Tensor | None = None
     """(N, P, 2): x, y."""
     on_object: Tensor | None = None
-    """(N, P) bool: whether a point is on the object, rather than beside it; None if all are."""
+    """(N, P) bool: whether a point is on the object, rather than in the background; None if all are."""
     masks: Tensor | None = None
     """(N, H, W) bool: coarse masks; only some networks take them, and only with boxes."""
 
@@ -34,7 +34,7 @@ class Prompts:
         return 0 if given is None else len(given)
 
     def signed_points(self, index: int) -> tuple[list[list[float]], list[list[float]]]:
-        """Return an object's points on it, and those beside it."""
+        """Return the points on an object, and the background points."""
         if self.points is None:
             return [], []
         points: list[list[float]] = self.points[index].tolist()
@@ -68,7 +68,7 @@ class Prompted(Protocol):
 
 
 class Clues(NamedTuple):
-    """What a user says of one object: a box, points on it, points beside it; in pixels of the frame."""
+    """A user's prompts for one object: a box, points on it, background points; in pixels of the frame."""
 
     box: Sequence[float] | None = None
     """x0, y0, x1, y1, inclusive."""

@@ -32,7 +32,7 @@ class MaskRefiner:
         iou_threshold: Threshold tau: a refined mask is kept only where its IoU with the given one exceeds it.
         overlap: Who owns a pixel that two masks claim after selection. "lower-index": the lower object, as
             published. "as-propagated": the object that had it before, if it claims it
-            still, else the lower one: what lies upon a larger object is not swallowed by it.
+            still, else the lower one: what is in front of a larger object is not swallowed by it.
         mask_prompt: Whether the network is shown the propagated masks, besides their boxes.
     """
 
@@ -103,7 +103,7 @@ class MaskRefiner:
         return self._masks(image, Prompts(boxes=corners))
 
     def masks_from_points(self, image: Image, points: npt.ArrayLike) -> Tensor:
-        """Return a mask for each point that lies on an object.
+        """Return a mask for each point on an object.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -133,7 +133,7 @@ class MaskRefiner:
         alike: dict[tuple[bool, bool, int], list[int]] = {}
         for index, clue in enumerate(clues):
             if clue.box is None and not clue.points:
-                raise InputError("an object needs a box, or a point on it; points beside it are not enough")
+                raise InputError("an object needs a box, or a point on it; background points are not enough")
             kind = clue.box is not None, clue.mask is not None, len(clue.points) + len(clue.beside)
             alike.setdefault(kind, []).append(index)
         embedding = self._network.encode(image)

@@ -160,7 +160,7 @@ def load_sam(
         dtype: bfloat16 or float16 for mixed precision.
 
     Raises:
-        WeightsError: The file is missing, damaged, or of another kind; the message says of which.
+        WeightsError: The file is missing, damaged, or of another kind; the message has the reason.
     """
     state = read_checkpoint(path)
     network = build_network(kind)

@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
 
 def window_around(box: Sequence[float], size: tuple[int, int], margin: float = MARGIN) -> Window:
-    """Return the window around a box, moved and cut so that little of it lies outside the frame.
+    """Return the window around a box, moved and cut so that little of it is outside the frame.
 
     Args:
         box: x0, y0, x1, y1 in inclusive pixel coordinates.
@@ -76,7 +76,7 @@ def cut(array: Image, window: Window, side: int, fill: Sequence[int] | int = 0) 
         array: (H, W, 3) or (H, W).
         window: What to cut out.
         side: Of the square, in pixels.
-        fill: What lies outside the array.
+        fill: The value outside the array.
     """
     height, width = array.shape[:2]
     x0, y0, x1, y1 = window

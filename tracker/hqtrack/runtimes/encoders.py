@@ -219,7 +219,7 @@ class OpenVinoEncoder:
 def _unreadable(path: Path, runtime: str, version: str, error: Exception) -> InputError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return InputError(
-        f"{path}: {runtime} {version} cannot run it: {reason}; remove the file, and it is made anew, or use "
+        f"{path}: {runtime} {version} cannot run it: {reason}; remove the file to export it again, or use "
         "--backend torch"
     )
 

@@ -1,4 +1,4 @@
-"""A whole system as a folder of ONNX graphs, and a small file that says how they play together."""
+"""A whole system as a folder of ONNX graphs, and a small file that describes how they play together."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ STARTS_FILE = "starts.json"
 
 
 class TrainingError(HQTrackError, RuntimeError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""
 
 
 def save_atomically(state: Mapping[str, Any], path: Path) -> None:
@@ -45,8 +45,8 @@ def save_atomically(state: Mapping[str, Any], path: Path) -> None:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "no space is left" if full else str(error)
         raise TrainingError(
-            f"cannot write the checkpoint {path}: {reason}; {kept}. Make room, then give the same "
-            "command again to go on from there."
+            f"cannot write the checkpoint {path}: {reason}; {kept}. Make room, then repeat the "
+            "command to resume from there."
         ) from error
 
 
@@ -104,7 +104,7 @@ def command_line() -> str:
 def code_version() -> str:
     """Return the checkout's commit, marked when files differ from it, or an installed copy's version.
 
-    A copy that lies in somebody else's repository is an installed one.
+    A copy in somebody else's repository is an installed one.
     """
     package = Path(hqtrack.__file__).parent
 
@@ -132,8 +132,8 @@ def record_start(run: Path, start: Start) -> None:
             was, now = getattr(earlier, what), getattr(start, what)
             if was != now:
                 raise TrainingError(
-                    f"{run} holds a training that was begun with another {what} ({was or 'none given'}, now "
-                    f"{now or 'none given'}); give the same command as then, or another --folder"
+                    f"{run} contains a training that started with another {what} ({was or 'none given'}, now "
+                    f"{now or 'none given'}); repeat the command of that training, or choose another --folder"
                 )
     starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     write_whole(path, json.dumps([*starts, vars(start)], indent=2) + "\n")
@@ -215,7 +215,7 @@ def with_entry(
     Args:
         card: The card's text.
         sha256: Of the weight file.
-        provenance: What to say, by a short name; an earlier export's lines are replaced.
+        provenance: Lines by a short name; an earlier export's lines are replaced.
         source: Where the card comes from, for messages.
         section: "weights" of the propagation network, or "refiner.weights".
 

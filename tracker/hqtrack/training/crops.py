@@ -50,7 +50,7 @@ class Photographs:
 
     @classmethod
     def from_lists(cls, root: Path, lists: Sequence[str]) -> Photographs:
-        """Find the photographs that lists name, in the folders `images` and `labels` beside each list.
+        """Find the photographs that lists name, in the folders `images` and `labels` next to each list.
 
         Args:
             root: Where a list is that is not named with its whole path.
@@ -74,7 +74,7 @@ class Photographs:
                 if objects:
                     items.append(Photograph(files[name], labels, objects, filled))
         if skipped:
-            logger.warning("%d photographs that the lists name are not there", skipped)
+            logger.warning("%d photographs of the lists are missing", skipped)
         if not items:
             raise DataError(f"{root} holds no usable photograph of {', '.join(lists)}")
         return cls(items)
@@ -103,7 +103,7 @@ class Crop(NamedTuple):
     image: Image
     """(S, S, 3) uint8 RGB."""
     prompts: npt.NDArray[np.int8]
-    """(4, S, S), 127 stands for 1; see `hqtrack.nets.light_segmenter.PROMPTS`."""
+    """(4, S, S), 127 is 1; see `hqtrack.nets.light_segmenter.PROMPTS`."""
     truth: npt.NDArray[np.uint8]
     """(S, S), 255 where the object fills a pixel."""
     kind: str
@@ -138,7 +138,7 @@ class CropSampler:
         Args:
             rng: Source of randomness.
             plain: As it is, without colours changed or objects pasted, and in the way the refiner crops.
-            kind: Which prompts; drawn if None.
+            kind: Which prompts; random if None.
         """
         if kind is None:
             kind = str(rng.choice(["mask", "box", "point"], p=[0.38, 0.34, 0.28]))

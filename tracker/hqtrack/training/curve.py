@@ -33,7 +33,7 @@ def plot_log(log: Path, picture: Path) -> None:
         raise DataError(f"{log} is no training's log: {error}") from error
     steps = [r for r in records if "loss" in r]
     if not steps:
-        raise DataError(f"{log} holds no step yet; let the training run for some minutes")
+        raise DataError(f"{log} contains no step yet; wait a few minutes")
     validated = [r for r in records if "validation_iou" in r]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     for name in (name for name in LOSSES if name in steps[-1]):

@@ -59,7 +59,7 @@ def export_runs(
     file = out or beside / Path(weights.file).name
     unknown = [run for run, one in zip(runs, trainings, strict=True) if not one]
     if unknown and not (data and command):
-        raise InputError(f"{unknown[0]} does not say how it was trained; give --data and --command")
+        raise InputError(f"{unknown[0]} has no record of its training; give --data and --command")
     said = _provenance(trainings)
     provenance = {**said, "data": data or said["data"], "command": command or said["command"]}
     network = LightSegmenter() if name == LIGHT_REFINER else nets.build(name)

@@ -215,7 +215,7 @@ class _Log:
         path = Path(os.devnull)
         if folder is not None:
             path = folder / "log.jsonl"
-            files.check_own(path)  # earlier lines stay: it is not made anew
+            files.check_own(path)  # earlier lines stay: it is not replaced
         self._file = path.open("a", buffering=1, encoding="utf-8")
         self._board = None if folder is None else _board(folder, start)
 

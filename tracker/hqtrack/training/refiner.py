@@ -31,7 +31,7 @@ class CropBatch(NamedTuple):
     images: Tensor
     """(B, 3, S, S) uint8 RGB."""
     prompts: Tensor
-    """(B, 4, S, S) int8, 127 stands for 1."""
+    """(B, 4, S, S) int8, 127 is 1."""
     truth: Tensor
     """(B, S, S) uint8, 255 where the object fills a pixel."""
     skipped: Sequence[str] = ()

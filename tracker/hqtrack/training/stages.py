@@ -151,8 +151,8 @@ def train_on_videos(run: Run, data: Sequence[str], images: StaticImages | None =
             return Trained(folder, settings.steps, rank)
         if images is None:
             raise InputError(
-                f"stage 2 of {name} mixes videos with synthetic sequences: give --photographs, a folder as "
-                "of stage 1's --data"
+                f"stage 2 of {name} mixes videos with synthetic sequences: give --photographs, a folder in "
+                "the layout of stage 1's --data"
             )
         regions, sequences = images.read(), images.validation_sequences(rank)
         if rank == 0:

@@ -300,7 +300,7 @@ def frame_loss(
         target: (B, H, W) long, 0 to S - 1.
         known: (B, S) bool, which labels exist in a sequence.
         kept: Share of pixels that the cross-entropy keeps.
-        stride: The losses look at every so manieth row and column, from a random one on: sub-pixel borders
+        stride: The losses look at every Nth row and column, from a random one on: sub-pixel borders
             are still learned, at a fraction of the cost.
         align_corners: How logits are resized to the target.
         generator: CPU source of randomness.

@@ -3,7 +3,7 @@
 What a light network learns from few annotated photographs, it learns of few kinds of objects. A teacher that
 has seen millions knows more. The network that is to learn guesses what may be an object, and the teacher is
 asked for the object in the guess's box. It is also asked for the object at each point of a grid, and again
-for the one in that object's box. Where both agree, it is an object that a box tells.
+for the one in that object's box. Where both agree, it is an object that a box determines.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ENCODER_SIDE = 1024
-"""Of the square that Segment Anything's encoder sees; the image lies at its upper left."""
+"""Of the square that Segment Anything's encoder sees; the image is at its upper left."""
 DECODER_INPUTS = {
     "image_embeddings",
     "point_coords",
@@ -200,7 +200,7 @@ def guessed(pupil: MaskRefiner, image: Image) -> list[Mask]:
 
 
 def index_map(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Number masks (H, W) from the largest on; what lies in a larger one is a part of it, and left out.
+    """Number masks (H, W) from the largest on; what is inside a larger one is a part of it, and left out.
 
     Returns:
         (H, W) uint8, 0 where there is no mask.
@@ -228,7 +228,7 @@ class Models(NamedTuple):
 def label_photographs(photographs: Path, folder: Path, models: Models, *, workers: int) -> Iterator[int]:
     """Write photographs, reduced, and index maps of their objects, as `Photographs` reads them.
 
-    What is there already is kept, so that the same call goes on where one was stopped.
+    What is there already is kept, so that the same call resumes one that was stopped.
 
     Args:
         photographs: A folder of images.

@@ -1,1 +1,1 @@
-"""A whole video, from its file and what a user says of its objects to masks on disk; see `job`."""
+"""A whole video, from its file and a user's prompts to masks on disk; see `job`."""

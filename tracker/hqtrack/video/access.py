@@ -128,14 +128,14 @@ class _ImageReader:
 class _VideoReader:
     """Goes to the key frame before a frame, and decodes from there.
 
-    Where the times of packets do not tell which frames they make, the video is decoded from its start.
+    Where the times of packets do not show which frames they make, the video is decoded from its start.
     """
 
     def __init__(self, path: Path, stream: int) -> None:
         self._path, self._number = path, stream
         self._container = open_container(path)
         self._stream = self._container.streams.video[self._number]
-        self._stream.thread_type = "SLICE"  # threads over frames would start anew at every jump
+        self._stream.thread_type = "SLICE"  # threads over frames would start again at every jump
         packets = [packet for packet in self._container.demux(self._stream) if packet.size]
         shown = [packet for packet in packets if not packet.is_discard]
         times = sorted(packet.pts for packet in shown if packet.pts is not None)

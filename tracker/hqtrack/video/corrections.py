@@ -1,4 +1,4 @@
-"""What a person says of a frame in mid-video: the mask of an object that was tracked wrongly there."""
+"""Corrections of a frame in mid-video: the mask of an object that was tracked wrongly there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Correction:
     object: Annotated[int, Field(ge=1)] | None = None
     """Its id; None if all masks are right as they were tracked."""
     prompt: Prompt | None = None
-    """The object's mask, box or point; a mask without pixels says that it is not seen."""
+    """The object's mask, box or point; a mask without pixels: it is not seen."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -41,12 +41,12 @@ class Correction:
 
 
 def read_correction(text: str, size: Size) -> Correction:
-    """Read "frame=30,object=1,mask=FILE", the same with what else an object is told by, or "frame=30" alone.
+    """Read "frame=30,object=1,mask=FILE", the same with other prompts, or "frame=30" alone.
 
-    A mask of "none" says that the object is not seen in the frame.
+    A mask of "none" means that the object is not seen in the frame.
 
     Raises:
-        InputError: The text cannot be understood, or what it says does not fit into a frame of the size.
+        InputError: The text cannot be understood, or its values do not fit into a frame of the size.
         DataError: A mask file cannot be read.
 
     Example:
@@ -89,7 +89,7 @@ def check_corrections(
     """Check that corrections name objects that are there, in frames that are read.
 
     Args:
-        corrections: What is said of later frames.
+        corrections: Corrections of later frames.
         prompts: The objects.
         start: The first frame that is read.
         end: The first frame that is not read any more.

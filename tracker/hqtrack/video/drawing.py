@@ -178,7 +178,7 @@ def write_text(image: Image, text: str, middle: tuple[int, int]) -> None:
 
 
 def _depth(mask: Mask, box: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
-    """Return how deep each pixel of a box lies in a mask: a mean of pixels may lie outside."""
+    """Return how deep inside a mask each pixel of a box is: a mean of pixels may be outside."""
     left, top, right, bottom = box
     crop = mask[top : bottom + 1, left : right + 1]
     padded = cv2.distanceTransform(np.pad(crop, 1).astype(np.uint8), cv2.DIST_L2, 3)

@@ -1,6 +1,6 @@
 """The folder of a video's outputs: one run at a time writes there, and it is known which files it wrote.
 
-Both are kept in a hidden folder beside the outputs: a lock, and a list of the files, one a line.
+Both are kept in a hidden folder next to the outputs: a lock, and a list of the files, one a line.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def track_frames(
 ) -> Iterator[TrackedFrame]:
     """Track the frames of a video.
 
-    Frames that the journal holds are not tracked again: their masks are given back, and the tracker is told
+    Frames that the journal holds are not tracked again: their masks are given back, and the tracker is given
     those of its references and of the last one.
 
     Args:
@@ -40,7 +40,7 @@ def track_frames(
         prompts: The objects; those whose frame never comes do not join.
         maker: Turns them into masks.
         journal: Has the frames that were tracked before; None has none.
-        corrections: What is said of later frames.
+        corrections: Corrections of later frames.
 
     Yields:
         Each frame with the masks of all objects so far, in the order of `prompts` by frame. They grow in
@@ -70,8 +70,8 @@ def track_frames(
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(
-            f"the source ends {journal.left} frames before what was tracked of it: it has become shorter; "
-            "restore it, or start anew with --force"
+            f"the video is {journal.left} frames shorter than when it was tracked; restore the file, or "
+            "start over with --force"
         )
 
 
@@ -79,7 +79,7 @@ class FrameTracker:
     """Takes a tracker through a video: objects join, corrections apply, known frames are taken up.
 
     Frames in which objects join or that are corrected are references. At a correction the tracker forgets
-    what it saw but its references, and goes on from them. What it remembered since the object went wrong
+    what it saw but its references, and continues from them. What it remembered since the object went wrong
     would mislead it; and so a video can be gone on with from a frame whose masks are known, and what follows
     is the same as in one run.
 
@@ -87,7 +87,7 @@ class FrameTracker:
         tracker: What was tracked before is forgotten.
         prompts: The objects.
         maker: Turns them into masks.
-        corrections: What is said of later frames.
+        corrections: Corrections of later frames.
     """
 
     def __init__(

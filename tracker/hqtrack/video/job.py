@@ -49,7 +49,7 @@ class Job:
     outputs: tuple[str, ...] = ("overlay",)
     """Keys of `hqtrack.video.writers.WRITERS`."""
     opacity: float = 0.45
-    """Of masks in the overlay; 0 draws outlines alone."""
+    """Opacity of masks in the overlay, 0 to 1. 0 draws outlines only."""
     texts: bool = True
     """True: the overlay has names or numbers on objects."""
     sound: bool = True

@@ -1,8 +1,8 @@
-"""What is kept on disk of a video that is being tracked, so that it can be gone on with after any end.
+"""What is kept on disk of a video that is being tracked, so that it can be resumed after any end.
 
-Two files lie in the folder of the outputs until the video is finished: the settings, and a line for each
+Two files are in the folder of the outputs until the video is finished: the settings, and a line for each
 tracked frame with the masks of all objects; a third one where frames are tracked backward, too. A killed
-process loses at most the few frames that wait to be written. The disk is told to keep the lines every few
+process loses at most the few frames that wait to be written. The disk is asked to keep the lines every few
 seconds: a power cut loses what came after. Where a line is damaged, the record ends before it.
 """
 
@@ -32,13 +32,13 @@ JOURNAL_VERSION = 2
 
 
 SECONDS_BETWEEN_SYNCS = 5.0
-"""Seconds between two times at which the disk is told to keep what was written."""
+"""Seconds between two times at which the disk is asked to keep what was written."""
 
 logger = logging.getLogger(__name__)
 
 
 class ChangedSourceError(DataError):
-    """A source that is not the one of the record: going on with it cannot succeed."""
+    """A source that is not the one of the record: resuming cannot succeed."""
 
 
 class Journal:
@@ -70,7 +70,7 @@ class Journal:
 
     @classmethod
     def resume(cls, folder: Path, name: str = FRAMES_FILE) -> Journal:
-        """Open the record of an earlier run, to go on with it.
+        """Open the record of an earlier run, to resume it.
 
         Raises:
             InputError: There is none in the folder.
@@ -94,8 +94,8 @@ class Journal:
         same = line.pixels in (None, digest(frame.image))
         if line.frame != frame.name or line.size != frame.image.shape[:2] or not same:
             raise ChangedSourceError(
-                f"frame {frame.name} is not the one that was tracked before: the source has changed; "
-                "start anew with --force"
+                f"frame {frame.name} is not the one that was tracked: the source has changed; "
+                "start over with --force"
             )
         known = None if objects is None else objects[: len(line.masks)]
         return TrackedFrame(frame, line.decoded(), line.run_lengths, objects=known, scores=line.scores)
@@ -167,7 +167,7 @@ def read_job(folder: Path) -> Job:
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{folder / SETTINGS_FILE}: is damaged; start anew with --force") from error
+        raise DataError(f"{folder / SETTINGS_FILE}: is damaged; start over with --force") from error
 
 
 def has_unfinished(folder: Path) -> bool:

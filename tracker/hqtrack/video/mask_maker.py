@@ -114,9 +114,11 @@ class MaskMaker:
                 continue
             if prompt.box is None:
                 point = ",".join(f"{value:g}" for value in prompt.points[0])
-                raise InputError(f"point {point}: nothing stands out there; give a --box instead")
+                raise InputError(
+                    f"point {point}: no object found there; try another point, or draw a box with --box"
+                )
             box = ",".join(f"{value:g}" for value in prompt.box)
-            logger.warning("nothing stands out in the box %s: all of it is taken", box)
+            logger.warning("no object found in the box %s: the whole box is the mask", box)
             found[index] = filled(image, prompt.box)
         return found
 

@@ -27,7 +27,7 @@ class MaskRecord:
     Args:
         path: The file; made where there is none.
         ids: The objects of the masks in lines that do not name them, as earlier versions wrote them. They
-            are written anew with these.
+            are written again with these.
 
     Example:
         >>> record = MaskRecord(Path("record.jsonl"))  # doctest: +SKIP
@@ -143,7 +143,7 @@ def _scores_of(line: bytes) -> Scores:
 
 
 def _name_rows(path: Path, ids: Sequence[int]) -> None:
-    """Write the lines of a file that do not name their objects anew, with the first ones of these."""
+    """Write the lines of a file that do not name their objects again, with the first ones of these."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:

@@ -55,7 +55,7 @@ class RunResult:
     speed: float
     """Frames tracked per second."""
     unfinished: bool
-    """Whether it was stopped before the end of the video, and its record is kept to go on with."""
+    """Whether it was stopped before the end of the video, and its record is kept to resume from."""
     paths: tuple[Path, ...]
     """File or folder of each output."""
     missing: int | None
@@ -177,7 +177,7 @@ class VideoRun:
             return
         if has_unfinished(out):
             raise InputError(
-                f"{out}: holds an unfinished run; go on with --resume, or start anew with --force"
+                f"{out}: contains an unfinished run; resume it with --resume, or start over with --force"
             )
         present = [path for kind in job.outputs for path in earlier_files(kind, out)]
         if present:
@@ -325,7 +325,7 @@ class VideoRun:
         return time.perf_counter() - begin, stopped
 
     def _make_ready(self, folder: OutputFolder) -> None:
-        """Protect what is others' in the folder, and remove what earlier runs wrote where all begins anew."""
+        """Protect what is others' in the folder, and remove what earlier runs wrote where all starts over."""
         names = {WRITERS[kind].name for kind in self.job.outputs}
         if self._earlier != "resume" or folder.has_list:
             folder.protect(names)
@@ -347,7 +347,7 @@ class VideoRun:
             journal.close()
             raise ChangedSourceError(
                 f"{self.frames}: has only {count} frames, but {journal.left} were tracked "
-                "before; restore it, or start anew with --force"
+                "before; restore it, or start over with --force"
             )
         return journal
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SECONDS_TO_NOTICE = 2.0
-"""So long a server may go on waiting for a message on a pipe that nobody writes to any more."""
+"""So long a server may keep waiting for a message on a pipe that nobody writes to any more."""
 
 
 class Hangup:

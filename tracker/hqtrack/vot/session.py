@@ -139,7 +139,7 @@ class Boxes:
             if mask.any():
                 masks[index] = mask
             else:
-                logger.warning("nothing stands out in first region %d: all of it is taken", index + 1)
+                logger.warning("no object found in first region %d: the whole region is the mask", index + 1)
         return masks
 
     def _is_box(self, region: First) -> bool:
@@ -217,7 +217,7 @@ class TraxSession:
         announced = [place(region, size) for region, _ in request.objects or []]
         if begins:
             if not announced:
-                raise InputError("the toolkit announced no object; a sequence needs at least one first mask")
+                raise InputError("the toolkit sent no object; a sequence needs at least one first mask")
             self._sequence = TrackedSequence(self._tracker)
         if self._sequence is None:
             raise InputError("the toolkit sent a frame before it initialised a sequence")

@@ -13,7 +13,7 @@ from hqtrack.web.styling import heading, icon_button
 
 
 class CorrectionList:
-    """The corrections, and the frames in which tracking was gone on with.
+    """The corrections, and the frames from which tracking continued.
 
     Args:
         session: Whose.
@@ -44,10 +44,10 @@ class CorrectionList:
             for frame, key, name in rows:
                 self._row(frame, key, name)
             for frame in restarts:
-                ui.label(f"frame {frame}: went on from here").classes("text-sm opacity-80 pl-2")
+                ui.label(f"frame {frame}: tracking continued here").classes("text-sm opacity-80 pl-2")
             if not rows and not restarts:
                 ui.label(
-                    "None. Where an object is wrong, choose it, mend its mask, and go on from there."
+                    "None. Where an object is wrong, choose it, correct its mask, and track again from there."
                 ).classes("text-sm opacity-80")
 
     def _row(self, frame: int, key: int, name: str) -> None:

@@ -24,7 +24,7 @@ CONTENT_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'self'"
 )
-"""Browsers load nothing from elsewhere, whatever the page says."""
+"""Browsers load nothing from elsewhere, whatever the page names."""
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request that is no upload."""
@@ -46,7 +46,7 @@ class Guard:
     Refused are a host name that is not the server's (another site's name that was made to point here), a
     request or socket that another site's page opened, a body that is too large, and, where a password is
     set, whoever has not given it. Each browser gets a secret of its own in a cookie; what the rest of the
-    program is told of it, as `request.state.owner`, is its hash.
+    program gets of it, as `request.state.owner`, is its hash.
 
     Args:
         app: What gets the requests that are let through.

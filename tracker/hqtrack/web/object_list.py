@@ -141,7 +141,7 @@ def hex_of(colour: Colour) -> str:
 
 
 def _colour(text: str) -> Colour:
-    """Return a colour of which a browser says "#rrggbb"."""
+    """Return the colour of a browser's "#rrggbb"."""
     digits = text.lstrip("#")
     red, green, blue = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
     return red, green, blue

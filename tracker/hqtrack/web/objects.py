@@ -53,7 +53,7 @@ class SessionObject:
     colour: Colour | None = None
     """As a person chose it; else its number's."""
     corrections: tuple[Region, ...] = ()
-    """In later frames, at most one a frame, by frame; an empty one says that it is not seen there."""
+    """In later frames, at most one a frame, by frame; an empty one: it is not seen there."""
 
     @property
     def title(self) -> str:

@@ -34,10 +34,10 @@ KEYS = (
     ("[ ]", "a narrower or wider brush"),
     ("0", "show the whole frame"),
     ("Enter", "on the frame: begin and end with arrow keys"),
-    ("Escape", "cancel what is being drawn"),
+    ("Escape", "cancel the drawing"),
     ("Ctrl+Z, Ctrl+Y", "undo, redo"),
     ("Delete", "delete the chosen object"),
-    ("T", "track, go on, or stop"),
+    ("T", "track, continue, or stop"),
     ("H", "hide the masks while it is held"),
     ("M", "show or hide the masks"),
     ("S", "show the chosen object alone, or all"),
@@ -151,14 +151,14 @@ class SessionPage:
         elif start is None and session.objects:
             label = "All tracked"
         else:
-            label = "Track" if done == 0 else f"Go on from frame {start}"
+            label = "Track" if done == 0 else f"Continue from frame {start}"
         self._track_button.text = label
         self._track_button.set_enabled(active or start is not None)
         text = _status(tracking, done, session.count, session.stale())
         self._status.text = "; ".join([text, *self._objects.lost_lines()])
 
     def toggle_track(self) -> None:
-        """Track, go on, or stop."""
+        """Track, continue, or stop."""
         tracking = self._service.tracking(self._opened)
         if tracking is not None and tracking.active:
             tracking.stop()

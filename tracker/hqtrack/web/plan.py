@@ -1,4 +1,4 @@
-"""What of the record is out of date, and how tracking goes on: pure functions of what a person gave."""
+"""What of the record is out of date, and how tracking continues: pure functions of a person's prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tracked:
     objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))] = ()
     restarts: Annotated[tuple[int, ...], Field(validation_alias=AliasChoices("restarts", "gone_on"))] = ()
     """Frames in which tracking was taken up again with the masks as they were, ascending: after a stop, or to
-    track the next frame anew. They are references, as corrected frames are."""
+    track the next frame again. They are references, as corrected frames are."""
     deleted: tuple[int, ...] = ()
     """Numbers of further objects that were tracked in a part of the record, and deleted since."""
 
@@ -28,7 +28,7 @@ class Tracked:
 
 
 class Plan(NamedTuple):
-    """How tracking goes on; see `plan`."""
+    """How tracking continues; see `plan`."""
 
     start: int
     """The first frame that is tracked."""
@@ -54,7 +54,7 @@ def stale(objects: SessionObjects, tracked: Tracked, recorded: int) -> int | Non
 
 
 def next_frame(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> int | None:
-    """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
+    """Return the frame from which tracking continues; None if all is tracked, or there is no object."""
     if not objects:
         return None
     out_of_date = stale(objects, tracked, recorded)
@@ -64,7 +64,7 @@ def next_frame(objects: SessionObjects, tracked: Tracked, recorded: int, count: 
 
 
 def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> Plan:
-    """Return how tracking goes on.
+    """Return how tracking continues.
 
     Frames before the first change stay. Where that change only corrects a frame as it was tracked, this
     frame stays too, with the corrections. Else the last frame that stays becomes a reference: what the
@@ -82,7 +82,7 @@ def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -
     frame = next_frame(objects, tracked, recorded, count)
     if frame is None:
         raise InputError(
-            "all frames are tracked; correct one, and go on from there"
+            "all frames are tracked; correct one, and track again from there"
             if objects
             else "there is no object yet: drag a box around one, click on it, or paint it"
         )
@@ -98,7 +98,7 @@ def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -
 
 
 def references(plan: Plan) -> list[int]:
-    """Return the frames whose masks the tracker gets before it goes on, ascending."""
+    """Return the frames whose masks the tracker gets before it continues, ascending."""
     begun = [item.first.frame for item in plan.tracked.objects]
     corrected = [region.frame for item in plan.tracked.objects for region in item.corrections]
     return sorted({each for each in (*begun, *corrected, *plan.tracked.restarts) if each < plan.start})

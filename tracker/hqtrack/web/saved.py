@@ -37,4 +37,4 @@ class Saved(BaseModel):
         try:
             return cls.model_validate_json(file.read_bytes())
         except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read; remove the folder to start anew") from error
+            raise DataError(f"{file}: cannot be read; remove the folder to start over") from error

@@ -37,7 +37,7 @@ class TrackingService:
         return self._trackings.get(opened.session.folder)
 
     def track(self, opened: OpenSession) -> None:
-        """Track a session, or go on with it.
+        """Track a session, or resume it.
 
         Raises:
             InputError: There is nothing to track, or it is being tracked already.
@@ -45,7 +45,7 @@ class TrackingService:
         with self._lock:
             earlier = self.tracking(opened)
             if earlier is not None and earlier.active:
-                raise InputError("this video is being tracked already")
+                raise InputError("tracking of this video is already running")
             self._trackings[opened.session.folder] = Tracking(opened, self.shared)
 
     def exporting(self, opened: OpenSession) -> Exporting | None:
@@ -61,7 +61,7 @@ class TrackingService:
         with self._lock:
             earlier = self.exporting(opened)
             if earlier is not None and earlier.state == "exporting":
-                raise InputError("this video is being exported already")
+                raise InputError("the export of this video is already running")
             self._exports[opened.session.folder] = Exporting(opened.session, kinds, self.settings)
 
     def delete(self, owner: str, name: str) -> None:
@@ -79,11 +79,11 @@ class TrackingService:
             self.store.delete(owner, name)
 
     def demo(self, owner: str, name: str) -> OpenSession:
-        """Open one of the demo's sequences; it is drawn when it is first wanted.
+        """Open one of the demo's sequences; it is made when it is first wanted.
 
         Raises:
             InputError: There is none of this name.
-            DataError: It cannot be drawn, because its photographs are missing.
+            DataError: It cannot be made, because its photographs are missing.
         """
         if name not in self.demo_names:
             raise InputError(f"{name}: the demo has {', '.join(self.demo_names)}")

@@ -259,7 +259,7 @@ class Session:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """Save what is said inside, so that it can be undone; where that fails, nothing was said."""
+        """Save the change made inside, so that it can be undone; where that fails, nothing is changed."""
         before = self.objects
         yield
         if self.objects == before:
@@ -288,11 +288,11 @@ class Session:
         return len(self.record) if stale is None else stale
 
     def next_frame(self) -> int | None:
-        """Return the frame from which tracking goes on; None if all is tracked, or there is no object."""
+        """Return the frame from which tracking continues; None if all is tracked, or there is no object."""
         return planning.next_frame(self.objects, self.tracked, len(self.record), self.count)
 
     def plan(self) -> Plan:
-        """Return how tracking goes on.
+        """Return how tracking continues.
 
         Raises:
             InputError: There is nothing to track.
@@ -301,7 +301,7 @@ class Session:
             return planning.plan(self.objects, self.tracked, len(self.record), self.count)
 
     def begin(self, plan: Plan, corrected: Masks | None) -> None:
-        """Cut the record to the frames that stay, before tracking goes on.
+        """Cut the record to the frames that stay, before tracking continues.
 
         Args:
             plan: See `plan`.

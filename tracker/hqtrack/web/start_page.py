@@ -127,7 +127,7 @@ class StartPage:
 
     def _build_demo(self) -> None:
         with self._section("The demo's sequences"):
-            ui.label("Drawn when first opened, which takes some seconds.")
+            ui.label("Made when first opened, which takes some seconds.")
             with ui.row().classes("gap-1"):
                 for name in self._service.demo_names:
                     opening = partial(self._open, partial(self._service.demo, self._owner, name))

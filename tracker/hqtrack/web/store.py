@@ -123,7 +123,7 @@ class Store:
         """Return the path of a video that may be opened.
 
         Raises:
-            InputError: There is none, or it lies outside.
+            InputError: There is none, or it is outside.
         """
         base = self.root.parent if self.root.is_file() else self.root
         try:
@@ -135,10 +135,10 @@ class Store:
 
     def _check_inside(self, path: Path) -> None:
         if path.is_relative_to(self.folder):
-            raise InputError(f"{path.name}: is kept of a session; its owner finds it on the start page")
+            raise InputError(f"{path.name}: belongs to a session; its owner finds it on the start page")
         if path != self.root and not (self.root.is_dir() and path.is_relative_to(self.root)):
             raise InputError(
-                f"{path.name}: lies outside {self.root}, which was given when the page was started"
+                f"{path.name}: is outside {self.root}, which was given when the page was started"
             )
 
     # Sessions
@@ -153,7 +153,7 @@ class Store:
 
         Raises:
             DataError: It is not a video, or a frame of it cannot be read.
-            InputError: A file of the folder lies outside what may be opened.
+            InputError: A file of the folder is outside what may be opened.
         """
         folder = self.folder / secrets.token_urlsafe(12)  # which cannot be guessed
         frames, fps = self._frames(path)
@@ -192,7 +192,9 @@ class Store:
                     path = Path(session.source)
                     frames, fps = self._frames(path)
                     if frames.size != session.size or len(frames) != session.count:
-                        raise DataError(f"{session.source}: is another video than when the session began")
+                        raise DataError(
+                            f"{session.source}: has changed since the session began; open it as a new session"
+                        )
                     found = self._open[name] = OpenSession(session, frames, fps)
         if found is None or found.session.owner != owner:
             raise InputError("there is no such session")

@@ -28,7 +28,7 @@ COLUMN_STYLE = """
   .hq-work, .hq-side { flex: none; width: 100% }
 }
 """
-"""Where there is little width, what stands beside the frame comes below it."""
+"""Where there is little width, what is next to the frame comes below it."""
 
 HEAD_SCRIPT = """<script>
 document.documentElement.lang = 'en';

@@ -89,7 +89,7 @@ class TimeLine:
         self._go(frame)
 
     def step(self, frames: int) -> None:
-        """Go on by some frames, or back."""
+        """Move by some frames, or back."""
         self.go_to(self.frame + frames)
 
     def stay(self) -> None:
@@ -110,7 +110,7 @@ class TimeLine:
             self._playing = time.monotonic(), self.frame
 
     def tick(self, tracked: int) -> None:
-        """Go on where it plays, or follows the frames that are tracked."""
+        """Advance where it plays, or follows the frames that are tracked."""
         if self._playing is not None:
             began, first = self._playing
             self._go(first + int((time.monotonic() - began) * self._rate))

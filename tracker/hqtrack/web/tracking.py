@@ -1,4 +1,4 @@
-"""Tracking in a thread of its own, which goes on whether anybody looks or not."""
+"""Tracking in a thread of its own, which continues without a browser."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SharedTracker:
 
 
 class Tracking:
-    """One session being tracked, from where it stands to the end of the video.
+    """One session being tracked, from its last frame to the end of the video.
 
     Args:
         opened: The session with its frames.
@@ -157,7 +157,7 @@ class Tracking:
 
 
 def prompts_of(session: Session, objects: SessionObjects) -> list[Prompt]:
-    """Return what `hqtrack track` is told of where objects begin."""
+    """Return the options of `hqtrack track` for where objects begin."""
     return [
         Prompt(
             each.first.frame,
@@ -171,7 +171,7 @@ def prompts_of(session: Session, objects: SessionObjects) -> list[Prompt]:
 
 
 def corrections_of(session: Session, plan: Plan) -> list[Correction]:
-    """Return what `hqtrack track` is told of corrected frames."""
+    """Return the options of `hqtrack track` for corrected frames."""
     corrected_masks = [
         Correction(region.frame, item.key, Prompt(region.frame, mask=region.mask(session.size)))
         for item in plan.tracked.objects

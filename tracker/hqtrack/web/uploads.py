@@ -78,7 +78,7 @@ class Uploads:
 
     def _check_expected(self, owner: str, name: str) -> None:
         if self._expected.get(name) != owner:
-            raise InputError("there is no such upload; load the page anew")
+            raise InputError("there is no such upload; reload the page")
 
     async def receive(self, owner: str, name: str, file_name: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an uploaded file; several of one upload may arrive at once, in one event loop.

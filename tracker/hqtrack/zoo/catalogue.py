@@ -49,7 +49,7 @@ def known_weights() -> list[Weights]:
 
 
 def weights_of(name: str) -> tuple[Weights, ...]:
-    """Return the weights that a name stands for: all of a card, or one file by its label or file name.
+    """Return the weights of a name: all of a card, or one file by its label or file name.
 
     Raises:
         CardError: Nothing has that name.

@@ -83,7 +83,7 @@ def verify(weights: Weights, path: Path) -> str:
     Raises:
         WeightsError: The file is not what it should be.
     """
-    digest = check_sha256(weights, path, anew=True)
+    digest = check_sha256(weights, path, again=True)
     if digest is not None:
         return f"good {digest[:12]}…"
     read_checkpoint(path)

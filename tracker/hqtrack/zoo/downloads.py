@@ -57,7 +57,7 @@ def pull(
         weights: What to download.
         folder: Where to; the user's cache if None.
         force: Download again, from the first byte, even if the file is there.
-        progress: Told about the bytes received.
+        progress: Called with the bytes received.
 
     Returns:
         The path of the complete file.

@@ -213,19 +213,19 @@ def recorded(path: Path) -> Record | None:
     return Record(match[0], source[0].removeprefix("# ") if source else None)
 
 
-def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | None:
+def check_sha256(weights: Weights, path: Path, *, again: bool = False) -> str | None:
     """Compare a file with what is known of it: the card's SHA-256, else what was recorded at its download.
 
     Args:
         weights: What the file should be.
         path: The file.
-        anew: Read the file even if its size and time are as they were at the last check.
+        again: Read the file even if its size and time are as they were at the last check.
 
     Returns:
         The file's SHA-256, or None where nothing is known to compare it with.
 
     Raises:
-        WeightsError: The file differs, or was downloaded from elsewhere than the card says.
+        WeightsError: The file differs, or was downloaded from elsewhere than the card names.
     """
     record = recorded(path)
     elsewhere = record and record.url and weights.url and record.url != weights.url
@@ -237,7 +237,7 @@ def check_sha256(weights: Weights, path: Path, *, anew: bool = False) -> str | N
     expected = weights.sha256 or (record and record.sha256)
     if expected is None:
         return None
-    digest = sha256_of(path) if anew else known_sha256(path)
+    digest = sha256_of(path) if again else known_sha256(path)
     if digest != expected:
         raise WeightsError(
             f"{path} is damaged, or another card's file of the same name: its SHA-256 is {digest}, "

@@ -1,7 +1,7 @@
 """A tracker ends with everything that it has started.
 
 Release 0.9.0 ends the tracker's own process alone. A process that this has started keeps the pipe open, and
-the toolkit, which reads it, waits for that process, whatever the time limit says.
+the toolkit, which reads it, waits for that process, whatever the time limit is.
 """
 
 from __future__ import annotations

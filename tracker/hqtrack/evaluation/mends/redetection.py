@@ -1,7 +1,7 @@
 """Redetection: an object is shown for some frames, and then in the opposite corner of the frame.
 
 Release 0.9.0 makes its transformer without the storage that it needs, which ends even the search for results.
-With a storage, the sequence has as many frames as `initialization` says, whatever `length` says, so that the
+With a storage, the sequence has as many frames as `initialization` has, whatever `length` is, so that the
 object never moves; and the truth of the moved object is beside it.
 """
 

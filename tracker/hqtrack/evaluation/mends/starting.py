@@ -1,7 +1,7 @@
 """A tracker that starts is watched over, too.
 
 Release 0.9.0 takes a counter of 0 for a time that is up, and starts with 0: for a tracker's greeting it waits
-without end, whatever its `timeout` says.
+without end, whatever its `timeout` is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Supervised: a tracker that loses its object begins anew some frames later.
+"""Supervised: a tracker that loses its object starts again some frames later.
 
 Release 0.9.0 takes the list that a runtime returns for one object and ends with "'list' object has no
 attribute 'properties'", and it refuses the real-time runtime, which has all that it needs.
@@ -48,7 +48,7 @@ class OneObjectRuntime(OnlineTrackerRuntime):  # type: ignore[misc]
         self._runtime.stop()
 
     def restart(self) -> None:
-        """Start the tracker anew."""
+        """Start the tracker again."""
         self._runtime.restart()
 
     def initialize(self, frame: Frame, new: FrameObjects = None) -> tuple[ObjectStatus, float]:

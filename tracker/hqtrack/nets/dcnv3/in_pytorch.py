@@ -101,9 +101,9 @@ def _by_grid_sample(value: Tensor, offset: Tensor, mask: Tensor, groups: int, wi
 
 
 class _Sampler:
-    """Where an operator's samples lie in a table of its values, and what they weigh.
+    """Where an operator's samples are in a table of its values, and what they weigh.
 
-    The table has a row for each pixel and group. A border of zeros stands for everything outside the map:
+    The table has a row for each pixel and group. A border of zeros represents everything outside the map:
     coordinates, counted from it, are clamped to it.
     """
 

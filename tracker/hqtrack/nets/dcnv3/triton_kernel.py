@@ -1,7 +1,7 @@
 """DCNv3 as one Triton kernel: nothing but the result is written to memory.
 
 Importing this module needs Triton. Gradients come from the PyTorch implementation, which the backward pass
-computes anew, so that only the operands are kept for it.
+computes again, so that only the operands are kept for it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Motion:
 
     An object is its middle, the deviations of its pixels from it, and its area. What is seen counts in
     proportion to how much of its usual size the object has: half hidden, or holding a part of another one, it
-    is thought to go on as it went. An object of which nothing has been seen yet may be anywhere. Everything
+    is expected to keep its way. An object of which nothing has been seen yet may be anywhere. Everything
     stays on the device.
 
     Lengths are fractions of the frame's longer side.

@@ -29,7 +29,7 @@ _Pixels = npt.NDArray[np.bool_]
 class OnePiece(Rule):
     """Takes pieces far from its main body away from an object that was given in one piece.
 
-    A stray is a piece that the network calls by an object's number, but that lies apart from its main body: a
+    A stray is a piece that the network calls by an object's number, but is apart from its main body: a
     look-alike, most likely. The main body is the piece that covers most of where the object just was.
 
     Objects that were given in several pieces have no strays, and neither have those of which little is found

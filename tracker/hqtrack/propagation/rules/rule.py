@@ -10,14 +10,14 @@ from torch import Tensor
 STILL_SEEN = 0.3
 """Part of an object's former pixels of which so much must be found again for it to be where it was."""
 FORBIDDEN = -1e4
-"""Logit of an object where a rule says that it is not."""
+"""Logit of an object where a rule excludes it."""
 
 
 class Rule:
     """Knowledge of a group's objects that the network does not have.
 
     A rule learns where objects are (`refer`, `see`) and judges the network's logits (`judge`). One that has
-    nothing to say at one of these steps leaves it out.
+    nothing to do at one of these steps leaves it out.
 
     Objects are counted from 0, within the group. Masks are (N, H, W) bool at the size of the network's input.
     Logits are (N + 1, h, w) float32 on the network's output grid, background first.
@@ -28,7 +28,7 @@ class Rule:
 
         Args:
             masks: Of more objects than before, those of earlier objects being predictions; or of as many, all
-                given anew.
+                given again.
         """
 
     def see(self, masks: Tensor) -> Tensor | None:
@@ -40,7 +40,7 @@ class Rule:
         return None
 
     def judge(self, logits: Tensor) -> Tensor:
-        """Return the next frame's logits, changed where the rule says so; called once for every frame."""
+        """Return the next frame's logits, as the rule changes them; called once for every frame."""
         return logits
 
 
@@ -54,7 +54,7 @@ def no_rules() -> Sequence[Rule]:
 
 
 def going_on(known: Sized, masks: Tensor) -> int:
-    """Return how many objects go on as they were: all where others join, none where masks are given anew."""
+    """Return how many objects continue: all where others join, none where masks are given again."""
     return len(known) if len(known) < len(masks) else 0
 
 

@@ -90,7 +90,7 @@ def burst(root: Path) -> list[Video]:
 
 
 def mots(root: Path) -> list[Video]:
-    """MOTS: `train/<video>/img1` with run lengths in `gt/gt.txt`, or `instances` PNGs beside `images`.
+    """MOTS: `train/<video>/img1` with run lengths in `gt/gt.txt`, or `instances` PNGs next to `images`.
 
     The second is how KITTI MOTS (`image_02`) and the first release of MOTSChallenge come.
     """

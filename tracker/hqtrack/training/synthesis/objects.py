@@ -66,7 +66,7 @@ class Objects:
             layer.half = layer.half * shrunk
 
     def _object(self, t: NDArray[np.float64], label: int, kind: float, speed: float) -> list[Layer]:
-        """Return a cut-out, a figure, a bar or a blob: which one, `kind` (0 to 1) says."""
+        """Return a cut-out, a figure, a bar or a blob: which one depends on `kind` (0 to 1)."""
         if kind < 0.55:
             tile, aspect = self._textures.cutout()
             return [self._motion(t, label, tile, aspect, speed)]

@@ -69,7 +69,7 @@ class RegionImages:
 
         Args:
             root: Where a list is that is not named with its whole path.
-            list_files: Each beside the folders `images` and `labels` of what it names.
+            list_files: Each next to the folders `images` and `labels` of what it names.
 
         Raises:
             DataError: A list cannot be read, or there is no usable image.

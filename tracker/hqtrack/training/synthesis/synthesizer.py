@@ -64,7 +64,7 @@ class SequenceSynthesizer:
         self._objects = Objects(textures, self._draws, size=size, max_objects=max_objects)
 
     def batch(self, batch_size: int, *, times: list[float] | None = None) -> SequenceBatch:
-        """Make sequences whose frames lie at the given times (default 0, 1, 2, …)."""
+        """Make sequences whose frames are at the given times (default 0, 1, 2, …)."""
         t = np.arange(self._frames, dtype=float) if times is None else np.asarray(times, dtype=float)
         sequences = [self._sequence(t) for _ in range(batch_size)]
         return SequenceBatch(torch.stack([s[0] for s in sequences]), torch.stack([s[1] for s in sequences]))

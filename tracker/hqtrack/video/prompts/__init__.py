@@ -1,4 +1,4 @@
-"""What a user says of objects, from label images, boxes and points to one prompt for each object."""
+"""A user's prompts for objects, from label images, boxes and points to one prompt for each object."""
 
 from hqtrack.video.prompts.formats import FORMATS
 from hqtrack.video.prompts.frame_names import FrameNames

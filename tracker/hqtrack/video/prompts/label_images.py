@@ -58,7 +58,7 @@ class _Labels:
 
 
 Report = Callable[[Path, str], None]
-"""Is told the file and what was guessed about it."""
+"""Called with the file and the guess about it."""
 
 
 def report(path: Path, what: str) -> None:

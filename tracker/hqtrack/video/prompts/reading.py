@@ -1,4 +1,4 @@
-"""From what a user says about objects (masks, annotations, boxes, points) to prompts.
+"""From a user's prompts for objects (masks, annotations, boxes, points) to prompts.
 
 All of it is read and checked before tracking starts. Boxes and points become masks when their frame comes
 (`hqtrack.video.mask_maker`).
@@ -63,7 +63,7 @@ def read_prompts(
         of boxes, points and colours have no ids yet (see `numbered`).
 
     Raises:
-        InputError: A text cannot be understood, or what it says does not fit into the frame.
+        InputError: A text cannot be understood, or its values do not fit into the frame.
         DataError: A mask file cannot be read.
     """
 
@@ -130,7 +130,7 @@ def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride:
         InputError: They are not.
     """
     if not prompts:
-        raise InputError("no object: say what to track with --mask, --box, --point, --object or --select")
+        raise InputError("no object: name what to track with --mask, --box, --point, --object or --select")
     for prompt in prompts:
         frame = prompt.frame
         if frame < start or (end is not None and frame >= end):

@@ -1,7 +1,7 @@
 """Label images whose edges are not hard: anti-aliased, enlarged with interpolation, compressed, dithered.
 
 Values that occur only as thin seams between others are no objects of their own. Here each pixel of a seam
-joins one of the areas beside it, the one whose colour is nearest.
+joins one of the areas next to it, the one whose colour is nearest.
 """
 
 from __future__ import annotations

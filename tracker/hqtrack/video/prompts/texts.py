@@ -112,7 +112,7 @@ def read_box(text: str, size: Size) -> tuple[float, ...]:
 
 
 def read_point(text: str, size: Size) -> tuple[float, ...]:
-    """Read "x,y" in pixels; the point must lie within a frame of the size (height, width)."""
+    """Read "x,y" in pixels; the point must be within a frame of the size (height, width)."""
     x, y = _numbers(text, "point", "x,y")
     if not (0 <= x < size[1] and 0 <= y < size[0]):
         raise InputError(

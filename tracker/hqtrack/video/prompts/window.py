@@ -16,7 +16,7 @@ def select_boxes(image: Image, frame: int) -> list[Prompt]:
     """Ask the user to draw boxes in a window.
 
     Raises:
-        InputError: There is no screen, OpenCV was built without windows, or no box was drawn.
+        InputError: There is no screen, OpenCV was built without windows, or you drew no box.
     """
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--select needs a screen, and there is none; give --box x,y,w,h instead")
@@ -27,10 +27,10 @@ def select_boxes(image: Image, frame: int) -> list[Prompt]:
         cv2.destroyWindow(title)
     except cv2.error as error:
         raise InputError(
-            "--select needs an OpenCV with windows (the package opencv-python, and no opencv-python-headless "
-            "beside it); give --box x,y,w,h instead"
+            "--select needs an OpenCV with windows (the package opencv-python without "
+            "opencv-python-headless); give --box x,y,w,h instead"
         ) from error
     boxes = [tuple(float(side) for side in box) for box in drawn if box[2] > 0 and box[3] > 0]
     if not boxes:
-        raise InputError("no box was drawn")
+        raise InputError("you drew no box")
     return [Prompt(frame, box=box, origin=f"box {','.join(f'{side:g}' for side in box)}") for box in boxes]

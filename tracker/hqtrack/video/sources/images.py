@@ -51,7 +51,7 @@ def frames_among(files: Sequence[Path], left_out: Sequence[str | Path]) -> list[
             alike |= {file for file in others if file.stem.removesuffix(tail) in stems - {file.stem}}
     kept = [file for file in files if file not in alike]
     if not kept:
-        raise DataError(f"{files[0].parent}: holds masks only, and no frames")
+        raise DataError(f"{files[0].parent}: contains masks only, and no frames")
     if alike:
         first = min(alike).name
         more = f" and {len(alike) - 1} more like it" if len(alike) > 1 else ""

@@ -80,7 +80,7 @@ def _opened(name: str, options: dict[str, str]) -> av.container.InputContainer:
 def main_stream(path: Path, container: av.container.InputContainer) -> int:
     """Return which of a container's video streams is the video; it must be at its start.
 
-    Covers and previews hold one picture; of several videos the largest is taken, and a line says so.
+    Covers and previews hold one picture; of several videos the largest is taken, and a line reports it.
     """
     streams = container.streams.video
     if len(streams) == 1:

@@ -19,7 +19,7 @@ class _Failed:
 
 
 class _Done:
-    """Says that there are no more items."""
+    """Marks the end of the items."""
 
 
 def prefetch(items: Iterator[Produced], depth: int) -> Iterator[Produced]:

@@ -56,7 +56,7 @@ class Frame:
 
 
 class FrameSource(ABC):
-    """Frames of a folder, video or camera, to be iterated as often as wanted (a camera goes on).
+    """Frames of a folder, video or camera, to be iterated as often as wanted (a camera continues).
 
     Use `open_frames`. `len` works where the number of frames is known.
     """

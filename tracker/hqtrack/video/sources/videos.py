@@ -107,7 +107,7 @@ class VideoFrames(FrameSource):
     def _missing(self, count: int, end: Fraction) -> int | None:
         """Describe how many frames are missing after so many, the last of which ended then; None if unknown.
 
-        Frames count as missing only if both the time and the number say so, where both are known: an edit can
+        Frames count as missing only if both the time and the number show it, where both are known: edits can
         leave out frames that the file has, and the last frame may be shown for long.
         """
         if self._length is None:
@@ -128,7 +128,7 @@ class VideoFrames(FrameSource):
 
 
 def _length(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction | None:
-    """Return how long a file says its picture is, in seconds; None if it does not say."""
+    """Return how long a file's picture is by its header, in seconds; None if unknown."""
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))

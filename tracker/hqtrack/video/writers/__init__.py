@@ -1,7 +1,7 @@
 """What tracking a video leaves: overlay video, label images, COCO masks, VOT trajectories, table of boxes, …
 
 One file a writer. It carries its own name, title, option and suffix; the command, its help and the page list
-what stands in `WRITERS`.
+what is in `WRITERS`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
-"""Codecs that MP4 takes as they are; sound in others is encoded anew."""
+"""Codecs that MP4 takes as they are; sound in others is encoded again."""
 
 ENCODER = "aac"
 RATES = frozenset({16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000})
@@ -29,7 +29,7 @@ RATES = frozenset({16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_00
 
 
 class Sound:
-    """Sound that is written beside a video's frames; in another codec where MP4 does not take its own.
+    """Sound that is written along with a video's frames; in another codec where MP4 does not take its own.
 
     Args:
         source: A file with sound.
@@ -50,7 +50,7 @@ class Sound:
             assert isinstance(target, av.AudioStream)
             self._target = target
         else:
-            logger.warning("sound: %s is encoded anew as AAC, since MP4 does not take %s", *(codec, codec))
+            logger.warning("sound: %s is encoded again as AAC, since MP4 does not take %s", *(codec, codec))
             rate = self._stream.rate if self._stream.rate in RATES else 48_000
             made = output.add_stream(ENCODER, rate=rate)
             assert isinstance(made, av.AudioStream)
@@ -110,7 +110,7 @@ class Sound:
             yield packet.pts * base, packet
 
     def _encoded(self) -> Iterator[tuple[Fraction, AudioPacket]]:
-        """Decode, and encode anew."""
+        """Decode, and encode again."""
         context = self._target.codec_context
         resampler = av.AudioResampler(format=context.format, layout=context.layout, rate=context.sample_rate)
         base = self._stream.time_base or Fraction(1)

@@ -1,6 +1,6 @@
 """Formats of annotation tools, detectors and data sets, from which objects are read.
 
-One file a format. Each tells files of its kind by their content; what can be read is listed from `FORMATS`.
+One file a format. Each knows files of its kind by their content; what can be read is listed from `FORMATS`.
 """
 
 from hqtrack.video.prompts.formats.annotation import Annotation, AnnotationFile, PromptFormat, TargetVideo

@@ -146,7 +146,7 @@ class AnnotationFile:
 
     @cached_property
     def text(self) -> str:
-        """What a text file says, in UTF-8 or 16, or else Latin letters."""
+        """The text of a file, in UTF-8 or 16, or else Latin letters."""
         for start, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig")):
             if self.content.startswith(start):
                 try:

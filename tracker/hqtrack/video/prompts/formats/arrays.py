@@ -93,7 +93,7 @@ def _labels(file: AnnotationFile, labels: npt.NDArray[Any], frame: int) -> list[
     if len(values) > MAX_OBJECTS or min(values, default=1) < 0:
         raise InputError(
             f"annotations {file.path}: have {len(values)} values from {values[0]} to {values[-1]}; 0 is "
-            f"background, and every other is an object, of which there are at most {MAX_OBJECTS}"
+            f"background, and every other value is an object; there may be at most {MAX_OBJECTS}"
         )
     white = labels.dtype == bool or values == [255]
     return [

@@ -13,7 +13,7 @@ from hqtrack.video.prompts.formats.annotation import Annotation, AnnotationFile,
 from hqtrack.video.prompts.formats.shapes import box, points_of, polygon_mask
 
 _TRACKS = ("track_id", "instance_id", "object_id")
-"""Keys by which tools say which annotations are of one object."""
+"""Keys by which tools link the annotations of one object."""
 
 
 def _entries(data: Any) -> list[dict[str, Any]] | None:

@@ -65,7 +65,7 @@ def _place(file: AnnotationFile, shape: dict[str, Any], video: TargetVideo) -> d
 
 
 def _mask(text: str, corner: Point, video: TargetVideo) -> Mask:
-    """Return the mask of a PNG, in base64, that stands at a corner."""
+    """Return the mask of a PNG, in base64, whose corner is given."""
     try:
         with Pillow.open(io.BytesIO(base64.b64decode(text))) as image:
             part: Mask = np.asarray(image.convert("L")) > 0

@@ -80,7 +80,7 @@ def _grouped(read: Sequence[Annotation], video: TargetVideo, path: Path) -> list
     if single[-1].frame > first:
         video.report(
             path,
-            f"there are no track ids that say which objects are the same; those of frame {first} are used, "
+            f"there are no track ids that link objects; those of frame {first} are used, "
             "and later ones are left out",
         )
     return groups + [(None, [each]) for each in single if each.frame == first]

@@ -46,7 +46,7 @@ _SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
 _NO_ANNOTATIONS = frozenset(
     {"classes.txt", "obj.names", "predefined_classes.txt", "readme.txt", "notes.json"}
 )
-"""Files that tools put beside annotations."""
+"""Files that tools put next to annotations."""
 
 
 def readable_formats() -> str:
@@ -62,7 +62,7 @@ def is_annotation_file(path: Path) -> bool:
 def annotation_files(folder: Path) -> list[Path]:
     """Return the annotations of a folder; none if it is one of masks as images.
 
-    Beside images, files are annotations if one is named like an image, as tools save them.
+    Next to images, files are annotations if one is named like an image, as tools save them.
 
     Raises:
         DataError: The folder cannot be read.
@@ -88,7 +88,7 @@ def format_of(file: AnnotationFile) -> PromptFormat:
         if file.suffix in each.suffixes and each.fits(file):
             return each
     raise InputError(
-        f"annotations {file.path}: are of no known format; can be read: {readable_formats()}, and "
+        f"annotations {file.path}: have no known format; known formats are {readable_formats()}, and "
         "masks as images"
     )
 
@@ -102,7 +102,7 @@ def read_annotations(path: Path, files: Sequence[Path], video: TargetVideo) -> l
         video: The video that they are about.
 
     Raises:
-        InputError: A file is of no known format, or says what cannot be.
+        InputError: A file is of no known format, or its values are impossible.
         DataError: A file cannot be read.
     """
     annotations = [annotation for file in files for annotation in _annotations(AnnotationFile(file), video)]
@@ -110,7 +110,7 @@ def read_annotations(path: Path, files: Sequence[Path], video: TargetVideo) -> l
 
 
 def _annotations(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
-    """Read a file; what Python says of entries that are not as they should be becomes one line."""
+    """Read a file; what Python reports of entries that are not as they should be becomes one line."""
     form = format_of(file)
     try:
         return form.read(file, video)

@@ -141,7 +141,7 @@ def mask_within(runs: Sequence[int], left: int, top: int, width: int, height: in
 
 
 def placed(part: Mask, left: int, top: int, size: Size) -> Mask:
-    """Return a mask (H, W) in which a part stands at a place; what is beyond the frame is cut."""
+    """Return a mask (H, W) with a part at a place; what is beyond the frame is cut."""
     mask: Mask = np.zeros(size, bool)
     rows = slice(max(top, 0), max(min(top + part.shape[0], size[0]), 0))
     columns = slice(max(left, 0), max(min(left + part.shape[1], size[1]), 0))

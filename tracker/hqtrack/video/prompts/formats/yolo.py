@@ -67,7 +67,7 @@ def _without_scores(values: list[float], last: str) -> tuple[list[float], int | 
 
 
 def _names(path: Path) -> list[str]:
-    """Return the names of classes in a file beside the annotations, which tools save."""
+    """Return the names of classes in a file next to the annotations, which tools save."""
     try:
         return (path.parent / "classes.txt").read_text("utf-8").splitlines()
     except (OSError, ValueError):
