@@ -243,8 +243,6 @@ class TestBadInput:
             (np.ones((2, HEIGHT, WIDTH + 1), bool), "masks have 97 x 64 pixels, but the frame has 96 x 64"),
             ([np.ones((HEIGHT, WIDTH), bool), np.ones((9, 9), bool)], "differ from each other"),
             (np.ones((HEIGHT, WIDTH), bool), r"masks\[None\]"),
-            (np.ones((0, HEIGHT, WIDTH), bool), "at least one object"),
-            ([], "at least one object"),
             (np.ones((1, 1, HEIGHT, WIDTH), bool), r"\(N, H, W\)"),
             (np.ones((1, HEIGHT, WIDTH), np.float32), "bool, or integers .* not float32"),
             (np.stack([FIRST[0], np.zeros_like(FIRST[0])]), "mask of object 2 is empty"),

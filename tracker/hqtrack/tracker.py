@@ -192,7 +192,8 @@ class HQTrack:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty.
+            masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty. A video may
+                begin without objects (N = 0), and they join with `add_objects`.
             ids: N different whole numbers from 1; by default 1 to N.
 
         Returns:
@@ -202,6 +203,11 @@ class HQTrack:
             InputError: The image or masks cannot be used; the tracker is as it was.
         """
         image = _checked_image(image)
+        if as_bool(masks).shape in ((0,), (0, *image.shape[:2])):
+            _checked_ids(ids, 0, earlier=[])
+            self.reset()
+            self._size = image.shape[:2]
+            return np.zeros((0, *self._size), bool)
         labels, count = _checked_masks(masks, image, earlier=0)
         numbers = _checked_ids(ids, count, earlier=[])
         self.reset()
@@ -227,6 +233,9 @@ class HQTrack:
             StateError: There is nothing to track yet.
             InputError: The image cannot be used, or has another size than the first.
         """
+        if self._is_empty:
+            self._checked_frame(image)
+            return np.zeros((0, *self._size), bool)
         engine = self._started("track")
         image = self._checked_frame(image)
         found = engine.find(image)
@@ -265,6 +274,8 @@ class HQTrack:
             StateError: There is no video yet.
             InputError: The image or masks cannot be used; the tracker is as it was.
         """
+        if self._is_empty:
+            return self.initialize(self._checked_frame(image), masks, ids=ids)
         engine = self._started("add_objects")
         image = self._checked_frame(image)
         labels, count = _checked_masks(masks, image, earlier=engine.count)
@@ -338,6 +349,12 @@ class HQTrack:
         self._scores = np.zeros(0, np.float32)
         self._report = None
         self._shown = np.zeros((0, 0), np.uint8)
+        self._size = (0, 0)
+
+    @property
+    def _is_empty(self) -> bool:
+        """Return whether a video has begun without objects, and none has joined."""
+        return self._engine is None and self._size != (0, 0)
 
     def _started(self, call: str) -> Engine:
         if self._engine is None:

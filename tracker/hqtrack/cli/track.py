@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -106,7 +106,8 @@ def track(
             "--object",
             metavar="TEXT",
             help="An object that appears later or needs several prompts: frame=120,box=X,Y,W,H. "
-            "Also point=X,Y, not=X,Y (a background point) and mask=FILE. Repeat for more objects.",
+            "Also point=X,Y, not=X,Y (a background point) and mask=FILE. until=FRAME is its last one. "
+            "Repeat for more objects.",
             rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
@@ -151,14 +152,29 @@ def track(
         ),
     ] = "forward",
     start: Annotated[
-        int, typer.Option(help="First frame. Frames count from 0.", rich_help_panel=FRAMES_PANEL)
-    ] = 0,
-    end: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="Stop before this frame. Default: the last one is included.", rich_help_panel=FRAMES_PANEL
+            metavar="FRAME",
+            help="First frame: a number (they count from 0), a time (1.5s) or a timecode (00:00:01:12).",
+            rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRAME",
+            help="Stop before this frame. Default: the last one is included.",
+            rich_help_panel=FRAMES_PANEL,
+        ),
+    ] = None,
+    first_number: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Number of the input's first frame, in options and outputs; auto: that in its file's name.",
+            rich_help_panel=FRAMES_PANEL,
+        ),
+    ] = "0",
     stride: Annotated[int, typer.Option(help="Read every Nth frame.", rich_help_panel=FRAMES_PANEL)] = 1,
     fps: Annotated[
         float | None,
@@ -248,6 +264,7 @@ def track(
             start=start,
             end=end,
             stride=stride,
+            first_number=_first_number(first_number),
             fps=fps,
             levels=None if value_range is None else _levels(value_range),
             card=card_from_anywhere(card),
@@ -262,7 +279,7 @@ def track(
         )
         frames = open_source(job)
         prompts = _prompts(frames, mask or [], box or [], point or [], later or [], ignore or [], select)
-        corrections = [read_correction(text, frames.size) for text in correct or []]
+        corrections = [read_correction(text, frames.size, frames.number_of) for text in correct or []]
         notice = made_ids(prompts)
         job = replace(job, prompts=tuple(numbered(prompts)), corrections=tuple(corrections))
 
@@ -356,6 +373,15 @@ def _direction(text: str) -> Direction:
     return cast("Direction", text)
 
 
+def _first_number(text: str) -> int | Literal["auto"]:
+    """Read the number of the first frame, or "auto"."""
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or len(text) > 9:
+        raise InputError(f"--first-number {text[:40]}: write a number such as 1001, or auto")
+    return int(text)
+
+
 def _levels(text: str) -> tuple[float, float]:
     """Read "LOW,HIGH"."""
     try:
@@ -412,7 +438,7 @@ def _prompts(
         start=frames.start,
         size=frames.size,
         ignore=ignore,
-        frames=FrameNames(frames.stems, frames.indices, frames.total),
+        frames=FrameNames(frames.stems, frames.positions, frames.total, frames.first, frames.number_of),
     )
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from hqtrack.errors import InputError
 from hqtrack.images import Size
 from hqtrack.masks import MAX_ID, Mask, Masks
-from hqtrack.video.prompts import Prompt, numbered, read_object
+from hqtrack.video.prompts import NumberOf, Prompt, numbered, plain_number, read_object
 
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -40,10 +40,15 @@ class Correction:
         return cls(entry["frame"], entry["object"], None if prompt is None else Prompt.from_json(prompt))
 
 
-def read_correction(text: str, size: Size) -> Correction:
+def read_correction(text: str, size: Size, number_of: NumberOf = plain_number) -> Correction:
     """Read "frame=30,object=1,mask=FILE", the same with other prompts, or "frame=30" alone.
 
     A mask of "none" means that the object is not seen in the frame.
+
+    Args:
+        text: What a person wrote.
+        size: Height and width of the frames.
+        number_of: Returns the number of the frame that a text names.
 
     Raises:
         InputError: The text cannot be understood, or its values do not fit into a frame of the size.
@@ -54,8 +59,9 @@ def read_correction(text: str, size: Size) -> Correction:
         Correction(frame=30, object=None, prompt=None)
     """
     form = f"correction {text!r}: write it as frame=30,object=1,mask=FILE, or with box=x,y,w,h or point=x,y"
-    if re.fullmatch(r"\s*frame=\d{1,15}", text):
-        return Correction(int(text.split("=")[1]))
+    alone = re.fullmatch(r"\s*frame=([^,=]+)", text)
+    if alone is not None:
+        return Correction(number_of(alone[1].strip()))
     number = re.search(r"(?:^|,)\s*object=\s*([^,]*)", text)
     if number is None or not re.search(r"(?:^|,)\s*frame=", text):
         raise InputError(form)
@@ -64,17 +70,20 @@ def read_correction(text: str, size: Size) -> Correction:
             f"correction {text!r}: object={number[1]} is not an object's id; ids are numbers from 1"
         )
     rest = (text[: number.start()] + text[number.end() :]).lstrip(",")
-    absent = re.fullmatch(r"\s*frame=(\d{1,15}),\s*mask=none", rest)
+    absent = re.fullmatch(r"\s*frame=([^,=]+),\s*mask=none", rest)
     if absent is not None:
-        return Correction(int(absent[1]), int(number[1]), Prompt(int(absent[1]), mask=np.zeros(size, bool)))
+        frame = number_of(absent[1].strip())
+        return Correction(frame, int(number[1]), Prompt(frame, mask=np.zeros(size, bool)))
     try:
-        prompts = read_object(rest, 0, size)
+        prompts = read_object(rest, 0, size, number_of=number_of)
     except InputError as error:
         raise InputError(str(error).replace(f"object {rest!r}", f"correction {text!r}")) from None
     if len(prompts) > 1:
         prompts = [prompt for prompt in prompts if prompt.id == int(number[1])]
     if len(prompts) != 1:
         raise InputError(f"correction {text!r}: its mask must show one object, or have its id as a value")
+    if prompts[0].until is not None:
+        raise InputError(f"correction {text!r}: until= is for objects (--object); leave it out")
     return Correction(prompts[0].frame, int(number[1]), prompts[0])
 
 
@@ -100,6 +109,7 @@ def check_corrections(
         InputError: They do not.
     """
     begins = {prompt.id: prompt.frame for prompt in numbered(prompts)}
+    ends = {prompt.id: prompt.until for prompt in numbered(prompts)}
     for correction in corrections:
         frame, number = correction.frame, correction.object
         if frame < start or (end is not None and frame >= end) or (frame - start) % stride:
@@ -118,6 +128,11 @@ def check_corrections(
             raise InputError(
                 f"a correction of frame {frame} is for object {number or 1}, which begins in frame {begin}: "
                 f"correct it in {other} frame, or begin it with another mask"
+            )
+        until = ends.get(number)
+        if until is not None and (frame > until >= begin or frame < until <= begin):
+            raise InputError(
+                f"a correction of frame {frame} is for object {number}, which leaves after frame {until}"
             )
     twice = Counter((each.frame, each.object) for each in corrections if each.object is not None)
     for (frame, number), uses in twice.items():

@@ -62,7 +62,9 @@ class Mirrored:
         self._last = max(each.frame for each in known)
         self.objects = objects_of(known)
         """All objects, in the order in which they are given."""
-        self.prompts = [replace(each, frame=self._last - each.frame) for each in known]
+        self.prompts = [
+            replace(each, frame=self._last - each.frame, until=self._mirrored_end(each)) for each in known
+        ]
         """The objects, as they are given in the mirrored video."""
         begins = {each.id: each.frame for each in known}
         self.corrections = [
@@ -72,6 +74,12 @@ class Mirrored:
         ]
         self._indices = range(frames.start, self._last + 1, frames.stride)
 
+    def _mirrored_end(self, prompt: Prompt) -> int | None:
+        """Return where an object leaves in the mirrored video; None where it leaves on the other side."""
+        if prompt.until is None or prompt.until > prompt.frame:
+            return None
+        return self._last - prompt.until
+
     def __len__(self) -> int:
         return len(self._indices)
 
@@ -79,7 +87,8 @@ class Mirrored:
         access = FrameAccess(self._frames, long_edge=max(self._frames.size))
         for index in reversed(self._indices):
             name = self._frames.name_of(index)
-            yield Frame(access.reduced(index), self._last - index, index / self._frames.fps, name)
+            position = index - self._frames.first
+            yield Frame(access.reduced(position), self._last - index, position / self._frames.fps, name)
 
     def track(
         self, tracker: HQTrack, maker: MaskMaker, journal: Journal | None = None
@@ -101,6 +110,12 @@ class Mirrored:
         line = record.frame((self._last - index) // self._frames.stride)
         objects = objects_of(self.prompts)[: len(line.masks)]
         return line.decoded(), objects, line.scores or [1.0] * len(objects)
+
+
+def forward_prompts(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Return objects as they are tracked forward: those that leave before they are given stay to the end."""
+    ends = (None if each.until is None or each.until < each.frame else each.until for each in prompts)
+    return [replace(each, until=end) for each, end in zip(prompts, ends, strict=True)]
 
 
 def join_directions(

@@ -66,7 +66,7 @@ def track_frames(
         else:
             masks = steps.step(frame.index, frame.image)
             objects = steps.objects[: len(masks)]
-            tracked = TrackedFrame(frame, masks, objects=objects, scores=tracker.scores.tolist())
+            tracked = TrackedFrame(frame, masks, objects=objects, scores=steps.scores)
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(
@@ -77,6 +77,8 @@ def track_frames(
 
 class FrameTracker:
     """Takes a tracker through a video: objects join, corrections apply, known frames are taken up.
+
+    An object that has left (`Prompt.until`) keeps its place: its masks are empty from then on.
 
     Frames in which objects join or that are corrected are references. At a correction the tracker forgets
     what it saw but its references, and continues from them. What it remembered since the object went wrong
@@ -103,7 +105,15 @@ class FrameTracker:
         """All objects, in the order in which they join."""
         self._last_correction = max((each.frame for each in corrections), default=-1)
         self._references: list[tuple[Image, Masks]] = []
+        self._joined = 0
+        self._left: set[int | None] = set()
         tracker.reset()
+
+    @property
+    def scores(self) -> list[float]:
+        """How sure the tracker is of each mask of the last frame, 0 to 1; 0 for objects that have left."""
+        found = dict(zip(self._tracker.ids.tolist(), self._tracker.scores.tolist(), strict=True))
+        return [found.get(each.id, 0.0) for each in self.objects[: self._joined]]
 
     def is_reference(self, index: int) -> bool:
         """Return whether objects join in a frame, or it is corrected."""
@@ -118,6 +128,8 @@ class FrameTracker:
             image: (H, W, 3) uint8 RGB.
             masks: (N, H, W) bool, disjoint, of all objects so far.
         """
+        self._let_go(index)
+        self._joined = max(self._joined, len(masks))
         if len(masks):
             self._remember(index, image, masks)
             self._tell(image, masks)
@@ -132,8 +144,9 @@ class FrameTracker:
         Returns:
             (N, H, W) bool, disjoint, of all objects so far.
         """
+        self._let_go(index)
         joining = [prompt for prompt in self._prompts if prompt.frame == index]
-        masks = self._tracked(image, joining)
+        masks = self._placed(self._tracked(image, joining))
         given = [each for each in self._corrections if each.frame == index]
         if given:
             masks = self._correct(image, masks, given)
@@ -152,15 +165,33 @@ class FrameTracker:
             tracking = self._tracker.object_count > 0
             return self._tracker.track(image) if tracking else np.zeros((0, *image.shape[:2]), bool)
         given = self._maker.masks(image, joining)
-        return self._join(image, given)
+        places = range(self._joined, self._joined + len(given))
+        self._joined += len(given)
+        return self._join(image, given, places)
 
-    def _join(self, image: Image, masks: Masks) -> Masks:
-        """Start the tracker with the next objects, or let them join in."""
-        earlier = self._tracker.object_count
-        ids = [each.id for each in self.objects[earlier : earlier + len(masks)]]
-        if earlier:
+    def _join(self, image: Image, masks: Masks, places: Iterable[int]) -> Masks:
+        """Start the tracker with the objects of these places, or let them join in."""
+        ids = [self.objects[place].id for place in places]
+        if self._tracker.object_count:
             return self._tracker.add_objects(image, masks, ids=ids)
         return self._tracker.initialize(image, masks, ids=ids)
+
+    def _let_go(self, index: int) -> None:
+        """Remove the objects that have left before a frame."""
+        left = {each.id for each in self._prompts if each.until is not None and each.until < index}
+        gone = [number for number in self._tracker.ids.tolist() if number in left]
+        if gone:
+            self._tracker.remove_objects(gone)
+        self._left |= left
+
+    def _placed(self, masks: Masks) -> Masks:
+        """Return the masks of all objects so far for those of the tracker: who has left has an empty one."""
+        if len(masks) == self._joined:
+            return masks
+        places = {each.id: place for place, each in enumerate(self.objects)}
+        result = np.zeros((self._joined, *masks.shape[1:]), bool)
+        result[[places[number] for number in self._tracker.ids.tolist()]] = masks
+        return result
 
     def _correct(self, image: Image, masks: Masks, given: Sequence[Correction]) -> Masks:
         named = [
@@ -180,9 +211,10 @@ class FrameTracker:
             self._references.append((image, masks))
 
     def _tell(self, image: Image, masks: Masks) -> None:
-        """Enter the masks of a frame; those that it does not know yet join."""
-        earlier = self._tracker.object_count
-        if earlier:
-            self._tracker.add_reference(image, masks[:earlier])
-        if len(masks) > earlier:
-            self._join(image, masks[earlier:])
+        """Enter the masks of a frame; those that it does not know yet join, those that have left do not."""
+        there = [place for place in range(len(masks)) if self.objects[place].id not in self._left]
+        known = self._tracker.object_count
+        if known:
+            self._tracker.add_reference(image, masks[there[:known]])
+        if len(there) > known:
+            self._join(image, masks[there[known:]], there[known:])

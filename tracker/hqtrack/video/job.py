@@ -33,10 +33,11 @@ class Job:
     """Which video is tracked, how, and to which outputs."""
 
     source: Text
-    """As for `hqtrack.video.sources.open_frames`, like the next four."""
-    start: int = 0
-    end: int | None = None
+    """As for `hqtrack.video.sources.open_frames`, like the next five."""
+    start: int | str | None = None
+    end: int | str | None = None
     stride: int = 1
+    first_number: int | Literal["auto"] = 0
     fps: float | None = None
     card: Text = DEFAULT_CARD
     """Name or path of a card."""
@@ -103,6 +104,7 @@ def open_source(job: Job) -> FrameSource:
         start=job.start,
         end=job.end,
         stride=job.stride,
+        first_number=job.first_number,
         fps=job.fps,
         left_out=job.left_out,
         levels=job.levels,

@@ -20,7 +20,7 @@ from hqtrack.errors import InputError
 from hqtrack.tracker import HQTrack, Precision
 from hqtrack.video.backlog import Backlog
 from hqtrack.video.corrections import check_corrections, later_corrections
-from hqtrack.video.direction import Mirrored, join_directions
+from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.folder import OutputFolder
 from hqtrack.video.frame_tracker import track_frames
 from hqtrack.video.job import Job, absolute, open_source
@@ -139,7 +139,7 @@ class VideoRun:
         """Check that objects and corrections are in frames that are read, in the job's direction."""
         frames, job = self.frames, self.job
         end = frames.end if frames.indices is None else frames.indices.stop
-        check_frames(job.prompts, frames.start, end, frames.stride)
+        check_frames(job.prompts, frames.start, end, frames.stride, job.direction)
         check_corrections(job.corrections, job.prompts, frames.start, end, frames.stride, job.direction)
         if job.direction != "forward" and frames.live:
             raise InputError(
@@ -280,7 +280,7 @@ class VideoRun:
         """Track forward; yields each frame as it is recorded, and as outputs have it."""
         job, mirrored = self.job, self._mirrored
         journal = journals[-1] if journals else None
-        prompts = () if job.direction == "backward" else job.prompts
+        prompts = [] if job.direction == "backward" else forward_prompts(job.prompts)
         corrections = later_corrections(job.corrections, prompts)
         frames = track_frames(self.tracker, self.frames, prompts, self.maker, journal, corrections)
         if mirrored is None:

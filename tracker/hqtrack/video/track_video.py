@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from hqtrack.errors import InputError, require
 from hqtrack.images import Image
 from hqtrack.masks import Masks, as_bool
 from hqtrack.tracker import HQTrack
-from hqtrack.video.direction import Mirrored, join_directions
+from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.frame_tracker import track_frames
 from hqtrack.video.job import Direction
 from hqtrack.video.mask_maker import MaskMaker
@@ -30,7 +30,7 @@ class VideoFrame:
     """A frame of a video with the masks of all objects so far."""
 
     index: int
-    """Position in the whole source, from 0."""
+    """Number in the whole source: from 0, or from `first_number` on."""
     time: float
     """Seconds since the source's first frame."""
     image: Image
@@ -50,11 +50,12 @@ def track_video(
     boxes: Sequence[Sequence[float]] = (),
     points: Sequence[Sequence[float]] = (),
     prompts: Sequence[Prompt] = (),
-    frame: int | None = None,
+    frame: int | str | None = None,
     direction: Direction = "forward",
-    start: int = 0,
-    end: int | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
     stride: int = 1,
+    first_number: int | Literal["auto"] = 0,
     tracker: HQTrack | None = None,
     card: str = DEFAULT_CARD,
     device: str = "auto",
@@ -69,9 +70,10 @@ def track_video(
         prompts: Further objects, in any frame.
         frame: In which masks, boxes and points are given; by default the first that is read.
         direction: Where objects are tracked to from there.
-        start: First frame that is read; frames count from 0.
+        start: First frame that is read. Frames are named by number, or by time: "1.5s", "00:00:01:12".
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
+        first_number: Number of the source's first frame; "auto" takes that in the name of its file.
         tracker: Tracks; by default `card` is loaded.
         card: Name or path of a card.
         device: See `HQTrack`.
@@ -87,10 +89,11 @@ def track_video(
         >>> for found in track_video("clip.mp4", boxes=[(30, 40, 60, 50)]):  # doctest: +SKIP
         ...     print(found.index, found.masks.shape, found.ids, found.scores)
     """
-    frames = open_frames(source, start=start, end=end, stride=stride)
-    begin = frames.start if frame is None else frame
+    frames = open_frames(source, start=start, end=end, stride=stride, first_number=first_number)
+    begin = frames.start if frame is None else frames.number_of(frame)
     known = numbered([*_given(masks, boxes, points, begin, frames), *prompts])
-    check_frames(known, frames.start, None if frames.indices is None else frames.indices.stop, frames.stride)
+    stop = None if frames.indices is None else frames.indices.stop
+    check_frames(known, frames.start, stop, frames.stride, direction)
     if direction != "forward" and frames.live:
         raise InputError(
             f"direction {direction}: {frames} cannot be read backward; record it to a file first"
@@ -131,7 +134,7 @@ def _tracked(
     mirrored, record = Mirrored(frames, prompts), _RunLengths()
     for tracked in mirrored.track(tracker, maker):
         record.append(tracked)
-    later = prompts if direction == "both" else []
+    later = forward_prompts(prompts) if direction == "both" else []
     for tracked in track_frames(tracker, frames, later, maker):
         yield _as_frame(
             join_directions(tracked, mirrored.found(record, tracked.frame.index), mirrored.objects)

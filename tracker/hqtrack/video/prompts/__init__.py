@@ -1,7 +1,7 @@
 """A user's prompts for objects, from label images, boxes and points to one prompt for each object."""
 
 from hqtrack.video.prompts.formats import FORMATS
-from hqtrack.video.prompts.frame_names import FrameNames
+from hqtrack.video.prompts.frame_names import FrameNames, NumberOf, plain_number
 from hqtrack.video.prompts.label_images import read_label_image, read_masks
 from hqtrack.video.prompts.prompt import Prompt, made_ids, numbered, objects_of
 from hqtrack.video.prompts.reading import check_frames, read_prompts
@@ -11,11 +11,13 @@ from hqtrack.video.prompts.window import select_boxes
 __all__ = [
     "FORMATS",
     "FrameNames",
+    "NumberOf",
     "Prompt",
     "check_frames",
     "made_ids",
     "numbered",
     "objects_of",
+    "plain_number",
     "read_box",
     "read_label_image",
     "read_masks",

@@ -31,8 +31,10 @@ def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> 
         numbers = [int(stem) for stem in stems if re.fullmatch(r"\d{4,9}", stem)]
         if len(numbers) < len(stems):
             return None
-        logger.warning("masks %s: their names are read as numbers of frames, which count from 0", folder)
-        return numbers
+        logger.warning(
+            "masks %s: their names are read as numbers of frames, which count from %d", folder, frames.first
+        )
+        return [number - frames.first for number in numbers]
     places = {stem: index for index, stem in enumerate(frames.stems)}
     tail = _common_tail(stems, places)
     matched = [places.get(stem.removesuffix(tail)) for stem in stems]

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
+
+from hqtrack.errors import InputError
+from hqtrack.video.timecode import frame_number
+
+NumberOf = Callable[[str], int]
+"""Returns the number of the frame that a text names; raises InputError where it names none."""
+
+
+def plain_number(text: str) -> int:
+    """Read the number of a frame.
+
+    Raises:
+        InputError: It is none.
+    """
+    number = frame_number(text)
+    if number is None:
+        raise InputError(f"frame {text[:20]} is not a number; frames count from 0")
+    return number
 
 
 @dataclass(frozen=True)
@@ -16,9 +34,13 @@ class FrameNames:
     stems: Sequence[str] = ()
     """File names without suffix; none for a video."""
     indices: range | None = None
-    """Frames that are read; None where the length of the source is unknown."""
+    """Frames that are read, counted from 0; None where the length of the source is unknown."""
     count: int | None = None
     """Frames of the whole source; None where it is unknown."""
+    first: int = 0
+    """Number of the source's first frame. Files of annotations count from 0; so do the indices here."""
+    number_of: NumberOf = plain_number
+    """Returns the number of the frame that a text names, such as 120 or 1.5s."""
 
     def reads(self, index: int) -> bool:
         """Return whether a frame is read."""
@@ -37,7 +59,7 @@ class FrameNames:
         if self.stems:
             return self._places.get(stem)
         number = re.search(r"\d{1,9}$", stem)
-        return int(number[0]) if number else None
+        return int(number[0]) - self.first if number else None
 
     @cached_property
     def _places(self) -> dict[str, int]:

@@ -36,12 +36,14 @@ class Prompt:
     """RGB, as a person chose it."""
     origin: str = ""
     """Where it is from, for messages: a file, a box."""
+    until: Annotated[int, Field(ge=0)] | None = None
+    """The last frame with the object, on the side to which it is tracked; None: the end of the video."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
         mask = None if self.mask is None else rle_encode(self.mask)
         places = {"box": self.box, "points": self.points, "beside": self.beside}
-        marks = {"id": self.id, "name": self.name, "colour": self.colour}
+        marks = {"id": self.id, "name": self.name, "colour": self.colour, "until": self.until}
         return {"frame": self.frame, "mask": mask, **places, **marks}
 
     @classmethod
@@ -56,6 +58,7 @@ class Prompt:
             entry["id"],
             entry["name"],
             entry["colour"] and tuple(entry["colour"]),
+            until=entry.get("until"),
         )
 
 

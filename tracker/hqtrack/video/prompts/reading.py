@@ -67,8 +67,13 @@ def read_prompts(
         DataError: A mask file cannot be read.
     """
 
+    names = frames or FrameNames()
+
     def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
-        names = frames or FrameNames()
+        found = read_counted(path, size, frame - names.first)
+        return [replace(each, frame=each.frame + names.first) for each in found] if names.first else found
+
+    def read_counted(path: Path, size: Size, frame: int) -> list[Prompt]:
         if path.is_dir():
             files = annotation_files(path)
             if not files:
@@ -82,7 +87,9 @@ def read_prompts(
     prompts = [prompt for name in masks for prompt in read_file(Path(name), size, start)]
     prompts += [Prompt(start, box=read_box(text, size), origin=f"box {text}") for text in boxes]
     prompts += [Prompt(start, points=(read_point(text, size),), origin=f"point {text}") for text in points]
-    prompts += [prompt for text in objects for prompt in read_object(text, start, size, read_file)]
+    prompts += [
+        prompt for text in objects for prompt in read_object(text, start, size, read_file, names.number_of)
+    ]
     if len(prompts) > MAX_OBJECTS:
         raise InputError(f"{len(prompts)} objects are too many; track at most {MAX_OBJECTS} in one video")
     prompts = sorted(_apart(prompts), key=lambda prompt: prompt.frame)
@@ -123,8 +130,17 @@ def _report_overlaps(prompts: Sequence[Prompt]) -> None:
             logger.warning("%d more pairs of objects overlap in frame %d", len(pairs) - REPORTED_PAIRS, frame)
 
 
-def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride: int) -> None:
+def check_frames(
+    prompts: Sequence[Prompt], start: int, end: int | None, stride: int, direction: str = "forward"
+) -> None:
     """Check that there are objects, and that the frames in which they begin are among those that are read.
+
+    Args:
+        prompts: The objects.
+        start: The first frame that is read.
+        end: The first frame that is not read any more.
+        stride: Every how many frames one is read.
+        direction: "forward", "backward" or "both": where objects are tracked to from where they are given.
 
     Raises:
         InputError: They are not.
@@ -142,3 +158,22 @@ def check_frames(prompts: Sequence[Prompt], start: int, end: int | None, stride:
                 f"an object begins in frame {frame}, which is left out: with start {start} and "
                 f"stride {stride} the nearest are {before} and {before + stride}"
             )
+        _check_until(prompt, start, end, direction)
+
+
+def _check_until(prompt: Prompt, start: int, end: int | None, direction: str) -> None:
+    """Check that an object leaves on the side to which it is tracked, in a frame that is read."""
+    frame, until = prompt.frame, prompt.until
+    if until is None:
+        return
+    if until < start or (end is not None and until >= end):
+        last = "the end" if end is None else end - 1
+        raise InputError(
+            f"until={until}: frames {start} to {last} are read; leave it out, or name one of them"
+        )
+    side = {"forward": until >= frame, "backward": until <= frame, "both": True}[direction]
+    if not side:
+        raise InputError(
+            f"until={until}: the object begins in frame {frame} and is tracked {direction}, so that it would "
+            "never be there; name a frame on that side, or choose another --direction"
+        )

@@ -14,31 +14,39 @@ from hqtrack.images import Size
 from hqtrack.masks import MAX_ID
 from hqtrack.video.objects import Colour
 from hqtrack.video.prompts.boxes import within
+from hqtrack.video.prompts.frame_names import NumberOf, plain_number
 from hqtrack.video.prompts.label_images import read_label_image
 from hqtrack.video.prompts.prompt import Prompt
 
 ReadFile = Callable[[Path, Size, int], list[Prompt]]
 """Reads the objects of a file for frames of a size that begin in a frame."""
 
-OBJECT_KEYS = ("frame", "box", "point", "not", "mask", "id", "name", "colour")
+OBJECT_KEYS = ("frame", "box", "point", "not", "mask", "until", "id", "name", "colour")
 
 EXPECTED_FORM = (
     "write it as frame=120,box=x,y,w,h or with point=x,y or mask=FILE; a box and points may be of one "
-    "object, not=x,y is a background point; id=, name= and colour= are optional"
+    "object, not=x,y is a background point; until=, id=, name= and colour= are optional"
 )
 
 
-def read_object(text: str, start: int, size: Size, read_file: ReadFile = read_label_image) -> list[Prompt]:
+def read_object(
+    text: str,
+    start: int,
+    size: Size,
+    read_file: ReadFile = read_label_image,
+    number_of: NumberOf = plain_number,
+) -> list[Prompt]:
     """Read "frame=N,mask=FILE", or "frame=N" with "box=x,y,width,height", "point=x,y" and "not=x,y".
 
-    Points may be repeated; those of "not" are background. Without a frame it begins in the first. The keys
-    "id", "name" and "colour" (as #ff8000) are for one object.
+    Points may be repeated; those of "not" are background. Without a frame it begins in the first. "until=N"
+    ends it after frame N. The keys "id", "name" and "colour" (as #ff8000) are for one object.
 
     Args:
         text: What a person wrote.
         start: The first frame.
         size: Height and width of the frames.
         read_file: Reads the objects of a mask file.
+        number_of: Returns the number of the frame that a text names.
 
     Example:
         >>> (prompt,) = read_object("frame=120,point=4,5,point=9,9,not=30,5", 0, (480, 854))
@@ -65,18 +73,30 @@ def read_object(text: str, start: int, size: Size, read_file: ReadFile = read_la
         or {"mask", "not"} <= {*parts}
     ):
         raise InputError(f"object {text!r}: {EXPECTED_FORM}")
-    frame = parts.get("frame", [str(start)])[0].strip()
-    if not frame.isdecimal() or len(frame) > 9:
-        raise InputError(f"object {text[:80]!r}: frame={frame[:20]} is not a number; frames count from 0")
+    frame = _named_frame(text, parts, "frame", number_of)
+    frame = start if frame is None else frame
     if "mask" in parts:
-        prompts = read_file(Path(parts["mask"][0]), size, int(frame))
+        prompts = read_file(Path(parts["mask"][0]), size, frame)
     else:
         points, beside = (
             tuple(read_point(value, size) for value in parts.get(key, [])) for key in ("point", "not")
         )
         box = read_box(parts["box"][0], size) if "box" in parts else None
-        prompts = [Prompt(int(frame), box=box, points=points, beside=beside, origin=text)]
+        prompts = [Prompt(frame, box=box, points=points, beside=beside, origin=text)]
+    until = _named_frame(text, parts, "until", number_of)
+    if until is not None:
+        prompts = [replace(prompt, until=until) for prompt in prompts]
     return _marked(prompts, text, parts)
+
+
+def _named_frame(text: str, parts: dict[str, list[str]], key: str, number_of: NumberOf) -> int | None:
+    """Return the frame that a part of a text names; None where there is no such part."""
+    if key not in parts:
+        return None
+    try:
+        return number_of(parts[key][0].strip())
+    except InputError as error:
+        raise InputError(f"object {text[:80]!r}: {key}={str(error).removeprefix('frame ')}") from None
 
 
 def _marked(prompts: list[Prompt], text: str, parts: dict[str, list[str]]) -> list[Prompt]:

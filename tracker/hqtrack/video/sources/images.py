@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property, partial
 from itertools import pairwise
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from hqtrack.errors import DataError
+from hqtrack.errors import DataError, InputError
 from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched, too_large
 from hqtrack.video.presence import NUMBER
 from hqtrack.video.sources.source import Frame, FrameSource, FrameWindow
@@ -77,6 +77,12 @@ def numbered_files(pattern: str) -> list[Path] | None:
     names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
     fitting = (re.fullmatch(rf"{before}(\d{{{digits},}}){after}", name) for name in names)
     found = sorted((int(match[1]), path.parent / match[0]) for match in fitting if match)
+    twice = next(((a, b) for (n, a), (m, b) in pairwise(found) if n == m), None)
+    if twice is not None:
+        raise InputError(
+            f"{pattern}: {twice[0].name} and {twice[1].name} have one number, so these are two sequences; "
+            "move one of them to another folder"
+        )
     gaps = [(a, b) for (a, _), (b, _) in pairwise(found) if b > a + 1]
     if gaps:
         missing = sum(b - a - 1 for a, b in gaps)
@@ -108,7 +114,7 @@ class ImageFrames(FrameSource):
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame."""
-        height, width = self.image(self.start).shape[:2]
+        height, width = self.image(self.start - self.first).shape[:2]
         return height, width
 
     @cached_property
@@ -129,19 +135,33 @@ class ImageFrames(FrameSource):
         return levels_of(self.files[0])
 
     def image(self, index: int) -> Image:
-        """Return a frame (H, W, 3) uint8 RGB."""
+        """Return the frame (H, W, 3) uint8 RGB of a position, counted from 0."""
         return read_image(self.files[index], self.levels)
 
     def name_of(self, index: int) -> str:
-        """Return the name of a frame's file, or its index where several files have one name."""
-        return self.files[index].name if self._distinct else super().name_of(index)
+        """Return the name of a frame's file, or its number where several files have one name."""
+        return self.files[index - self.first].name if self._distinct else super().name_of(index)
+
+    def _own_first(self) -> int:
+        """Return the number at the end of the first file's name; the others must follow without a gap."""
+        found = [re.search(r"(\d{1,9})$", stem) for stem in self.stems]
+        numbers = [int(each[1]) for each in found if each]
+        if not numbers or len(numbers) < len(found):
+            return super()._own_first()
+        gap = next(((a, b) for a, b in pairwise(numbers) if b != a + 1), None)
+        if gap is not None:
+            raise InputError(
+                f"first number auto: {self} has no frame between {gap[0]} and {gap[1]}; "
+                f"take --first-number {numbers[0]}, which counts the files"
+            )
+        return numbers[0]
 
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
         for index, file in enumerate(self.files):
             yield partial(self._read, index, file)
 
     def _read(self, index: int, file: Path) -> Frame:
-        return Frame(self.image(index), index, index / self.fps, self.name_of(index))
+        return Frame(self.image(index), index, index / self.fps, self.name_of(self.first + index))
 
 
 _TIFF_BITS = 258
@@ -180,6 +200,10 @@ class PageFrames(ImageFrames):
         self._deep_colours = len(bits) > 1 and max(bits) > 8
         if self._opened.info.get("duration", 0):
             self.fps = (count - 1) / self._times[-1]
+
+    def times(self) -> Iterator[Fraction]:
+        """Yield the time of each picture, in seconds since the first."""
+        return iter(self._times)
 
     def _found_levels(self) -> Levels | None:
         return levels_in(self._page(0))

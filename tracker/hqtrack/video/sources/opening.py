@@ -6,6 +6,7 @@ import glob
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import IMAGE_SUFFIXES, Levels, images_in, natural_order
@@ -33,9 +34,10 @@ ARCHIVE_SUFFIXES = frozenset({".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz
 def open_frames(
     source: str | Path | int,
     *,
-    start: int = 0,
-    end: int | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
     stride: int = 1,
+    first_number: int | Literal["auto"] = 0,
     fps: Fraction | float | None = None,
     left_out: Sequence[str | Path] = (),
     levels: Levels | None = None,
@@ -45,9 +47,10 @@ def open_frames(
     Args:
         source: A video file, a folder of images (in natural order: 2 before 10), an image, a pattern such as
             "shots/*.png", "shot.%04d.png" or "shot.####.png", or the index of a camera.
-        start: First frame to read; frames count from 0.
+        start: First frame to read: its number, or a text such as "1.5s" (see `FrameSource.number_of`).
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
+        first_number: Number of the source's first frame; "auto" takes that in the name of its file.
         fps: Frame rate of images, 25 if None; a video file has its own.
         left_out: Files, such as masks, that are no frames; images that are named alike are none either.
         levels: Values of images of 10 to 16 bits that become black and white; by default percentiles of the
@@ -63,8 +66,20 @@ def open_frames(
     """
     if fps is not None and not LOWEST_RATE <= fps <= HIGHEST_RATE:
         raise InputError(f"fps = {fps}: must be {LOWEST_RATE} to {HIGHEST_RATE}")
+    frames = _opened(source, fps, left_out, levels)
+    frames.select(start, end, stride, first_number)
+    return frames
+
+
+def _opened(
+    source: str | Path | int,
+    fps: Fraction | float | None,
+    left_out: Sequence[str | Path],
+    levels: Levels | None,
+) -> FrameSource:
+    """Open a source, to be read whole."""
     path = Path(str(source))
-    window = FrameWindow(start, end, stride)
+    window = FrameWindow()
     rate = IMAGE_RATE if fps is None else exact_rate(fps)
     check_source(str(source))
     if not path.exists():

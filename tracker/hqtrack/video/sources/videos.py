@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import cached_property, partial
@@ -56,7 +56,18 @@ class VideoFrames(FrameSource):
             height, width = first().image.shape[:2]
         return height, width
 
+    def times(self) -> Iterator[Fraction]:
+        """Yield the time of each frame, in seconds since the first, as they are decoded."""
+        with closing(self._pictures()) as pictures:
+            yield from (seconds for _, seconds in pictures)
+
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
+        with closing(self._pictures()) as pictures:
+            for index, (picture, seconds) in enumerate(pictures):
+                yield partial(_frame_of_picture, picture, index, seconds)
+
+    def _pictures(self) -> Generator[tuple[av.VideoFrame, Fraction], None, None]:
+        """Yield pictures with their times, in seconds since the first."""
         with open_container(self.path) as container:
             stream = container.streams.video[self.stream]
             stream.thread_type = "AUTO"
@@ -101,7 +112,7 @@ class VideoFrames(FrameSource):
                 length = picture.duration * picture.time_base if picture.duration and picture.time_base else 0
                 skipped = begin - origin if origin is not None and origin < begin else 0
                 end = max(end, seconds - begin + skipped + (length or 1 / self.fps))
-                yield partial(_frame_of_picture, picture, index, seconds - begin)
+                yield picture, seconds - begin
                 index += 1
 
     def _missing(self, count: int, end: Fraction) -> int | None:

@@ -147,7 +147,7 @@ class CvatTracks(TrackWriter):
         """Append a frame to each object's track; the first one without it marks it as outside."""
         for each, mask in zip(tracked.objects, tracked.masks, strict=True):
             file = self._list(each.id, "masks")
-            index = tracked.frame.index
+            index = tracked.frame.index - self._facts.first  # CVAT counts from 0
             if mask.any():
                 shape = _shape(mask)
                 file.write(f'    <mask frame="{index}" keyframe="1" outside="0" {shape}/>\n')

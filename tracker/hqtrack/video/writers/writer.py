@@ -52,6 +52,8 @@ class VideoFacts:
     """Index of the frame in which the object of an id is given, where objects are seen before that."""
     title: str = "video"
     """What the source is called."""
+    first: int = 0
+    """Number of the source's first frame."""
     sound: Path | None = None
     """A file whose sound belongs to the frames."""
     look: OverlayLook = OverlayLook()
@@ -70,7 +72,11 @@ def facts_of(
 ) -> VideoFacts:
     """Return what the outputs keep of a source, counted from the first frame that is read of it."""
     given = source.timecode
-    kept = None if given is None else move_timecode(given, source.start, source.fps, source.stride)
+    kept = (
+        None
+        if given is None
+        else move_timecode(given, source.start - source.first, source.fps, source.stride)
+    )
     lost = given if kept is None else None
     return VideoFacts(
         fps=source.fps / source.stride,
@@ -80,6 +86,7 @@ def facts_of(
         objects=objects,
         begins=begins or {},
         title=Path(str(source)).stem,
+        first=source.first,
         sound=source.sound_file,
         look=look or OverlayLook(),
     )

@@ -85,7 +85,8 @@ class TargetVideo:
             if frame is not None:
                 self._report_numbers(path)
                 return frame
-        self.report(path, f"{names[0]} is not the name of a frame; its objects begin in frame {self.start}")
+        number = self.start + self.frames.first
+        self.report(path, f"{names[0]} is not the name of a frame; its objects begin in frame {number}")
         return self.start
 
     def frames_of(self, path: Path, names: Sequence[str]) -> list[int | None]:
@@ -119,7 +120,10 @@ class TargetVideo:
 
     def _report_numbers(self, path: Path) -> None:
         if not self.frames.stems:
-            self.report(path, "the numbers in names of pictures are read as frames, which count from 0")
+            first = self.frames.first
+            self.report(
+                path, f"the numbers in names of pictures are read as frames, which count from {first}"
+            )
 
     def _named(self) -> str:
         stems = self.frames.stems

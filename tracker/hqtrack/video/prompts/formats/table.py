@@ -95,7 +95,7 @@ def _frame(file: AnnotationFile, value: str, video: TargetVideo) -> int:
     if not value:
         return video.start
     if re.fullmatch(r"\d{1,9}(\.0+)?", value) and value not in video.frames.stems:
-        return int(float(value))
+        return int(float(value)) - video.frames.first
     return video.frame_of(file.path, value)
 
 
