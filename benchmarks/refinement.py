@@ -21,7 +21,8 @@ import torch
 
 from hqtrack.cards import RefinerKind
 from hqtrack.masks import box_of
-from hqtrack.refinement.sam import PromptedSam, Prompts, build_network
+from hqtrack.refinement.prompts import Prompts
+from hqtrack.refinement.sam import PromptedSam, build_network
 
 from segment_anything_hq import SamPredictor  # isort: skip
 

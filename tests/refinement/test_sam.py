@@ -10,10 +10,19 @@ import pytest
 import torch
 from PIL import Image
 
-from hqtrack.refinement import sam
-from hqtrack.refinement.sam import PromptedSam, Prompts, resize_as_pillow
+from hqtrack.cards import RefinerSettings, Weights
+from hqtrack.refinement import prompted_sam
+from hqtrack.refinement.prompted_sam import resize_as_pillow
+from hqtrack.refinement.prompts import Prompts
+from hqtrack.refinement.sam import PromptedSam, build_network
 
 from segment_anything_hq import SamPredictor  # isort: skip
+
+pytest.importorskip("transformers")
+from transformers import SamConfig, SamHQConfig, SamHQModel, SamModel
+
+from hqtrack.refinement import transformers_sam
+from hqtrack.refinement.transformers_sam import TransformersSam, renamed
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +109,7 @@ def test_many_prompts_are_decoded_in_chunks_of_bounded_size(one_block_network, p
     embedding, boxes = ours.encode(picture(60, 80)), boxes_for(60, 80).repeat(2, 1)[:7]
     whole = ours.decode(embedding, Prompts(boxes=boxes))
     assert sizes == [7]
-    monkeypatch.setattr(sam, "PROMPTS_AT_ONCE", 3)
+    monkeypatch.setattr(prompted_sam, "PROMPTS_AT_ONCE", 3)
     chunked = ours.decode(embedding, Prompts(boxes=boxes))
     assert sizes == [7, 3, 3, 1]
     assert (whole.masks == chunked.masks).float().mean() >= 0.999
@@ -147,3 +156,51 @@ def test_importing_says_nothing():
     )
     assert run.stdout == ""
     assert "timm" not in run.stderr
+
+
+def test_transformers_predicts_the_same_from_the_same_checkpoint(one_block_network, picture, tmp_path):
+    high_quality = hasattr(one_block_network.mask_decoder, "hf_token")
+    encoder = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "mlp_dim": 128,
+        "global_attn_indexes": [1],
+    }
+    if high_quality:
+        network = SamHQModel(SamHQConfig(vision_config=encoder, mask_decoder_config={"vit_dim": 32}))
+    else:
+        network = SamModel(SamConfig(vision_config=encoder))
+    state = renamed(one_block_network.state_dict())
+    assert set(state) == set(network.state_dict())
+    network.load_state_dict(state)
+    ours = PromptedSam(copy.deepcopy(one_block_network), device=CPU)
+    theirs = TransformersSam(network, device=CPU)
+    image = picture(240, 427)
+    first, second = ours.encode(image), theirs.encode(image)
+    assert error(second.image, first.image) < 1e-3
+    points = torch.tensor([[[100.0, 80.0], [0.0, 239.0]], [[300.0, 20.0], [5.0, 5.0]]])
+    negative = torch.tensor([[True, False], [True, True]])
+    for prompts in (Prompts(boxes=boxes_for(240, 427)), Prompts(points=points, on_object=negative)):
+        want, got = ours.decode(first, prompts), theirs.decode(first, prompts)
+        assert (want.masks == got.masks).float().mean() >= 0.999
+        assert (want.masks == theirs.decode(second, prompts).masks).float().mean() >= 0.999
+        assert torch.allclose(want.quality, got.quality, atol=1e-4)
+        assert len(want.quality.unique()) > 1
+
+
+@pytest.mark.parametrize("kind", ["hq-sam-vit-b", "sam-vit-b", "hq-sam-vit-l", "sam-vit-h"])
+def test_transformers_networks_hold_just_the_parameters_of_published_checkpoints(kind):
+    with torch.device("meta"):
+        published = build_network(kind).state_dict()
+        network = transformers_sam.build_network(kind).state_dict()
+    state = renamed(published)
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in network.items()
+    }
+
+
+def test_a_card_that_wants_tiny_vit_of_transformers_is_refused():
+    weights = Weights(file="sam.pth", origin="published", url="https://example.org/sam.pth")
+    with pytest.raises(ValueError, match="transformers"):
+        RefinerSettings(kind="hq-sam-vit-tiny", weights=weights, library="transformers")

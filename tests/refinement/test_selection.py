@@ -7,7 +7,8 @@ from torch import Tensor
 
 from hqtrack.masks import box_of, iou
 from hqtrack.refinement import MaskRefiner
-from hqtrack.refinement.sam import Embedding, Prediction, PromptedSam, Prompts
+from hqtrack.refinement.prompted_sam import Embedding
+from hqtrack.refinement.prompts import Prediction, Prompts
 from hqtrack.refinement.selection import (
     boxes_of,
     ious_of,
@@ -24,7 +25,7 @@ def mask(*columns: int, width: int = 10) -> Tensor:
     return row
 
 
-class Planted(PromptedSam):
+class Planted:
     """Predicts what it is told to."""
 
     def __init__(self, masks: list[Tensor], quality: list[float]) -> None:

@@ -55,6 +55,7 @@ RefinerKind = Literal[
     "sam-vit-l",
     "sam-vit-b",
 ]
+RefinerLibrary = Literal["segment-anything-hq", "transformers"]
 
 
 LONGEST_EDGE = 16_384
@@ -158,8 +159,12 @@ class RefinerSettings:
     """Whether the refiner is shown VMOS's mask besides its box; only the light one takes masks."""
     remembered: bool = False
     """Whether propagation continues from the selected masks; as published they are for output alone."""
+    library: RefinerLibrary = "segment-anything-hq"
+    """Whose code runs a SAM; the masks are equal. transformers has no TinyViT."""
 
     def __post_init__(self) -> None:
+        if self.library == "transformers" and self.kind in ("light", "hq-sam-vit-tiny"):
+            raise ValueError(f'library = "transformers" has no {self.kind}; leave library out')
         if self.mask_prompt and self.kind != "light":
             raise ValueError(f"mask_prompt is for the light refiner; {self.kind} takes boxes alone")
 

@@ -186,6 +186,11 @@ def build_refiner(
         from hqtrack.refinement.light import load_light
 
         network = load_light(path, device=place, dtype=dtype)
+    elif settings.library == "transformers":
+        require("transformers")
+        from hqtrack.refinement import transformers_sam
+
+        network = transformers_sam.load_sam(settings.kind, path, device=place, dtype=dtype)
     else:
         require("segment_anything_hq")
         from hqtrack.refinement.sam import load_sam
