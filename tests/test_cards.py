@@ -10,12 +10,12 @@ from hqtrack.cards import OVERRIDES, Card
 from hqtrack.defaults import DEFAULT_CARD, LIGHT_REFINER_CARD
 from hqtrack.engines import edgetam, sam3
 from hqtrack.engines.cutie import NETWORKS
-from hqtrack.engines.sam2 import HIERAS
 from hqtrack.zoo import (
     card_names,
     find_weights,
     load_card,
 )
+from hqtrack.zoo.hiera import HIERAS
 from small_card import MINIMAL, card_of
 
 SYSTEMS = [

@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 from hqtrack.engines import dam_sam2, sam2  # noqa: E402
 from hqtrack.engines.dam_sam2 import DistractorAwareSAM2  # noqa: E402
 from hqtrack.engines.distractors import Hypotheses  # noqa: E402
-from hqtrack.engines.sam2 import Hiera, configuration  # noqa: E402
+from hqtrack.zoo.hiera import Hiera, configuration  # noqa: E402
 
 SIZE = (48, 64)
 CPU = torch.device("cpu")

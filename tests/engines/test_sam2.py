@@ -17,8 +17,9 @@ from engines.library import Library, processor_of  # noqa: E402
 from engines.rectangles import rectangle  # noqa: E402
 from hqtrack import WeightsError  # noqa: E402
 from hqtrack.engines import sam2  # noqa: E402
-from hqtrack.engines.sam2 import SAM2, Hiera, configuration, starter  # noqa: E402
+from hqtrack.engines.sam2 import SAM2, starter  # noqa: E402
 from hqtrack.masks import label_map  # noqa: E402
+from hqtrack.zoo.hiera import HIERAS, Hiera, configuration  # noqa: E402
 
 SIDE = 128
 SIZE = (60, 100)
@@ -216,5 +217,5 @@ def test_memory_is_flat(model: Any, frames: np.ndarray) -> None:
 def test_published_sizes_have_the_published_number_of_parameters(name: str) -> None:
     millions = {"sam2.1-hiera-tiny": 38.9, "sam2.1-hiera-large": 224.4}  # of their authors' table
     with torch.device("meta"):
-        model = transformers.Sam2VideoModel(configuration(sam2.HIERAS[name]))
+        model = transformers.Sam2VideoModel(configuration(HIERAS[name]))
     assert sum(value.numel() for value in model.parameters()) / 1e6 == pytest.approx(millions[name], abs=0.2)

@@ -31,8 +31,9 @@ import torch
 import transformers
 
 from hqtrack.engines import dam_sam2, sam2
+from hqtrack.zoo.hiera import Hiera, configuration
 
-SMALL = sam2.Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
+SMALL = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
 
 
 def present(model):
@@ -42,7 +43,7 @@ def present(model):
 
 
 def of_sam2():
-    return present(transformers.Sam2VideoModel(sam2.configuration(SMALL, image_size=64)))
+    return present(transformers.Sam2VideoModel(configuration(SMALL, image_size=64)))
 
 
 def load_sam2(card, weights, *, device, dtype):

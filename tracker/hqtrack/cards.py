@@ -54,6 +54,10 @@ RefinerKind = Literal[
     "sam-vit-h",
     "sam-vit-l",
     "sam-vit-b",
+    "sam2.1-hiera-tiny",
+    "sam2.1-hiera-small",
+    "sam2.1-hiera-base-plus",
+    "sam2.1-hiera-large",
 ]
 RefinerLibrary = Literal["segment-anything-hq", "transformers"]
 
@@ -156,7 +160,7 @@ class RefinerSettings:
     overlap: Overlap = "lower-index"
     """Who owns a pixel that two kept masks claim."""
     mask_prompt: bool = False
-    """Whether the refiner is shown VMOS's mask besides its box; only the light one takes masks."""
+    """Whether the refiner is shown VMOS's mask besides its box; the light one and SAM 2.1 take masks."""
     remembered: bool = False
     """Whether propagation continues from the selected masks; as published they are for output alone."""
     library: RefinerLibrary = "segment-anything-hq"
@@ -165,8 +169,10 @@ class RefinerSettings:
     def __post_init__(self) -> None:
         if self.library == "transformers" and self.kind in ("light", "hq-sam-vit-tiny"):
             raise ValueError(f'library = "transformers" has no {self.kind}; leave library out')
-        if self.mask_prompt and self.kind != "light":
-            raise ValueError(f"mask_prompt is for the light refiner; {self.kind} takes boxes alone")
+        if self.mask_prompt and not self.kind.startswith(("light", "sam2.1-")):
+            raise ValueError(
+                f"mask_prompt is for the light refiner and SAM 2.1; {self.kind} takes boxes alone"
+            )
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -186,6 +186,11 @@ def build_refiner(
         from hqtrack.refinement.light import load_light
 
         network = load_light(path, device=place, dtype=dtype)
+    elif settings.kind.startswith("sam2.1-"):
+        require("transformers")
+        from hqtrack.refinement.sam2 import load_sam2
+
+        network = load_sam2(settings.kind, path, device=place, dtype=dtype)
     elif settings.library == "transformers":
         require("transformers")
         from hqtrack.refinement import transformers_sam
