@@ -170,9 +170,7 @@ class RefinerSettings:
         if self.library == "transformers" and self.kind in ("light", "hq-sam-vit-tiny"):
             raise ValueError(f'library = "transformers" has no {self.kind}; leave library out')
         if self.mask_prompt and not self.kind.startswith(("light", "sam2.1-")):
-            raise ValueError(
-                f"mask_prompt is for the light refiner and SAM 2.1; {self.kind} takes boxes alone"
-            )
+            raise ValueError(f"mask_prompt is for the light refiner and SAM 2.1; {self.kind} takes none")
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -25,7 +25,7 @@ PROMPTS_AT_ONCE = 8
 """Prompts decoded in one batch: bounds memory."""
 
 MASK_LOGIT = 10.0
-"""Of the pixels of a mask prompt, and its negative elsewhere, as SAM 2 takes given masks (arXiv 2408.00714)."""
+"""Of the pixels of a mask prompt, and its negative elsewhere, as SAM 2's video model takes given masks."""
 
 
 class Sam2Embedding(NamedTuple):
@@ -40,8 +40,8 @@ class Sam2Embedding(NamedTuple):
 class PromptedSam2:
     """SAM 2.1's image model, ready to use.
 
-    Where a prompt is a single point, several masks are predicted, and the one with the highest predicted IoU is
-    taken; a box, a mask or several points ask for one.
+    Where a prompt is a single point, several masks are predicted, and the one with the highest predicted IoU
+    is taken; a box, a mask or several points ask for one.
 
     Args:
         network: A `Sam2Model` with its weights.

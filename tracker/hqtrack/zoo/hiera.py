@@ -1,4 +1,4 @@
-"""SAM 2.1's networks by their image encoders, as the library `transformers` (extra `sam2`) configures them."""
+"""SAM 2.1's networks by their image encoders, as the library `transformers` configures them."""
 
 from __future__ import annotations
 
