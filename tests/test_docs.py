@@ -120,3 +120,16 @@ def test_commands_of_the_toolkit_exist_with_their_options(monkeypatch: pytest.Mo
         with contextlib.suppress(SystemExit):
             cli.main()
         assert len(ran) == wanted, " ".join(words)
+
+
+@pytest.mark.slow
+def test_the_table_of_stacks_is_what_the_command_prints() -> None:
+    stacks = pytest.importorskip("hqtrack.evaluation.stacks")
+    text = (ROOT / "docs" / "vot.md").read_text("utf-8")
+    written = re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    printed = []
+    for facts in stacks.all_stacks():
+        row = dict(zip(stacks.COLUMNS, stacks.row_of(facts), strict=True))
+        ours = row["hqtrack evaluate"].replace("env_HQTRACK_REPORT = rectangle", "`REPORT = rectangle`")
+        printed.append((row["stack"], row["truth"], row["vot evaluate"], ours))
+    assert [line for line in written if line[0] in {row[0] for row in printed}] == printed

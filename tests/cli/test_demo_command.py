@@ -24,11 +24,18 @@ def test_missing_weights_are_noticed_before_anything_is_drawn(
     assert not (tmp_path / "workspace").exists()
 
 
-@pytest.mark.parametrize(("options", "seeds"), [([], {2023}), (["--test"], {3101, 3102})])
-def test_the_test_set_has_seeds_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], seeds: set[int]
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ([], ({2023}, 3, 2)),
+        (["--full"], ({2023}, 5, 1)),
+        (["--test"], ({3101, 3102}, 5, 1)),
+    ],
+)
+def test_the_demo_is_short_and_the_other_sets_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], wanted: tuple[set[int], int, int]
 ) -> None:
-    drawn: set[int] = set()
+    drawn: list[tuple[set[int], int, int]] = []
 
     class Enough(Exception):
         """What follows is tested with the toolkit."""
@@ -36,8 +43,11 @@ def test_the_test_set_has_seeds_of_its_own(
     def run(_: Path, watcher: object) -> None:
         raise Enough
 
-    monkeypatch.setattr(dataset, "write_dataset", lambda _, chosen: drawn.update(chosen))
+    def note(_: Path, seeds: tuple[int, ...], scenes: tuple[str, ...], step: int) -> None:
+        drawn.append((set(seeds), len(scenes), step))
+
+    monkeypatch.setattr(dataset, "write_dataset", note)
     monkeypatch.setattr(demo, "run_demo", run)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "workspace"), *options])
     assert isinstance(result.exception, Enough)
-    assert drawn == seeds
+    assert drawn == [wanted]

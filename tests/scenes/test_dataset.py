@@ -8,7 +8,19 @@ import pytest
 from vot.dataset import load_dataset
 from vot.region.io import read_trajectory
 
-from hqtrack.scenes.dataset import SAMPLE_SEED, SCENE_NAMES, TEST_SEEDS, write_sequence
+from hqtrack.errors import DataError
+from hqtrack.scenes import dataset
+from hqtrack.scenes.camera import draw_frame
+from hqtrack.scenes.dataset import (
+    DEMO_NAMES,
+    DEMO_STEP,
+    SAMPLE_SEED,
+    SCENE_NAMES,
+    TEST_SEEDS,
+    frame_count,
+    write_dataset,
+    write_sequence,
+)
 from hqtrack.scenes.scripts import SCENES
 from hqtrack.scenes.stage import Scene
 
@@ -25,6 +37,14 @@ def test_the_set_is_what_a_challenge_asks_for() -> None:
     for made in scenes:
         assert 60 <= made.length <= 120
         assert 2 <= sum(actor.labelled for actor in made.actors) <= 5
+
+
+def test_the_demo_is_a_third_of_it_and_an_object_is_away_long_enough_to_be_measured() -> None:
+    chosen = [scene(SCENE_NAMES.index(name))[0] for name in DEMO_NAMES]
+    assert sum(frame_count(made, DEMO_STEP) for made in chosen) == 140
+    horses, rng = scene(SCENE_NAMES.index("horses"))
+    away = [t for t in range(34, 62, DEMO_STEP) if not draw_frame(horses, t, rng)[1][1].any()]
+    assert len(away) > 10  # of fewer the toolkit measures no ADQ
 
 
 def test_the_test_set_has_other_seeds() -> None:
@@ -60,3 +80,22 @@ def test_every_object_is_seen_in_the_first_frame(number: int, tmp_path: Path) ->
     write_sequence(tmp_path / "first", replace(made, length=2), rng)
     for file in sorted((tmp_path / "first").glob("groundtruth_*.txt")):
         assert not read_trajectory(str(file))[0].is_empty()
+
+
+def test_every_second_frame_is_drawn_and_a_sequence_of_another_length_is_refused(tmp_path: Path) -> None:
+    made, rng = scene(2)
+    write_sequence(tmp_path / "approach", replace(made, length=5), rng, 2)
+    (tmp_path / "list.txt").write_text("approach\n")
+    sequence = load_dataset(str(tmp_path))["approach"]
+    assert len(sequence) == 3
+    assert sequence.metadata("fps") == 12
+    with pytest.raises(
+        DataError, match=r"approach has 3 frames, but 80 are asked for; choose another folder"
+    ):
+        write_dataset(tmp_path, scenes=["approach"])
+
+
+def test_scenes_are_drawn_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset.os, "cpu_count", lambda: 2)
+    assert write_dataset(tmp_path, scenes=["coins", "swarm"], step=74) == ["coins", "swarm"]
+    assert [len(sequence) for sequence in load_dataset(str(tmp_path))] == [2, 2]

@@ -12,6 +12,9 @@ import pytest
 import trax
 from trax.client import Client
 
+from hqtrack.errors import InputError
+from hqtrack.vot.frames import FrameReader
+
 pytestmark = pytest.mark.slow
 
 
@@ -126,14 +129,33 @@ def test_a_frame_of_another_size_is_named_to_the_client(tmp_path: Path) -> None:
         assert process.wait(60) == 1
 
 
-def test_an_image_in_memory_is_refused_where_files_are_announced(tmp_path: Path) -> None:
+def test_images_in_memory_and_encoded_ones_are_read_and_others_refused_with_the_reason() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    deep = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32)
+    encoded = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+    reader = FrameReader()
+    np.testing.assert_array_equal(reader.read(trax.MemoryImage.create(pixels), True), pixels)
+    np.testing.assert_array_equal(reader.read(trax.BufferImage.create(encoded), False), pixels)
+    grey = reader.read(trax.MemoryImage.create(deep), True)
+    assert (grey.shape, grey.min(), grey.max()) == ((24, 32, 3), 0, 255)
+    with pytest.raises(InputError, match="5 bytes that are no JPEG or PNG image"):
+        reader.read(trax.BufferImage.create(b"\x89PNG\r"), True)
+    with pytest.raises(InputError, match="the frame is sent as url; send a file"):
+        reader.read(trax.URLImage.create("http://127.0.0.1:9/a.png"), True)
+
+
+def test_a_session_may_mix_kinds_of_images_and_is_told_what_cannot_be_read(tmp_path: Path) -> None:
+    black = np.zeros((24, 32, 3), np.uint8)
     with connected() as (client, process):
-        image = {"color": trax.MemoryImage.create(np.zeros((24, 32, 3), np.uint8))}
-        with pytest.raises(trax.TraxException):
-            client.initialize(image, [(BOX, {})], {})
-        client.quit()
-        process.stdin.close()  # type: ignore[union-attr]
-        assert process.wait(60) in (0, 1)
+        client.initialize(picture(tmp_path), [(BOX, {})], {})
+        answers, _ = client.frame({"color": trax.MemoryImage.create(black)}, {}, [])
+        assert len(answers) == 1
+        encoded = cv2.imencode(".jpg", black)[1].tobytes()
+        answers, _ = client.frame({"color": trax.BufferImage.create(encoded)}, {}, [])
+        assert answers[0][0].array().sum() == 6 * 7
+        with pytest.raises(trax.TraxException, match="bytes that are no JPEG or PNG image"):
+            client.frame({"color": trax.BufferImage.create(encoded[:20])}, {}, [])
+        assert process.wait(60) == 1
 
 
 def test_too_many_objects_are_refused_with_the_number(tmp_path: Path) -> None:

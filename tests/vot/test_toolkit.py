@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from vot.workspace import Workspace
 
 from formula_weights import formula_state_dict
 from hqtrack import nets
-from hqtrack.evaluation.demo import run_demo
+from hqtrack.evaluation import demo
 from hqtrack.evaluation.toolkit import run_toolkit
 from hqtrack.refinement.sam import build_network
 from hqtrack.vot.workspace import SAMPLE_STACK_TEXT, registry_text
@@ -95,7 +96,10 @@ def test_the_demo_starts_a_python_that_the_registry_does_not_name(workspace: Pat
     assert len(result_files(workspace, "FirstMask")) == 2
 
 
-def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, light_weights: Path) -> None:
+def test_the_demo_ends_with_measures_pictures_and_a_submission(
+    workspace: Path, light_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "LOOK_ALIKES", "discs")
     registry = workspace / "trackers.ini"
     registry.write_text(
         registry.read_text().replace(
@@ -103,15 +107,24 @@ def test_the_demo_ends_with_measures_pictures_and_a_submission(workspace: Path, 
             f"env_HQTRACK_CARD = hqtrack-light\nenv_HQTRACK_WEIGHTS = {light_weights}",
         )
     )
-    result = run_demo(workspace)
+    result = demo.run_demo(workspace)
     assert [m.tracker for m in result.measures] == ["HQTrackLight", "VMOS_LIGHT", "FirstMask"]
     baseline = result.measures[-1]
     assert 0.1 < baseline.quality < 5 / 6  # the discs move; the first of 6 frames scores 0
+    heading, *rows = demo.table(result)
+    assert heading[-3:] == ["J", "F", "HOTA (discs)"]
+    assert [row[0] for row in rows] == ["HQTrackLight", "VMOS_LIGHT", "FirstMask"]
+    assert all(0 < float(cell) < 1 for cell in rows[-1][-3:])
+    sheet = cv2.imread(str(result.sheet))
+    assert sheet.shape[1] == 6 * 320  # a row of 6 frames for each of two trackers
+    with av.open(str(result.overlay)) as video:
+        assert (video.streams.video[0].width, video.streams.video[0].height) == (2 * 160, 120)
     for file in (result.report, result.plot, result.submission, result.overlay, result.sheet):
         assert file.stat().st_size > 0
     written = result.report.stat().st_mtime_ns
-    again = run_demo(workspace)
+    again = demo.run_demo(workspace)
     assert again.measures == result.measures
+    assert again.hota == result.hota
     assert again.report.stat().st_mtime_ns == written  # nothing was evaluated or analysed again
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ from hqtrack.evaluation.cluster import (
 from hqtrack.evaluation.results import State, remove, state_of
 from hqtrack.evaluation.sequences import choose_sequences, sort_sequences
 from hqtrack.evaluation.tasks import PROGRESS_TOPIC, Need, Outcome, Task, reason, run_task
+from hqtrack.evaluation.toolkit import forget_analyses
 from hqtrack.evaluation.workspaces import Named, not_masks, open_workspace, register, resolve, understand
 from hqtrack.zoo.weights import CACHE_VARIABLE
 
@@ -141,7 +141,7 @@ def evaluate(
     outcomes: dict[Task, Outcome] = {}
     count = 0
     if tasks:
-        _forget_analyses(workspace)
+        forget_analyses(folder)
         with _connected(workspace, tasks, needs, scheduler, workers) as (client, who):
             count = check_workers(client, folder, needs, tasks[0].run)
             watcher.cluster(who, page_of(client))
@@ -273,11 +273,6 @@ def _on(why: str, names: Sequence[str], count: int) -> str:
     if len(names) in (0, count):
         return why
     return f"{why} (on {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
-
-
-def _forget_analyses(workspace: Workspace) -> None:
-    """Drop the toolkit's cache of analyses, which does not notice that results have changed."""
-    shutil.rmtree(Path(workspace.directory) / "cache" / "analysis", ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ class Measures:
     """DRE."""
     absence_detection_quality: float | None
     """ADQ; None where no object is absent for more than 10 frames."""
+    region: float | None = None
+    """J: mean overlap over all objects; the first frame counts as 1. None where a stack lacks it."""
+    boundary: float | None = None
+    """F: the same of outlines."""
     plot: tuple[tuple[float, float], ...] = ()
     """The quality plot: overlap thresholds, and the share of frames above each."""
 
@@ -65,25 +70,30 @@ def read_measures(file: Path) -> list[Measures]:
             )
         }
         return [
-            _measures(name, *rows)
-            for name, *rows in zip(
-                content["trackers"],
-                by_name["Quality"],
-                by_name["AR"],
-                by_name["Auxiliary"],
-                by_name["Quality plot"],
-                strict=True,
-            )
+            _measures(name, {kind: rows[place] for kind, rows in by_name.items()})
+            for place, name in enumerate(content["trackers"])
         ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, LookupError, ValueError, TypeError) as error:
         raise DataError(
             f"{file} is no analysis with Q, A, R, NRE, DRE and ADQ ({error!r}); make one with `vot analysis` "
             "and the stack that `hqtrack workspace --stack stack.yaml` writes"
         ) from error
 
 
-def _measures(
-    tracker: str, quality: list[Any], ar: list[Any], auxiliary: list[Any], plot: list[Any]
-) -> Measures:
-    curve = tuple((float(x), float(y)) for x, y in plot[0])
-    return Measures(tracker, quality[0], ar[0], ar[1], auxiliary[0], auxiliary[1], auxiliary[2], curve)
+def _measures(tracker: str, rows: Mapping[str, list[Any]]) -> Measures:
+    """Return the measures of a tracker of which the results of each analysis are given by its name."""
+    nothing = [None]  # of stacks that were written before 0.3
+    accuracy, robustness, *_ = rows["AR"]
+    not_reported, drift, absence, *_ = rows["Auxiliary"]
+    return Measures(
+        tracker,
+        rows["Quality"][0],
+        accuracy,
+        robustness,
+        not_reported,
+        drift,
+        absence,
+        region=rows.get("J", nothing)[0],
+        boundary=rows.get("F", nothing)[0],
+        plot=tuple((float(x), float(y)) for x, y in rows["Quality plot"][0]),
+    )

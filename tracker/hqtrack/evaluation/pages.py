@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hqtrack.evaluation.experiments import Result, cells, columns
-from hqtrack.evaluation.measures import MEASURES
+from hqtrack.evaluation.measures import MEASURES, Measures
 from hqtrack.evaluation.workspaces import write_atomically
 
 FIRST_FRAME_NOTE = (
@@ -77,11 +77,18 @@ def _measured_on(result: Result) -> str:
     return result.of_which_sequences
 
 
-def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplotlib, which has no types here
-    """Draw a result: quality plots, measures over a setting, or bars; None where there is nothing to draw."""
-    rows = [row for row in result.rows if row.measures is not None]
-    if not rows or result.study.kind == "sheet":
-        return None
+def quality_plot(title: str, systems: Sequence[tuple[str, Measures]]):  # type: ignore[no-untyped-def]
+    """Draw the quality plots of systems, each with its label and Q in the legend; returns the figure."""
+    figure, axes = _figure(title)
+    for label, measures in systems:
+        x, y = zip(*measures.plot, strict=True)
+        axes.plot(x, y, label=f"{label} ({measures.quality:.3f})")
+    axes.set(xlabel="overlap threshold", ylabel="share of frames above it", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _figure(title: str):  # type: ignore[no-untyped-def]
     import matplotlib
 
     matplotlib.use("Agg")
@@ -89,16 +96,21 @@ def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplot
 
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(result.title, fontsize=11)
+    axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def plot(result: Result):  # type: ignore[no-untyped-def]  # a figure of matplotlib, which has no types here
+    """Draw a result: quality plots, measures over a setting, or bars; None where there is nothing to draw."""
+    rows = [row for row in result.rows if row.measures is not None]
+    if not rows or result.study.kind == "sheet":
+        return None
     if result.study.kind == "plot":
-        for row in rows:
-            assert row.measures is not None
-            x, y = zip(*row.measures.plot, strict=True)
-            axes.plot(x, y, label=f"{row.system.label} ({row.measures.quality:.3f})")
-        axes.set(xlabel="overlap threshold", ylabel="share of frames above it", xlim=(0, 1), ylim=(0, 1))
-        axes.legend(fontsize=8)
-        return figure
+        return quality_plot(
+            result.title, [(row.system.label, row.measures) for row in rows if row.measures is not None]
+        )
+    figure, axes = _figure(result.title)
     on_a_line = bool(result.study.axis)
     names = [row.system.name.rpartition("=")[2] if on_a_line else row.system.label for row in rows]
     for measure, marker in zip(MEASURES, "os^Dvx", strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,13 +21,18 @@ _COMMAND = (
 """The toolkit's command, mended; it splits the path of this Python at spaces where it starts a tracker."""
 
 
-def run_toolkit(folder: Path, command: str, *arguments: str) -> None:
+def run_toolkit(folder: Path, command: str, *arguments: str, cached: bool = False) -> None:
     """Run a command of the toolkit in a workspace, its messages on our standard error.
 
     It exits with 0 whatever happened: look at what it should have written.
+
+    Args:
+        folder: The workspace.
+        command: Of the toolkit.
+        arguments: Of the command.
+        cached: Use analyses of `cache/analysis`. The toolkit does not notice that results have changed.
     """
-    # The toolkit's cache of analyses does not notice that results have changed.
-    environment = {**os.environ, "VOT_PERSISTENT_CACHE": "0"}
+    environment = {**os.environ, "VOT_PERSISTENT_CACHE": str(int(cached))}
     subprocess.run(
         [sys.executable, "-c", _COMMAND, command, "--workspace", str(folder), *arguments],
         env=environment,
@@ -54,20 +60,26 @@ def expected(file: Path, command: str) -> Path:
     return file
 
 
-def analyse(folder: Path, trackers: Sequence[str], name: str) -> list[Measures]:
+def forget_analyses(folder: Path) -> None:
+    """Drop the toolkit's cache of analyses, which does not notice that results have changed."""
+    shutil.rmtree(folder / "cache" / "analysis", ignore_errors=True)
+
+
+def analyse(folder: Path, trackers: Sequence[str], name: str, *, cached: bool = False) -> list[Measures]:
     """Measure trackers with complete results in a workspace whose stack has all measures.
 
     Args:
         folder: The workspace.
         trackers: Identifiers of its registry.
         name: Of the analysis; one of the same name is replaced.
+        cached: As for `run_toolkit`.
 
     Raises:
         DataError: The toolkit made no such analysis.
     """
     file = folder / "analysis" / f"{name}.json"
     file.unlink(missing_ok=True)
-    run_toolkit(folder, "analysis", "--format", "json", "--name", name, *trackers)
+    run_toolkit(folder, "analysis", "--format", "json", "--name", name, *trackers, cached=cached)
     return read_measures(expected(file, "analysis"))
 
 

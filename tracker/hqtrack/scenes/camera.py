@@ -19,6 +19,15 @@ EXPOSURES = 3
 """Instants that are averaged into one frame: motion blur of half a frame's time."""
 
 
+def _extent(cover: Alpha) -> tuple[slice, slice]:
+    """Return the rows and columns outside of which a coverage (H, W) is 0; empty where it is 0 all over."""
+    sides = []
+    for axis in (1, 0):
+        (used,) = np.nonzero(cover.any(axis))
+        sides.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0))
+    return sides[0], sides[1]
+
+
 def draw_actor(view: Colours, actor: Actor, t: float, origin: tuple[float, float]) -> Alpha:
     """Draw an actor onto the view, in place; gives its coverage (H, W)."""
     height, width = actor.cutout.alpha.shape
@@ -42,16 +51,20 @@ def draw_actor(view: Colours, actor: Actor, t: float, origin: tuple[float, float
     centre = np.array([x - origin[0], y - origin[1]])
     offset = centre - matrix @ np.array([(width - 1) / 2, (height - 1) / 2])
     affine = np.column_stack([matrix, offset])
+    cover: Alpha = cv2.warpAffine(alpha, affine, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    place = _extent(cover)
+    if cover[place].size == 0:
+        return cover
     drawn = cv2.warpAffine(
         colours, affine, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    cover: Alpha = cv2.warpAffine(alpha, affine, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
     if actor.shadow:
         reach = max(2.0, 0.05 * actor.height(t))
         shift = np.array([[1, 0, 1.2 * reach], [0, 1, 1.6 * reach]])
         soft = cv2.GaussianBlur(cv2.warpAffine(cover, shift, (WIDTH, HEIGHT)), (0, 0), reach)
-        view *= 1 - actor.shadow * soft[..., None]
-    view += cover[..., None] * (drawn - view)
+        dark = _extent(soft)
+        view[dark] *= 1 - actor.shadow * soft[dark][..., None]
+    view[place] += cover[place][..., None] * (drawn[place] - view[place])
     return cover
 
 
@@ -65,8 +78,9 @@ def expose(scene: Scene, t: float) -> tuple[Colours, list[Alpha]]:
     covers: list[Alpha] = []
     for actor in scene.actors:
         cover = draw_actor(view, actor, t, (left - scene.camera(0)[0], top - scene.camera(0)[1]))
+        place = _extent(cover)
         for earlier in covers:
-            earlier *= 1 - cover
+            earlier[place] *= 1 - cover[place]
         covers.append(cover)
     return view * np.float32(scene.light(t)), covers
 

@@ -16,15 +16,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import trax
 
 from hqtrack.errors import CardError, HQTrackError, InputError
-from hqtrack.images import Image, Levels, levels_of, read_image
+from hqtrack.images import Image
 from hqtrack.masks import Mask, Masks, box_of
+from hqtrack.vot.frames import IMAGES, FrameReader
 from hqtrack.vot.hangup import Hangup
 from hqtrack.vot.regions import First, encode_mask, encode_rectangle, place
 from hqtrack.vot.settings import SessionSettings
@@ -183,7 +183,7 @@ def serve(
         # Dying here would read "unable to connect": shake hands, then say what is wrong.
         failure = _reason(error)
     forward_prints()
-    server = trax.Server(REGIONS, [trax.Image.PATH], [channel], name, multiobject=True)
+    server = trax.Server(REGIONS, IMAGES, [channel], name, multiobject=True)
     try:
         return _serve(server, session, failure)
     except trax.TraxException as error:
@@ -200,7 +200,7 @@ class TraxSession:
         self._settings = settings
         self._boxes = Boxes(tracker, settings.from_box)
         self._sequence: TrackedSequence | None = None
-        self._levels: Levels | None = None
+        self._frames = FrameReader()
 
     def answer(self, request: Any) -> list[tuple[Any, dict[str, float]]]:
         """Return a region and its confidence for each object so far.
@@ -208,11 +208,8 @@ class TraxSession:
         Raises:
             HQTrackError: The request cannot be answered.
         """
-        path = Path(request.image[self._settings.channel].path())
         begins = request.type == trax.TraxStatus.INITIALIZE
-        if begins:
-            self._levels = levels_of(path)
-        image = read_image(path, self._levels)
+        image = self._frames.read(request.image[self._settings.channel], begins)
         size = (image.shape[0], image.shape[1])
         announced = [place(region, size) for region, _ in request.objects or []]
         if begins:

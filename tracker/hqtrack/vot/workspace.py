@@ -20,7 +20,7 @@ SAMPLE_STACK = "stack.yaml"
 """Name that stands for our own stack with all measures of VOTS2023, for sequences with full ground truth."""
 
 SAMPLE_STACK_TEXT = """\
-title: All measures of VOTS2023, for sequences with full ground truth
+title: All measures of VOTS2023, with J and F, for sequences with full ground truth
 experiments:
   baseline:
     type: unsupervised
@@ -40,6 +40,10 @@ experiments:
         name: AR
       - type: average_quality_auxiliary
         name: Auxiliary
+      - type: vos_mean_j
+        name: J
+      - type: vos_mean_f
+        name: F
 """
 
 FIRST_CARDS = {"hqtrack": "HQTrack", "hqtrack-light": "HQTrackLight"}

@@ -11,6 +11,7 @@ from hqtrack.evaluation.mends import (
     filter_tag,
     frame_rate,
     multistart,
+    outlines,
     process_groups,
     realtime,
     redetection,
@@ -30,6 +31,7 @@ MENDS = (
     filter_tag,
     frame_rate,
     channel,
+    outlines,
 )
 
 _found: set[str] = set()
