@@ -5,9 +5,9 @@
 
 SEQUENCES is a folder of clips in the toolkit's format with a mask of one object in each frame. They become a
 data set of boxes: the truth is the rectangle around each mask, and the tracker gets the first one. Measured
-is what `env_HQTRACK_FROM_BOX` and `env_HQTRACK_REPORT` do in a session, by the session's own code. Printed are
-mean overlaps over clips, without the first frame: with the rectangles, as a stack of boxes measures, and with
-the masks.
+is what `env_HQTRACK_FROM_BOX` and `env_HQTRACK_REPORT` do in a session, by the session's own code. Printed
+are mean overlaps over clips, without the first frame: with the rectangles, as a stack of boxes measures, and
+with the masks.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def sheet(workspace: Workspace, trackers: Sequence[Tracker]) -> Image:
                 )
                 for index in picked(sequence)
             ]
-            row[0] = _titled(row[0], f"{sequence.name}: {tracker.identifier}")
+            row[0] = _titled(row[0], f"{sequence.name}: {tracker.identifier}", 1.5)  # it is shown small
             row += [np.zeros_like(row[0])] * (SHEET_FRAMES - len(row))
             images += row
     return contact_sheet(images, columns=SHEET_FRAMES)
@@ -114,8 +114,8 @@ def write_picture(file: Path, image: Image) -> None:
     write_atomically(file, content.tobytes())
 
 
-def _titled(image: Image, title: str) -> Image:
-    scale = image.shape[1] / 640
+def _titled(image: Image, title: str, size: float = 1.0) -> Image:
+    scale = size * image.shape[1] / 640
     place = (round(8 * scale), round(28 * scale))
     image = image.copy()
     for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 2)):
