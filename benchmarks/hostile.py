@@ -871,7 +871,7 @@ def _kill_tracker(folder: Path, command: tuple[str, ...], after: float) -> None:
 AREAS: dict[str, Callable[[Tally, int, float], None]] = {
     "cards, prompts, run lengths": parsers,
     "broken pictures, masks, videos, checkpoints": files,
-    "servers that lie": headers,
+    "servers with wrong lengths, ranges and hashes": headers,
     "senseless arguments": arguments,
     "play lists and gigabytes as videos": videos,
     "fuzzing of foreign bytes": fuzzing,

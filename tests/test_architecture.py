@@ -184,6 +184,73 @@ def test_a_second_class_of_one_name_is_found(tmp_path: Path) -> None:
     assert found["HQTrack"] == ["hqtrack.tracker", "hqtrack.training.losses"]
 
 
+def constants_of(package: Path) -> dict[str, dict[str, str]]:
+    """Return the values of public constants by name and module."""
+    found: dict[str, dict[str, str]] = {}
+    for module, file in modules(package).items():
+        for node in ast.parse(file.read_text("utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+            for target in targets:
+                if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z][A-Z0-9_]+", target.id):
+                    found.setdefault(target.id, {})[module] = ast.unparse(node.value or target)
+    return found
+
+
+def constants_of_one_name(package: Path) -> dict[str, list[str]]:
+    """Return the names that constants of different values have, with their modules."""
+    found = constants_of(package).items()
+    return {name: sorted(values) for name, values in found if len(set(values.values())) > 1}
+
+
+def test_no_two_constants_have_one_name() -> None:
+    assert constants_of_one_name(PACKAGE) == {}
+
+
+def test_a_second_constant_of_one_name_is_found(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    with (package / "web" / "canvas.py").open("a") as source:
+        source.write("\nMEAN = 3\n")
+    assert constants_of_one_name(package) == {"MEAN": ["hqtrack.images", "hqtrack.web.canvas"]}
+
+
+def writers_of(package: Path) -> dict[str, str]:
+    """Return the options of all classes that write an output, by the name of the class."""
+    found = {}
+    for file in (package / "video" / "writers").glob("*.py"):
+        for node in ast.parse(file.read_text("utf-8")).body:
+            for part in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "option":
+                    found[node.name] = ast.literal_eval(part.value)
+    return found
+
+
+def unlisted_writers(package: Path) -> set[str]:
+    """Return the writers that are not in `WRITERS`, from which the command and the page take theirs."""
+    for node in ast.parse((package / "video" / "writers" / "__init__.py").read_text("utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "WRITERS":
+            return set(writers_of(package)) - {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    raise AssertionError("video/writers/__init__.py has no WRITERS")
+
+
+def test_the_page_and_the_command_know_every_writer() -> None:
+    assert unlisted_writers(PACKAGE) == set()
+    for user in ("web/export_panel.py", "cli/track.py"):
+        assert "in WRITERS.items()" in (PACKAGE / user).read_text("utf-8"), (
+            f"{user} does not list the writers"
+        )
+    page = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    for option in writers_of(PACKAGE).values():
+        assert f"`--{option}`" in page, f"docs/formats.md does not explain --{option}"
+
+
+def test_a_writer_that_the_page_does_not_know_is_found(tmp_path: Path) -> None:
+    package = copy_of_the_package(tmp_path)
+    with (package / "video" / "writers" / "table.py").open("a") as source:
+        source.write('\n\nclass OtherTable(BoxTable):\n    option = "other"\n')
+    assert unlisted_writers(package) == {"OtherTable"}
+
+
 def test_networks_know_torch_and_timm_only() -> None:
     allowed = {"torch", "timm", "triton", "hqtrack"} | sys.stdlib_module_names
     for file in (PACKAGE / "nets").rglob("*.py"):

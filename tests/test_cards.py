@@ -42,8 +42,8 @@ NETWORKS_OF = {
     "vmos": nets.network_names(),
     "sam2": list(HIERAS),
     "dam-sam2": list(HIERAS),
-    "edgetam": [edgetam.NETWORK],
-    "sam3-tracker": [sam3.NETWORK],
+    "edgetam": [edgetam.EDGETAM_NETWORK],
+    "sam3-tracker": [sam3.SAM3_NETWORK],
     "cutie": list(NETWORKS),
 }
 

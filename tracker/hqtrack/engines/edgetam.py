@@ -21,7 +21,7 @@ from hqtrack.zoo import checked_weights
 if TYPE_CHECKING:
     from transformers import EdgeTamVideoConfig
 
-NETWORK = "edgetam"
+EDGETAM_NETWORK = "edgetam"
 """The only network, as a card's `network` gives it."""
 
 
@@ -29,11 +29,13 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
     """Load EdgeTAM; see `hqtrack.engines.Load`."""
     require("transformers")
     require("timm")
-    if card.network != NETWORK:
-        raise CardError(f"network = {card.network!r}: the engine edgetam has none; it has {NETWORK}")
+    if card.network != EDGETAM_NETWORK:
+        raise CardError(f"network = {card.network!r}: the engine edgetam has none; it has {EDGETAM_NETWORK}")
     check_settings(card)
     path = checked_weights(card.weights, weights)
-    model = model_with(import_module("transformers").EdgeTamVideoModel, configuration(), path, NETWORK)
+    model = model_with(
+        import_module("transformers").EdgeTamVideoModel, configuration(), path, EDGETAM_NETWORK
+    )
     return starter_of(SAM2, model, device=device, dtype=dtype)
 
 

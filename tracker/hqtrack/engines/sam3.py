@@ -21,18 +21,22 @@ from hqtrack.zoo import checked_weights
 if TYPE_CHECKING:
     from transformers import Sam3TrackerVideoConfig, Sam3TrackerVideoModel
 
-NETWORK = "sam3-tracker"
+SAM3_NETWORK = "sam3-tracker"
 """The only network, as a card's `network` gives it."""
 
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load the tracker of SAM 3; see `hqtrack.engines.Load`."""
     require("transformers")
-    if card.network != NETWORK:
-        raise CardError(f"network = {card.network!r}: the engine sam3-tracker has none; it has {NETWORK}")
+    if card.network != SAM3_NETWORK:
+        raise CardError(
+            f"network = {card.network!r}: the engine sam3-tracker has none; it has {SAM3_NETWORK}"
+        )
     check_settings(card)
     path = checked_weights(card.weights, weights)
-    model = model_with(import_module("transformers").Sam3TrackerVideoModel, configuration(), path, NETWORK)
+    model = model_with(
+        import_module("transformers").Sam3TrackerVideoModel, configuration(), path, SAM3_NETWORK
+    )
     return starter(model, device=device, dtype=dtype)
 
 

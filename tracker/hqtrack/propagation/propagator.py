@@ -23,8 +23,8 @@ from hqtrack.propagation.frame import (
 )
 from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
 from hqtrack.propagation.guidance import Guide
-from hqtrack.propagation.labels import confidence
 from hqtrack.propagation.rules import Rules
+from hqtrack.propagation.scores import confidence
 
 
 class Found(NamedTuple):

@@ -24,7 +24,7 @@ FORMAT = 1
 DESCRIPTION = "system.json"
 """Name of the file that describes the graphs."""
 
-CROP = 224
+EXPORTED_CROP = 224
 """Side of the refiner's crops in pixels, as in tracking."""
 
 NOT_IN_GRAPHS = ("rules", "guided_outlines")
@@ -71,7 +71,9 @@ def export_system(card: Card, folder: Path, weights: Path | None = None) -> Iter
         segmenter = LightSegmenter()
         path = zoo.checked_weights(card.refiner.weights)
         zoo.load_into(segmenter, "light_segmenter", zoo.read_checkpoint(path), path)
-        yield _write(refiner_graph(segmenter.float().eval().requires_grad_(False), CROP), folder, described)
+        yield _write(
+            refiner_graph(segmenter.float().eval().requires_grad_(False), EXPORTED_CROP), folder, described
+        )
     elif card.refiner is not None:
         yield Written("refine", f"the refiner {card.refiner.kind} is not exported")
     description = {

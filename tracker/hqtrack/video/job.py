@@ -24,7 +24,7 @@ def _as_text(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+TextOrPath = Annotated[str, BeforeValidator(_as_text)]
 """A text, or a path in its place."""
 
 
@@ -32,16 +32,16 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 class Job:
     """Which video is tracked, how, and to which outputs."""
 
-    source: Text
+    source: TextOrPath
     """As for `hqtrack.video.sources.open_frames`, like the next five."""
     start: int | str | None = None
     end: int | str | None = None
     stride: int = 1
     first_number: int | Literal["auto"] = 0
     fps: float | None = None
-    card: Text = DEFAULT_CARD
+    card: TextOrPath = DEFAULT_CARD
     """Name or path of a card."""
-    weights: Text | None = None
+    weights: TextOrPath | None = None
     """File instead of the card's weights."""
     max_long_edge: int | None = None
     """Instead of the card's."""

@@ -13,7 +13,7 @@ from hqtrack.masks import Mask, Masks, Rle, box_of, label_map, rle_encode
 from hqtrack.video.objects import TrackedObject, unnamed
 from hqtrack.video.sources import Frame
 
-Box = tuple[int, int, int, int, int]
+BoxAndArea = tuple[int, int, int, int, int]
 
 
 class TrackedFrame:
@@ -64,12 +64,12 @@ class TrackedFrame:
         return [rle_encode(mask) for mask in self.masks]
 
     @cached_property
-    def boxes(self) -> Sequence[Box | None]:
-        """Box and area of each mask in pixels: x, y, width, height, area; None for an empty one."""
+    def boxes(self) -> Sequence[BoxAndArea | None]:
+        """BoxAndArea and area of each mask in pixels: x, y, width, height, area; None for an empty one."""
         return [box_and_area(mask) for mask in self.masks]
 
 
-def box_and_area(mask: Mask) -> Box | None:
+def box_and_area(mask: Mask) -> BoxAndArea | None:
     """Return x, y, width, height and area of a mask (H, W) in pixels; None for an empty one.
 
     Example:

@@ -16,7 +16,7 @@ from hqtrack.masks import Mask, box_of
 LARGEST_RATIO = 2.0
 """A region that is so many times as wide or high as the frame belongs to other frames."""
 
-SMALLEST_BOX = 8
+SMALLEST_REFINED_BOX = 8
 """A mask that is a full rectangle is a box from so many pixels a side on; a smaller one may be the object."""
 
 
@@ -122,7 +122,7 @@ def _is_full_rectangle(mask: Mask) -> bool:
     if box is None:
         return False
     x0, y0, x1, y1 = box
-    large = min(x1 - x0, y1 - y0) + 1 >= SMALLEST_BOX
+    large = min(x1 - x0, y1 - y0) + 1 >= SMALLEST_REFINED_BOX
     return large and bool(mask[y0 : y1 + 1, x0 : x1 + 1].all())
 
 

@@ -33,7 +33,7 @@ TOOLS: dict[Tool, tuple[str, str, str]] = {
 OBJECT_ROW = 18
 """Pixels of the screen that an object's row of the time line takes from the frame."""
 
-SMALLEST_BOX = 3
+SMALLEST_DRAG = 3
 """Pixels of a side; what is smaller was a click."""
 
 Change = Callable[[Callable[[], Any]], Any]
@@ -214,7 +214,7 @@ class Canvas:
         self._give(drag.frame, key, stroked(known, drag.points, self._brush, paint=paint))
 
     async def _box(self, drag: Drag) -> None:
-        if min(drag.box[2:]) < SMALLEST_BOX:
+        if min(drag.box[2:]) < SMALLEST_DRAG:
             ui.notify("Drag a box: press at one corner, and release at the opposite one.")
             return
         key, prompt = self.key, Prompt(drag.frame, box=drag.box)

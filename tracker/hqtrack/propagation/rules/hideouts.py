@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hqtrack.propagation.rules.motion import Motion
-from hqtrack.propagation.rules.rule import Rule, going_on, joined
+from hqtrack.propagation.rules.rule import Rule, continuing, joined
 
 LOST_BELOW = 0.3
 """An object of whose size less than this part is seen is lost."""
@@ -34,7 +34,7 @@ class Hideouts(Rule):
 
     def refer(self, masks: Tensor) -> None:
         """Note new objects: none is behind another."""
-        earlier = going_on(self._waits, masks)
+        earlier = continuing(self._waits, masks)
         new = torch.full((len(masks) - earlier,), float(FRAMES_TO_COME_OUT), device=masks.device)
         self._waits = joined(self._waits[:earlier], new)
 

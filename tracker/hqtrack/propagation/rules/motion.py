@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hqtrack.propagation.rules.rule import going_on, joined
+from hqtrack.propagation.rules.rule import continuing, joined
 
 FREE_DEVIATIONS = 2.5
 """Within so many deviations of its shape around where it is expected, an object is as likely as any other."""
@@ -47,7 +47,7 @@ class Motion:
 
     def refer(self, masks: Tensor) -> None:
         """Note objects as they are given, at rest."""
-        earlier = going_on(self.areas, masks)
+        earlier = continuing(self.areas, masks)
         areas, middles, variances = _moments(masks[earlier:])
         self.areas = joined(self.areas[:earlier], areas)
         self._middles = joined(self._middles[:earlier], middles)

@@ -53,7 +53,7 @@ def no_rules() -> Sequence[Rule]:
     return ()
 
 
-def going_on(known: Sized, masks: Tensor) -> int:
+def continuing(known: Sized, masks: Tensor) -> int:
     """Return how many objects continue: all where others join, none where masks are given again."""
     return len(known) if len(known) < len(masks) else 0
 

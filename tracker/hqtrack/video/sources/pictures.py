@@ -20,7 +20,7 @@ from hqtrack.images import MOST_PIXELS, Image
 
 logger = logging.getLogger(__name__)
 
-FORMATS = (
+CONTAINER_FORMATS = (
     "apng,asf,av1,avi,bmp_pipe,dirac,dpx_pipe,dv,exr_pipe,flv,gif,gxf,h261,h263,h264,hevc,ivf,jpeg_pipe,jpegxl_anim,"
     "jpegxl_pipe,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,png_pipe,psd_pipe,qoi_pipe,rm,"
     "tiff_pipe,vc1,vvc,webm,webp_pipe,wtv,yuv4mpegpipe"
@@ -51,7 +51,11 @@ def open_container(path: Path) -> av.container.InputContainer:
     Raises:
         DataError: It is not readable, a play list, or has no picture.
     """
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    options = {
+        "format_whitelist": CONTAINER_FORMATS,
+        "protocol_whitelist": "file",
+        "max_pixels": str(MOST_PIXELS),
+    }
     try:
         container = _opened(os.path.abspath(path), options)
     except av.error.ArgumentError as error:
