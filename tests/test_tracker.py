@@ -437,3 +437,24 @@ def test_scores_are_one_for_given_masks_and_zero_for_what_is_not_seen() -> None:
     assert 0.5 < tracker.scores[0] <= 1
     tracker.add_reference(image, np.zeros_like(mask))
     assert tracker.scores.tolist() == [0]
+
+
+@pytest.mark.parametrize("paradigm", ["joint", "separate"])
+def test_probabilities_come_with_masks_where_they_are_asked_for(
+    network: PropagationNetwork, paradigm: Paradigm
+) -> None:
+    tracker, plain = new_tracker(network, paradigm=paradigm), new_tracker(network, paradigm=paradigm)
+    for each in (tracker, plain):
+        each.initialize(frame(0), squares(3))
+    masks, probabilities = tracker.track(frame(1), return_probabilities=True)
+    np.testing.assert_array_equal(masks, plain.track(frame(1)))
+    assert probabilities.shape == masks.shape
+    assert probabilities.dtype == np.float32
+    assert 0 <= probabilities.min() <= probabilities.max() <= 1
+    # A pixel is the most probable object's, if that is more probable than background.
+    seen = masks.any(0)
+    clamped = probabilities.clip(1e-5, 1 - 1e-5)  # as groups are compared
+    np.testing.assert_array_equal(clamped.argmax(0)[seen], masks.argmax(0)[seen])
+    tracker.remove_objects([1, 2, 3])
+    masks, probabilities = tracker.track(frame(2), return_probabilities=True)
+    assert masks.shape == probabilities.shape == (0, HEIGHT, WIDTH)

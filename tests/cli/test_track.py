@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -463,6 +464,38 @@ def test_a_terminal_sees_frames_per_second_and_time_left(clip: Path, mask: Path,
     assert b"left" in seen
 
 
+def test_without_a_terminal_progress_is_a_line_and_outputs_are_named_after_the_input(
+    clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hqtrack.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.chdir(tmp_path)
+    result = succeed(clip, "--mask", mask, "--csv", "--no-overlay")
+    lines = [line for line in result.stderr.splitlines() if "frames/s" in line]
+    assert len(lines) == 8
+    assert re.fullmatch(r"3 of 8 frames, \d+\.\d frames/s, \d+:\d\d:\d\d left", lines[2])
+    assert result.stdout.splitlines()[1:] == [str(Path("clip-hqtrack", "boxes.csv"))]
+
+
+def test_a_run_that_is_resumed_may_end_earlier_or_later(
+    clip: Path, mask: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--mask", mask, "--csv", "--no-overlay", "--precision", "float32")
+    tables = []
+    for name, stopped, end in (("shorter", 5, 4), ("longer", 1, 4)):
+        out = tmp_path / name
+        with monkeypatch.context() as patch:
+            signals_at(patch, frame=stopped, times=1)
+            assert run(clip, "-o", out, *options, "--end", stopped + 2).exit_code == 128 + signal.SIGINT
+        with monkeypatch.context() as patch:
+            signals_at(patch, frame=0, times=1)
+            assert run(clip, "-o", out, "--resume", "--end", end).exit_code == 128 + signal.SIGINT
+        succeed(clip, "-o", out, "--resume")  # the end is that of the last resume
+        tables.append((out / "boxes.csv").read_text().splitlines())
+        assert not list(out.glob("unfinished*"))
+    assert [len(table) for table in tables] == [1 + 4, 1 + 4]
+    assert tables[0][:3] == tables[1][:3]
+
+
 Pair = tuple[TrackedFrame, TrackedFrame]
 """A frame as it is recorded, and as outputs have it."""
 
@@ -533,3 +566,16 @@ def test_a_camera_is_tracked_until_it_is_interrupted_and_nothing_is_left_to_go_o
     assert files_in(out) == {"overlay.mp4", "boxes.csv"}
     assert frames_in(out / "overlay.mp4") == 5
     assert "no unfinished video" in run("0", "-o", out, "--resume").stderr
+
+
+def test_a_pipe_is_tracked_to_its_end_and_not_backward(mask: Path, tmp_path: Path) -> None:
+    video, out = write_video(tmp_path / "clip.mkv", 5).read_bytes(), tmp_path / "out"
+    arguments = ["track", "-", "-o", str(out), "--mask", str(mask), "--csv"]
+    result = CliRunner().invoke(app, [*arguments, "--direction", "both"], input=video)
+    assert result.exit_code == 2
+    assert "standard input cannot be read backward; record it to a file first" in result.stderr
+    assert not out.exists()
+    result = CliRunner().invoke(app, arguments, input=video)
+    assert result.exit_code == 0, result.output
+    assert "5 frames, 1 object" in result.stdout
+    assert frames_in(out / "overlay.mp4") == 5

@@ -11,7 +11,7 @@ import torch
 
 from hqtrack import CardError, HQTrack
 from hqtrack.engines import engine_names, load_engine
-from hqtrack.errors import MissingExtraError
+from hqtrack.errors import InputError, MissingExtraError
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,8 @@ def test_an_engine_of_another_package_tracks(another_package: Path) -> None:
         expected = np.roll(masks, 2 * step, axis=2)
         overlap = (found & expected).sum((1, 2)) / (found | expected).sum((1, 2))
         assert overlap.min() > 0.9, step
+    with pytest.raises(InputError, match="return_probabilities: the engine optical-flow does not compute"):
+        tracker.track(np.ascontiguousarray(ground[:160, 8:208]), return_probabilities=True)
 
 
 def test_the_example_forgets_objects(another_package: Path) -> None:

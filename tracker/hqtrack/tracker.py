@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from hqtrack.runtimes.encoders import PACKAGES
 logger = logging.getLogger(__name__)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Probabilities = npt.NDArray[np.float32]
+"""(N, H, W), 0 to 1."""
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
@@ -218,20 +220,33 @@ class HQTrack:
         self._scores = np.ones(count, np.float32)
         return masks_of(labels, count)
 
+    @overload
+    def track(self, image: Image, *, return_probabilities: Literal[False] = False) -> Masks: ...
+
+    @overload
+    def track(self, image: Image, *, return_probabilities: Literal[True]) -> tuple[Masks, Probabilities]: ...
+
     @_exclusive
-    def track(self, image: Image) -> Masks:
+    def track(
+        self, image: Image, *, return_probabilities: bool = False
+    ) -> Masks | tuple[Masks, Probabilities]:
         """Find all objects in the next frame.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first frame.
+            return_probabilities: Whether to return how probable each object is at each pixel, too.
 
         Returns:
             (N, H, W) bool in the order in which the objects were given; no pixel belongs to two objects. The
-            mask of an object that is not seen is empty.
+            mask of an object that is not seen is empty. With `return_probabilities` a pair of these and
+            (N, H, W) float32, 0 to 1, at the frame's size: what propagation found, before outlines follow
+            the frame's edges and before the refiner. VMOS computes them on a grid of a quarter of its input;
+            ten objects share one sum of at most 1. Without it they are not computed.
 
         Raises:
             StateError: There is nothing to track yet.
-            InputError: The image cannot be used, or has another size than the first.
+            InputError: The image cannot be used, or has another size than the first; or the card's engine
+                has no probabilities.
         """
         if self._is_empty:
             self._checked_frame(image)
@@ -239,13 +254,17 @@ class HQTrack:
         engine = self._started("track")
         image = self._checked_frame(image)
         found = engine.find(image)
+        if return_probabilities and found.probabilities is None:
+            raise InputError(f"return_probabilities: the engine {self.card.engine} does not compute them")
         answer = self._refinement.answer(image, found.labels, found.outlined, engine.count)
         engine.remember(answer.remembered)
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
         masks = masks_of(self._shown, engine.count)
         sure = np.ones(engine.count) if found.scores is None else found.scores.cpu().numpy()
         self._scores = np.asarray(np.where(masks.any((1, 2)), sure, 0), np.float32)
-        return masks
+        if not return_probabilities or found.probabilities is None:
+            return masks
+        return masks, np.asarray(found.probabilities().cpu().numpy(), np.float32)
 
     @_exclusive
     def add_objects(

@@ -7,9 +7,8 @@ import os
 import re
 import shlex
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from hqtrack.cli.exits import STOPPED, one_line_errors
+from hqtrack.cli.progress import progress
 from hqtrack.cli.tracker_options import (
     BackendOption,
     CardOption,
@@ -50,7 +50,7 @@ STOP_SIGNALS = tuple(
 NOT_SEEN = "none"
 """In a mask's place in --correct: the object is not in the frame."""
 
-NEVER_RESUMED = frozenset({"source", "out", "resume", "device", "precision"})
+NEVER_RESUMED = frozenset({"source", "out", "resume", "end", "device", "precision"})
 """Settings that a resumed run takes from the command line, not from the first run."""
 
 
@@ -60,14 +60,20 @@ def track(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A video file, a folder of images, a pattern in quotes ('shots/*.png'), a camera's number.",
+            help="A video file, a folder of images, a pattern in quotes ('shots/*.png'), a camera's number, "
+            "a stream's address (rtsp://, http://, https://, udp://), or - for a video in a pipe.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Folder for the outputs; created if missing.", show_default=False),
-    ],
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the outputs; created if missing. Default: NAME-hqtrack, after the input.",
+            show_default=False,
+        ),
+    ] = None,
     mask: Annotated[
         list[Path] | None,
         typer.Option(
@@ -236,6 +242,8 @@ def track(
       hqtrack track clip.mp4 -o out --object frame=200,box=10,20,60,40 --direction both
 
       hqtrack track clip.mp4 -o out --resume
+
+      hqtrack track rtsp://camera/1 --box 120,80,60,90 --no-overlay --csv
     """
     from hqtrack.video.presence import check_masks, check_source
 
@@ -246,16 +254,18 @@ def track(
         check_masks(given)
 
     from hqtrack.video.corrections import read_correction
-    from hqtrack.video.job import Job, absolute, open_source
+    from hqtrack.video.job import Job, absolute, default_folder, open_source
     from hqtrack.video.journal import read_job
     from hqtrack.video.prompts import made_ids, numbered
 
+    out = default_folder(source) if out is None else out
     notice = ""
     if resume:
         _refuse_settings(context)
         job = read_job(out)
         if job.source != absolute(source):
             raise InputError(f"{out} holds an unfinished run of {job.source}, not of {source}")
+        job = job if end is None else replace(job, end=end)
         frames = open_source(job)
     else:
         job = Job(
@@ -449,7 +459,7 @@ def _prompts(
 def _track(run: VideoRun, again: str) -> None:
     """Track with progress and signals, and report the result."""
     advice: list[str] = []
-    with one_line_errors(advice), _stop_on_signals() as received, _progress(run.steps) as advance:
+    with one_line_errors(advice), _stop_on_signals() as received, progress(run.steps) as advance:
         try:
             outcome = run.track(on_frame=lambda _: advance(), stop=lambda: bool(received))
         finally:
@@ -499,31 +509,3 @@ def _stop_on_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """Show progress with frames/s and time left on a terminal's standard error; gives what counts a frame."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(stderr=True),
-    )
-    task = bar.add_task("", total=total, speed="")
-
-    def advance() -> None:
-        bar.advance(task)
-        speed = bar.tasks[0].speed
-        bar.update(task, speed=f"{speed:.1f} frames/s" if speed else "")
-
-    with bar:
-        yield advance

@@ -162,7 +162,7 @@ class Cutie:
         own = labels == torch.arange(1, self.count + 1, device=self._device)[:, None, None]
         scores = (best * own).sum((1, 2)) / own.sum((1, 2)).clamp(min=1)
         labels = labels.to(torch.uint8)
-        return Found(labels, None, scores)
+        return Found(labels, None, scores, lambda: probabilities[1:])
 
     def remember(self, labels: Tensor) -> None:
         """Do nothing: `find` remembered the frame with Cutie's own masks, as published."""

@@ -207,7 +207,7 @@ class SAM2:
         labels = torch.where(highest > 0, index + 1, 0).to(torch.uint8)
         seen = logits[:, 0] > 0
         sure = (logits[:, 0].sigmoid() * seen).sum((1, 2)) / seen.sum((1, 2)).clamp(min=1)
-        return Found(labels, None, sure * present)
+        return Found(labels, None, sure * present, lambda: logits[:, 0].sigmoid())
 
     def remember(self, labels: Tensor) -> None:
         """Do nothing: `find` remembered the frame with SAM 2's own masks, as published."""

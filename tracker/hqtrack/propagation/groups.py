@@ -185,6 +185,23 @@ def aggregate(group_probabilities: Iterable[Tensor]) -> Tensor:
     return labels.masked_fill(background.clamp(EPSILON, 1 - EPSILON) >= best, 0)
 
 
+def object_probabilities(
+    group_logits: Iterable[Tensor], size: tuple[int, int], *, align_corners: bool
+) -> Tensor:
+    """Return how probable each object is at each pixel, beside the others of its group and background.
+
+    Args:
+        group_logits: For each group (objects + 1, h, w), background first; at least one.
+        size: Height and width of the result.
+        align_corners: Whether the corners of both grids coincide.
+
+    Returns:
+        (objects of all groups, *size) float32.
+    """
+    resized = (resize_logits(each, size, align_corners=align_corners) for each in group_logits)
+    return torch.cat([logits.softmax(0)[1:] for logits in resized])
+
+
 def _soft(probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the background's probability, the best object's (clamped), and which object it is (from 1)."""
     best, index = probabilities[1:].clamp(EPSILON, 1 - EPSILON).max(0)

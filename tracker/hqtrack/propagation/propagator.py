@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from hqtrack.propagation.frame import (
     resize_labels,
     shrink_known_labels,
 )
-from hqtrack.propagation.groups import ObjectGroup, aggregate, merge
+from hqtrack.propagation.groups import ObjectGroup, aggregate, merge, object_probabilities
 from hqtrack.propagation.guidance import Guide
 from hqtrack.propagation.rules import Rules
 from hqtrack.propagation.scores import confidence
@@ -36,12 +37,15 @@ class Found(NamedTuple):
     """To be shown, with outlines that follow the frame's edges; None where outlines are not guided."""
     scores: Tensor | None = None
     """(N,) float32: how sure the network is of each object's mask, 0 to 1; None where it has none."""
+    probabilities: Callable[[], Tensor] | None = None
+    """Computes (N, H, W) float32 on the device: how probable each object is at each pixel; None as above."""
 
     @classmethod
     def nothing(cls, image: Image, device: torch.device) -> Found:
         """Return what is found where there are no objects, all of them being removed."""
         labels = torch.zeros(image.shape[:2], dtype=torch.uint8, device=device)
-        return cls(labels, None, torch.zeros(0, device=device))
+        none = torch.zeros((0, *image.shape[:2]), device=device)
+        return cls(labels, None, torch.zeros(0, device=device), lambda: none)
 
 
 class Propagator:
@@ -115,21 +119,22 @@ class Propagator:
         features = self._features
         self._propagations = [group.propagate(features) for group in self._groups]
         scores: list[Tensor] = []
-        group_logits = (
+        every = [
             _scored(group.logits(features, propagation), scores)
             for group, propagation in zip(self._groups, self._propagations, strict=True)
-        )
+        ]
         size, aligned = (image.shape[0], image.shape[1]), self._network.align_corners
+        probabilities = partial(object_probabilities, every, size, align_corners=aligned)
         if not self._guided_outlines:
-            labels = merge(group_logits, size, align_corners=aligned)
-            return Found(labels, None, torch.cat(scores))
-        every = list(group_logits)
+            labels = merge(every, size, align_corners=aligned)
+            return Found(labels, None, torch.cat(scores), probabilities)
         guide = Guide(image, self._input_size, self._device)
         outlined = aggregate(
             guide.probabilities(logits, group.tiny, align_corners=aligned)
             for logits, group in zip(every, self._groups, strict=True)
         )
-        return Found(merge(every, size, align_corners=aligned), outlined, torch.cat(scores))
+        labels = merge(every, size, align_corners=aligned)
+        return Found(labels, outlined, torch.cat(scores), probabilities)
 
     @torch.inference_mode()
     def remember(self, labels: Tensor) -> None:

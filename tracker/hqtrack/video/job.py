@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
@@ -14,6 +16,7 @@ from hqtrack.cards import Backend
 from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.corrections import Correction
+from hqtrack.video.presence import NUMBER, PIPE, is_stream
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
@@ -89,7 +92,34 @@ class Job:
 
 def absolute(source: str) -> str:
     """Return a source's path from the root, which means the same wherever a run is resumed."""
-    return source if source.isdecimal() and not Path(source).exists() else os.path.abspath(source)
+    named = is_stream(source) or (source.isdecimal() and not Path(source).exists())
+    return source if named else os.path.abspath(source)
+
+
+def default_folder(source: str) -> Path:
+    """Return the folder of the outputs of a source where none is named: NAME-hqtrack.
+
+    Example:
+        >>> [str(default_folder(name)) for name in ("a/clip.mp4", "shots/x.%04d.png", "0", "-")]
+        ['clip-hqtrack', 'x-hqtrack', 'camera-0-hqtrack', 'pipe-hqtrack']
+        >>> [str(default_folder(name)) for name in ("shots/*.png", "rtsp://me:secret@cam:554/")]
+        ['shots-hqtrack', 'cam-hqtrack']
+    """
+    path = Path(source)
+    if source == PIPE:
+        name = "pipe"
+    elif is_stream(source):
+        address = urlsplit(source)
+        name = Path(address.path).stem or address.hostname or "stream"
+    elif absolute(source) == source and source.isdecimal():
+        name = f"camera-{source}"
+    else:
+        whole = Path(os.path.abspath(source))
+        stem = whole.name if path.is_dir() else whole.stem
+        name = (
+            NUMBER.sub("", re.sub(r"[*?]|\[.*?\]", "", stem)).strip(".-_ ") or whole.parent.name or "frames"
+        )
+    return Path(f"{name}-hqtrack")
 
 
 def open_source(job: Job) -> FrameSource:

@@ -63,22 +63,43 @@ class Journal:
         """Start a record in a folder that exists; an earlier one is replaced."""
         journal = cls(folder, job, name)
         journal.path.unlink(missing_ok=True)
-        entry = {"version": JOURNAL_VERSION, **job.as_json()}
-        files.write_whole(journal._settings, json.dumps(entry, indent=1))
+        journal._write_settings()
         journal._file = files.create(journal.path)
         return journal
 
     @classmethod
-    def resume(cls, folder: Path, name: str = FRAMES_FILE) -> Journal:
+    def resume(
+        cls, folder: Path, name: str = FRAMES_FILE, *, job: Job | None = None, most: int | None = None
+    ) -> Journal:
         """Open the record of an earlier run, to resume it.
+
+        Args:
+            folder: Of the outputs.
+            name: Of the record's file.
+            job: What `read_job` returned, perhaps with another end.
+            most: Frames that the source has up to the job's end; None where that is unknown.
 
         Raises:
             InputError: There is none in the folder.
             DataError: It cannot be read.
+            ChangedSourceError: It has more frames than the source.
         """
-        journal = cls(folder, read_job(folder), name)
+        known = read_job(folder)
+        job = known if job is None else job
+        journal, moved = cls(folder, job, name), job.end != known.end
         file = journal._file = files.reopen(journal.path)
-        journal.frames = journal.left = journal._cut_off_damage(file)
+        journal.frames = journal._cut_off_damage(file)
+        if most is not None and journal.frames > most:
+            if not moved:
+                journal.close()
+                raise ChangedSourceError(
+                    f"{job.source}: has only {most} frames, but {journal.frames} were tracked "
+                    "before; restore it, or start over with --force"
+                )
+            journal._cut_off(file, most)
+        journal.left = journal.frames
+        if moved:
+            journal._write_settings()
         journal._past = journal._read()
         file.seek(0, os.SEEK_END)
         return journal
@@ -124,6 +145,18 @@ class Journal:
         self.close()
         self._settings.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+    def _write_settings(self) -> None:
+        entry = {"version": JOURNAL_VERSION, **self.job.as_json()}
+        files.write_whole(self._settings, json.dumps(entry, indent=1))
+
+    def _cut_off(self, file: IO[bytes], count: int) -> None:
+        """Leave the first frames alone in the record."""
+        file.seek(0)
+        for _ in range(count):
+            file.readline()
+        file.truncate(file.tell())
+        self.frames = count
 
     def _cut_off_damage(self, file: IO[bytes]) -> int:
         """Count the lines before one that is damaged or was not finished, and cut the record off there."""

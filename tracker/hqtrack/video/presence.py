@@ -9,16 +9,39 @@ from pathlib import Path
 
 from hqtrack.errors import DataError
 
+PIPE = "-"
+"""As a source: the video that another program writes into standard input."""
+
+STREAMS = ("rtsp", "http", "https", "udp")
+"""Schemes of addresses that are read as streams."""
+
 NUMBER = re.compile(r"%(?:0(\d))?d|#+")
 """The place of a frame's number in a pattern of film people: shot.%04d.png or shot.####.png."""
+
+
+def is_stream(source: str) -> bool:
+    """Return whether a source is a stream's address, or standard input.
+
+    Example:
+        >>> is_stream("rtsp://camera/1"), is_stream("-"), is_stream("clip.mp4")
+        (True, True, False)
+    """
+    return source == PIPE or source.lower().startswith(tuple(f"{scheme}://" for scheme in STREAMS))
 
 
 def check_source(source: str) -> None:
     """Check that a video, a folder or a pattern can be there. All else is for who opens it.
 
     Raises:
-        DataError: There is no file of this name, and it is neither a pattern nor a camera's number.
+        DataError: There is no file of this name, and it is no pattern, camera's number or stream.
     """
+    if is_stream(source):
+        return
+    if re.match(r"\w+://", source):
+        raise DataError(
+            f"{source[:80]}: no such stream can be read; give an address that begins with "
+            f"{', '.join(f'{scheme}://' for scheme in STREAMS)}, or pipe the video in (-)"
+        )
     try:
         Path(source).stat()
     except FileNotFoundError:
@@ -33,7 +56,7 @@ def missing(source: str) -> DataError:
     """Return the error for a source of frames that is not there."""
     return DataError(
         f"{source}: no such file or folder; give a video file, a folder of images, a pattern in quotes, "
-        "or the number of a camera"
+        "the number of a camera, or the address of a stream"
     )
 
 

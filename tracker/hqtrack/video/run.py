@@ -77,8 +77,8 @@ class VideoRun:
         device: See `HQTrack`.
         precision: See `HQTrack`.
         earlier: What happens to an earlier run in the folder. "refuse": it is an error. "resume": it is
-            continued, with the job that `read_job` returns of it. "replace": the files that it wrote are
-            replaced, and no others.
+            continued, with the job that `read_job` returns of it, perhaps with another end. "replace": the
+            files that it wrote are replaced, and no others.
         inputs: Files that the job was made of, such as masks; they are never overwritten, nor are the frames.
 
     Raises:
@@ -342,14 +342,7 @@ class VideoRun:
         """
         if self._earlier != "resume":
             return Journal.begin(self.out, self.job, name)
-        journal = Journal.resume(self.out, name)
-        if count is not None and count < journal.left:
-            journal.close()
-            raise ChangedSourceError(
-                f"{self.frames}: has only {count} frames, but {journal.left} were tracked "
-                "before; restore it, or start over with --force"
-            )
-        return journal
+        return Journal.resume(self.out, name, job=self.job, most=count)
 
     def _leave(self, journals: Sequence[Journal], *, keep: bool) -> None:
         """Leave the records for another run, or remove those that are of no use."""

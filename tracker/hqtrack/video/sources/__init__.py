@@ -1,4 +1,4 @@
-"""Where frames come from: a folder or pattern of images, a video file, a camera.
+"""Where frames come from: a folder or pattern of images, a video file, a camera, a stream.
 
 What decodes them shows pixels as they are meant: upright, deinterlaced, with the range of a screen. The
 decoders are imported when they are first used, so that help and a misspelt name need none of them.
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hqtrack.video.sources.camera import CameraFrames
     from hqtrack.video.sources.images import ImageFrames, PageFrames
     from hqtrack.video.sources.opening import exact_rate, open_frames
+    from hqtrack.video.sources.streams import StreamFrames
     from hqtrack.video.sources.videos import VideoFrames
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FrameSource",
     "ImageFrames",
     "PageFrames",
+    "StreamFrames",
     "VideoFrames",
     "exact_rate",
     "open_frames",
@@ -30,6 +32,7 @@ _MODULES = {
     "CameraFrames": "camera",
     "ImageFrames": "images",
     "PageFrames": "images",
+    "StreamFrames": "streams",
     "VideoFrames": "videos",
     "exact_rate": "opening",
     "open_frames": "opening",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import IMAGE_SUFFIXES, Levels, images_in, natural_order
-from hqtrack.video.presence import check_source, missing
+from hqtrack.video.presence import check_source, is_stream, missing
 from hqtrack.video.sources.camera import CameraFrames
 from hqtrack.video.sources.images import (
     MOVING_SUFFIXES,
@@ -21,6 +21,7 @@ from hqtrack.video.sources.images import (
     page_count,
 )
 from hqtrack.video.sources.source import IMAGE_RATE, FrameSource, FrameWindow
+from hqtrack.video.sources.streams import StreamFrames
 from hqtrack.video.sources.videos import VideoFrames
 
 LOWEST_RATE, HIGHEST_RATE = 0.0001, 1000
@@ -46,7 +47,8 @@ def open_frames(
 
     Args:
         source: A video file, a folder of images (in natural order: 2 before 10), an image, a pattern such as
-            "shots/*.png", "shot.%04d.png" or "shot.####.png", or the index of a camera.
+            "shots/*.png", "shot.%04d.png" or "shot.####.png", the index of a camera, the address of a stream
+            (rtsp, http, https, udp), or "-" for a video on standard input.
         start: First frame to read: its number, or a text such as "1.5s" (see `FrameSource.number_of`).
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
@@ -82,6 +84,8 @@ def _opened(
     window = FrameWindow()
     rate = IMAGE_RATE if fps is None else exact_rate(fps)
     check_source(str(source))
+    if is_stream(str(source)):
+        return StreamFrames(str(source), window)
     if not path.exists():
         return _named_otherwise(str(source), left_out, rate, window, levels)
     if path.is_dir():

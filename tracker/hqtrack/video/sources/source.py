@@ -63,7 +63,7 @@ class Frame:
 
 
 class FrameSource(ABC):
-    """Frames of a folder, video or camera, to be iterated as often as wanted (a camera continues).
+    """Frames of a folder, video, camera or stream, to be iterated as often as wanted (live ones continue).
 
     Use `open_frames`. `len` works where the number of frames is known.
     """
@@ -226,12 +226,16 @@ class FrameSource(ABC):
         return len(self.indices)
 
     def __iter__(self) -> Iterator[Frame]:
-        frames = prefetch(self._decoded(), PREFETCHED_FRAMES)
+        frames = self._ahead()
         first = next(frames, None)
         if first is None:
             raise DataError(f"{self}: no frame could be read from frame {self.start} on")
         yield first
         yield from frames
+
+    def _ahead(self) -> Iterator[Frame]:
+        """Return the frames, decoded a few ahead of the one in use."""
+        return prefetch(self._decoded(), PREFETCHED_FRAMES)
 
     def _decoded(self) -> Iterator[Frame]:
         with closing(self._undecoded()) as frames:
