@@ -90,7 +90,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 
 
 def test_what_is_wrong_in_a_page_is_found() -> None:
-    page = "One two. Three (see [four](five.md)).\n\n    hqtrack trak a.mp4\n    hqtrack track a.mp4 --bx 1\n"
+    page = "One two. Three (see [four](five.md)).\n\n    hqtrack trak a.mp4\n    hqtrack vos DAVIS --bx 1\n"
     assert sentences(page) == ["One two", "Three (see four)"]
     assert [unknown(words) for words in commands(page)] == [["trak"], ["--bx", "--out"]]
 
