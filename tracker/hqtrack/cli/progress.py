@@ -22,7 +22,7 @@ def progress(total: int | None) -> Iterator[Callable[[], None]]:
         total: Frames of the run; None where that is unknown.
     """
     if not sys.stderr.isatty():
-        yield _Lines(total).advance
+        yield _ProgressLines(total).advance
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -46,7 +46,7 @@ def progress(total: int | None) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-class _Lines:
+class _ProgressLines:
     """Prints a line every few seconds; the speed is that since the line before."""
 
     def __init__(self, total: int | None) -> None:

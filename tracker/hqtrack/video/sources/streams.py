@@ -27,7 +27,7 @@ from hqtrack.errors import DataError, InputError
 from hqtrack.images import MOST_PIXELS
 from hqtrack.video.presence import PIPE
 from hqtrack.video.sources.newest import Newest
-from hqtrack.video.sources.pictures import FORMATS, image_of_picture, whole_pictures
+from hqtrack.video.sources.pictures import CONTAINER_FORMATS, image_of_picture, whole_pictures
 from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWindow
 
 logger = logging.getLogger(__name__)
@@ -168,11 +168,11 @@ class _Receiver:
         options = {"max_pixels": str(MOST_PIXELS)}
         if self._source == PIPE:
             opened, hint = _Pipe(), "write MPEG-TS, Matroska or NUT into the pipe; MP4 needs its index first"
-            options["format_whitelist"] = FORMATS
+            options["format_whitelist"] = CONTAINER_FORMATS
         else:
             opened, hint = self._source, "is the address right, and the stream on?"
             settings["timeout"] = SILENT_SECONDS
-            options["format_whitelist"] = f"{FORMATS},mpjpeg,rtp,rtsp"
+            options["format_whitelist"] = f"{CONTAINER_FORMATS},mpjpeg,rtp,rtsp"
             options["protocol_whitelist"] = PROTOCOLS[self._scheme]
             options |= OPTIONS.get(self._scheme, {})
         try:
