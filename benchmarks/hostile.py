@@ -654,6 +654,62 @@ def messages(tally: Tally, seed: int, scale: float) -> None:
             tally.count(case, trax_talk.verdict(code, said) or ending)
 
 
+def page(tally: Tally, seed: int, scale: float) -> None:
+    """Requests to the page by hand: of other sites, for what is not there, and broken ones."""
+    from hostile import page_talk
+    from web_server import Server, write_video
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server = Server(write_video(folder / "clip.mp4", 4), folder / "sessions")
+        try:
+            host = server.address.removeprefix("http://")
+            foreign = page_talk.foreign_requests(host)
+            requests = foreign | page_talk.odd_requests(host, *page_talk.first_session(host))
+            for case, content in requests.items():
+                answer = page_talk.talk(host, content, hang_up=case in page_talk.UNENDED)
+                tally.count(case, page_talk.verdict(answer, foreign=case in foreign))
+        finally:
+            server.kill()
+        said = server.rest()
+        if "Traceback" in said:
+            tally.count("what it said", f"a traceback: {said.strip().splitlines()[-1]}")
+
+
+def dask_parts(tally: Tally, seed: int, scale: float) -> None:
+    """Garbage to every port of a cluster, workers that die, and schedulers that are none."""
+    from hostile import dask_talk
+    from hqtrack.evaluation import cluster
+
+    cluster.SECONDS_TO_ANSWER = 2
+    for case, content in dask_talk.GREETINGS.items():
+        with dask_talk.greeting(content) as address:
+
+            def connect(address: str = address) -> None:
+                with cluster.existing_cluster(address):
+                    raise AssertionError("it was accepted")
+
+            tally.attempt(f"a scheduler that is {case}", connect)
+
+    def broken(address: str, content: bytes) -> None:
+        dask_talk.send(address, content)
+        assert dask_talk.works(client), "the cluster does not work any more"
+
+    def died(mark: Path) -> None:
+        task = client.submit(dask_talk.die_once, str(mark), pure=False)
+        assert task.result(timeout=dask_talk.SECONDS) == "done"
+
+    with tempfile.TemporaryDirectory() as name, cluster.local_cluster(cluster.Workers(2, 1, 0)) as client:
+        for place, address in enumerate(dask_talk.parts(client)):
+            for case, content in dask_talk.GARBAGE.items():
+                tally.attempt(
+                    f"{case} to part {place}",
+                    lambda address=address, content=content: broken(address, content),
+                )
+        for number in range(int(4 * scale)):
+            tally.attempt(f"death {number}", lambda number=number: died(Path(name) / str(number)))
+
+
 def calls(tally: Tally, seed: int, scale: float) -> None:
     """The Python API under other settings of PyTorch, and with senseless arguments."""
     import numpy as np
@@ -877,6 +933,8 @@ AREAS: dict[str, Callable[[Tally, int, float], None]] = {
     "fuzzing of foreign bytes": fuzzing,
     "commands in odd surroundings": surroundings,
     "raw messages of TraX": messages,
+    "requests to the page": page,
+    "garbage to Dask, workers that die": dask_parts,
     "calls of the Python API": calls,
     "damaged records of unfinished videos": records,
     "hqtrack track, the same twice": the_same_twice,

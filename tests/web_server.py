@@ -86,6 +86,11 @@ class Server:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    def rest(self) -> str:
+        """Return what it said since, once it has ended."""
+        assert self._process.stderr is not None
+        return self._process.stderr.read()
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._process.kill()

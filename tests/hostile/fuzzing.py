@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
+from hostile import annotation_files
 from hostile.corruptions import corrupted
 from hostile.media import mask, picture
 from hostile.strategies import SIZE, anything, prompts, run_lengths, tables
@@ -289,6 +290,10 @@ TARGETS: dict[str, Target] = {
         ),
         _in_folder(_read_dataset),
     ),
+    "annotations of tools": Target(annotation_files.files(), annotation_files.read_files),
+    "arrays": Target(annotation_files.arrays(), annotation_files.read_files),
+    "files named like annotations": Target(annotation_files.anything, annotation_files.read_files),
+    "annotations in corrections": Target(annotation_files.files(), annotation_files.correct_with_files),
     "folders of masks": Target(
         st.lists(
             st.tuples(

@@ -11,7 +11,7 @@ from hqtrack.masks import iou
 from hqtrack.video.corrections import Correction, check_corrections, corrected, read_correction
 from hqtrack.video.frame_tracker import FrameTracker
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import Prompt
+from hqtrack.video.prompts import FrameNames, Prompt
 
 SIZE = HEIGHT, WIDTH = 64, 96
 COUNT = 14
@@ -57,6 +57,34 @@ def test_a_correction_is_a_mask_a_box_a_point_or_nothing(file: Path) -> None:
     assert gone.mask is not None
     assert not gone.mask.any()
     assert read_correction("frame=7", SIZE).object is None
+
+
+def test_a_correction_reads_what_a_mask_reads_and_takes_its_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    size, frames = (24, 32), FrameNames([f"{index:05d}" for index in range(6)], range(6), 6)
+    masks = np.zeros((6, *size), np.uint8)
+    for index in range(6):
+        masks[index, 2:8, index : index + 5] = 4
+        masks[index, 12:20, index : index + 9] = 7
+    np.save(tmp_path / "labels.npy", masks)
+    (tmp_path / "boxes.csv").write_text("frame,object,x,y,width,height\n3,4,3,2,5,6\n4,4,4,2,5,6\n")
+    (tmp_path / "labels").mkdir()
+    for index in (0, 3):
+        Pillow.fromarray(masks[index]).save(tmp_path / "labels" / f"{index:05d}.png")
+    for name in ("labels.npy", "labels"):
+        prompt = read_correction(f"frame=3,object=4,mask={tmp_path / name}", size, frames=frames).prompt
+        assert prompt is not None
+        np.testing.assert_array_equal(prompt.mask, masks[3] == 4)
+    prompt = read_correction(f"frame=4,object=4,mask={tmp_path / 'boxes.csv'}", size, frames=frames).prompt
+    assert prompt is not None
+    assert prompt.box == (4, 2, 5, 6)
+    assert not caplog.messages or "read as a label image of each frame" in caplog.text
+    read_correction(f"frame=4,object=2,mask={tmp_path / 'boxes.csv'}", size, frames=frames)
+    assert "has the id 4, and is read as object 2" in caplog.text
+    for name in ("boxes.csv", "labels"):
+        with pytest.raises(InputError, match=r"none (in|to) frame 5"):
+            read_correction(f"frame=5,object=4,mask={tmp_path / name}", size, frames=frames)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,17 @@ from hqtrack.video.drawing import palette
 from hqtrack.video.prompts import (
     Prompt,
     check_frames,
-    read_masks,
+    read_label_image,
     read_object,
     read_prompts,
     select_boxes,
 )
 
 SIZE = (48, 64)
+
+
+def read_masks(path: Path, size: tuple[int, int]) -> np.ndarray:
+    return np.stack([prompt.mask for prompt in read_label_image(path, size)])
 
 
 def label_image(values: dict[int, tuple[int, int]] | None = None) -> np.ndarray:

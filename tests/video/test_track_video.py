@@ -38,6 +38,15 @@ def test_frames_come_with_masks_ids_scores_and_times(
         assert iou(each.masks[0], square(each.index)) > 0.8
 
 
+def test_ids_of_a_file_are_kept_and_a_later_object_begins_later(
+    clip: Path, tracker: HQTrack, tmp_path: Path
+) -> None:
+    rows = [f"{frame},{number},{10 + frame},16,24,24" for number, frame in ((7, 0), (3, 1))]
+    (tmp_path / "boxes.csv").write_text("\n".join(["frame,object,x,y,width,height", *rows]))
+    found = list(track_video(clip, masks=tmp_path / "boxes.csv", end=3, tracker=tracker))
+    assert [each.ids.tolist() for each in found] == [[7], [7, 3], [7, 3]]
+
+
 def test_a_frame_becomes_detections(clip: Path, tracker: HQTrack) -> None:
     supervision = pytest.importorskip("supervision")
     (found,) = track_video(clip, masks=np.stack([square(0), ~square(0)]), end=1, tracker=tracker)

@@ -154,8 +154,10 @@ def test_browsers_are_told_to_load_nothing_from_elsewhere(guard: Guard) -> None:
 
 
 def test_a_body_that_is_no_upload_is_bounded(guard: Guard, behind: Behind) -> None:
-    ask(guard, host="localhost", method="POST", body=bytes(3 * BODY_LIMIT))
-    assert behind.taken <= BODY_LIMIT
+    assert ask(guard, host="localhost", method="POST", body=bytes(3 * BODY_LIMIT))[0] == 413
+    assert behind.taken == 0
+    assert ask(guard, host="localhost", method="POST", body=bytes(BODY_LIMIT))[0] == 200
+    assert behind.taken == BODY_LIMIT
     behind.taken = 0
     ask(guard, host="localhost", method="POST", path="/upload/x", body=bytes(3 * BODY_LIMIT))
     assert behind.taken == 3 * BODY_LIMIT

@@ -254,7 +254,7 @@ def track(
         check_masks(given)
 
     from hqtrack.video.corrections import read_correction
-    from hqtrack.video.job import Job, absolute, default_folder, open_source
+    from hqtrack.video.job import Job, absolute, default_folder, frame_names, open_source
     from hqtrack.video.journal import read_job
     from hqtrack.video.prompts import made_ids, numbered
 
@@ -289,7 +289,10 @@ def track(
         )
         frames = open_source(job)
         prompts = _prompts(frames, mask or [], box or [], point or [], later or [], ignore or [], select)
-        corrections = [read_correction(text, frames.size, frames.number_of) for text in correct or []]
+        corrections = [
+            read_correction(text, frames.size, ignore=ignore or [], frames=frame_names(frames))
+            for text in correct or []
+        ]
         notice = made_ids(prompts)
         job = replace(job, prompts=tuple(numbered(prompts)), corrections=tuple(corrections))
 
@@ -438,7 +441,8 @@ def _prompts(
     select: bool,
 ) -> list[Prompt]:
     """Read the objects."""
-    from hqtrack.video.prompts import FrameNames, read_prompts, select_boxes
+    from hqtrack.video.job import frame_names
+    from hqtrack.video.prompts import read_prompts, select_boxes
 
     prompts = read_prompts(
         masks=masks,
@@ -448,7 +452,7 @@ def _prompts(
         start=frames.start,
         size=frames.size,
         ignore=ignore,
-        frames=FrameNames(frames.stems, frames.positions, frames.total, frames.first, frames.number_of),
+        frames=frame_names(frames),
     )
     if select:
         prompts += select_boxes(next(iter(frames)).image, frames.start)

@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import dask
 import psutil
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
+from distributed.comm.addressing import parse_host_port
 from distributed.security import Security
 
 from hqtrack.errors import DataError
@@ -27,6 +30,11 @@ SECONDS_WITHOUT_WORKERS = 120
 
 LOOPBACK = "127.0.0.1"
 """Where a cluster of this machine listens: nothing but the machine itself reaches it."""
+
+LONGEST_GREETING = 1 << 20
+"""Bytes; Dask's has some hundred."""
+
+NO_SCHEDULER = "it is no Dask scheduler: give the address that `dask scheduler` prints"
 
 TRACKER_BYTES = 1_500_000_000
 """What a worker and its tracker need besides weights, measured with hqtrack-light (0.9 GB) and rounded up."""
@@ -189,6 +197,7 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
             "distributed.comm.tls (ca-file, client.cert, client.key) see docs/compare.md"
         )
     try:
+        _check_speaks_dask(address)
         with dask.config.set({"distributed.comm.timeouts.connect": SECONDS_TO_ANSWER}):
             client = Client(address, timeout=SECONDS_TO_ANSWER)
     except (OSError, TimeoutError, ValueError) as error:
@@ -198,6 +207,53 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
+
+
+def _check_speaks_dask(address: str) -> None:
+    """Check that what listens at an address greets as Dask does.
+
+    Dask's client waits for ever for the greeting of a server that waits itself, as those of HTTP do.
+
+    Raises:
+        DataError: It greets in another way, or not at all.
+        OSError: Nothing listens, or certificates do not agree.
+        ValueError: It is no address.
+    """
+    scheme, _, location = address.partition("://")
+    if scheme in ("http", "https"):
+        raise DataError(f"{address} is the address of a page; {NO_SCHEDULER}")
+    if scheme not in ("tcp", "tls"):
+        return
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    with contextlib.ExitStack() as stack:
+        host, port = parse_host_port(location)
+        connection = stack.enter_context(socket.create_connection((host, port), SECONDS_TO_ANSWER))
+        if scheme == "tls":
+            context = Security().get_connection_args("client")["ssl_context"]
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=host))
+        length = int.from_bytes(_received(connection, 8, address, deadline), "little")
+        if not 0 < length <= LONGEST_GREETING:
+            raise DataError(f"what listens at {address} speaks another protocol; {NO_SCHEDULER}")
+        _received(connection, length, address, deadline)
+
+
+def _received(connection: socket.socket, count: int, address: str, deadline: float) -> bytes:
+    """Return the next bytes of a greeting.
+
+    Raises:
+        DataError: They do not come in time.
+    """
+    received = b""
+    while len(received) < count:
+        connection.settimeout(max(deadline - time.monotonic(), 0.01))
+        try:
+            part = connection.recv(count - len(received))
+        except TimeoutError:
+            part = b""
+        if not part:
+            raise DataError(f"what listens at {address} does not greet as Dask does; {NO_SCHEDULER}")
+        received += part
+    return received
 
 
 def _address_in(file: Path) -> str:

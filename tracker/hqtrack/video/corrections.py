@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +17,9 @@ from pydantic.dataclasses import dataclass
 from hqtrack.errors import InputError
 from hqtrack.images import Size
 from hqtrack.masks import MAX_ID, Mask, Masks
-from hqtrack.video.prompts import NumberOf, Prompt, numbered, plain_number, read_object
+from hqtrack.video.prompts import FrameNames, Prompt, numbered, read_mask_file, read_object
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
@@ -40,15 +45,18 @@ class Correction:
         return cls(entry["frame"], entry["object"], None if prompt is None else Prompt.from_json(prompt))
 
 
-def read_correction(text: str, size: Size, number_of: NumberOf = plain_number) -> Correction:
+def read_correction(
+    text: str, size: Size, *, ignore: Sequence[int] = (), frames: FrameNames | None = None
+) -> Correction:
     """Read "frame=30,object=1,mask=FILE", the same with other prompts, or "frame=30" alone.
 
-    A mask of "none" means that the object is not seen in the frame.
+    A mask of "none" means that the object is not seen in the frame. A file of many frames is read at this one.
 
     Args:
         text: What a person wrote.
         size: Height and width of the frames.
-        number_of: Returns the number of the frame that a text names.
+        ignore: Values of label images that are background.
+        frames: Names of the frames, to which those in a file belong, and how a text names a frame.
 
     Raises:
         InputError: The text cannot be understood, or its values do not fit into a frame of the size.
@@ -59,6 +67,8 @@ def read_correction(text: str, size: Size, number_of: NumberOf = plain_number) -
         Correction(frame=30, object=None, prompt=None)
     """
     form = f"correction {text!r}: write it as frame=30,object=1,mask=FILE, or with box=x,y,w,h or point=x,y"
+    names = frames or FrameNames()
+    number_of = names.number_of
     alone = re.fullmatch(r"\s*frame=([^,=]+)", text)
     if alone is not None:
         return Correction(number_of(alone[1].strip()))
@@ -74,17 +84,28 @@ def read_correction(text: str, size: Size, number_of: NumberOf = plain_number) -
     if absent is not None:
         frame = number_of(absent[1].strip())
         return Correction(frame, int(number[1]), Prompt(frame, mask=np.zeros(size, bool)))
+
+    def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
+        place = frame - names.first
+        here = replace(names, indices=range(place, place + 1))
+        return read_mask_file(path, size, frame, ignore=ignore, frames=here)
+
     try:
-        prompts = read_object(rest, 0, size, number_of=number_of)
+        prompts = read_object(rest, 0, size, read_file, number_of)
     except InputError as error:
         raise InputError(str(error).replace(f"object {rest!r}", f"correction {text!r}")) from None
     if len(prompts) > 1:
         prompts = [prompt for prompt in prompts if prompt.id == int(number[1])]
     if len(prompts) != 1:
         raise InputError(f"correction {text!r}: its mask must show one object, or have its id as a value")
-    if prompts[0].until is not None:
+    (prompt,) = prompts
+    if prompt.until is not None:
         raise InputError(f"correction {text!r}: until= is for objects (--object); leave it out")
-    return Correction(prompts[0].frame, int(number[1]), prompts[0])
+    if prompt.id not in (None, int(number[1])):
+        logger.warning(
+            "correction %s: what it shows has the id %d, and is read as object %s", text, prompt.id, number[1]
+        )
+    return Correction(prompt.frame, int(number[1]), prompt)
 
 
 def check_corrections(

@@ -17,7 +17,7 @@ from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.corrections import Correction
 from hqtrack.video.presence import NUMBER, PIPE, is_stream
-from hqtrack.video.prompts import Prompt
+from hqtrack.video.prompts import FrameNames, Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
 Direction = Literal["forward", "backward", "both"]
@@ -142,3 +142,8 @@ def open_source(job: Job) -> FrameSource:
     if job.fps is not None and not isinstance(frames, ImageFrames):
         raise InputError(f"fps = {job.fps:g}: is for images; {frames} has a frame rate of its own")
     return frames
+
+
+def frame_names(frames: FrameSource) -> FrameNames:
+    """Return how the frames of a source are named, by which annotations find theirs."""
+    return FrameNames(frames.stems, frames.positions, frames.total, frames.first, frames.number_of)

@@ -17,9 +17,9 @@ from hqtrack.masks import Masks, as_bool
 from hqtrack.tracker import HQTrack
 from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.frame_tracker import track_frames
-from hqtrack.video.job import Direction
+from hqtrack.video.job import Direction, frame_names
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import Prompt, check_frames, numbered, read_masks
+from hqtrack.video.prompts import Prompt, check_frames, numbered, read_prompts
 from hqtrack.video.recorded_frame import RecordedFrame
 from hqtrack.video.sources import FrameSource, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -64,7 +64,8 @@ def track_video(
 
     Args:
         source: As for `hqtrack.video.sources.open_frames`.
-        masks: A label image's file, or (N, H, W) bool.
+        masks: (N, H, W) bool; or a label image, annotations of a tool or data set, or a folder of either. The
+            ids of a file are kept.
         boxes: x, y, width, height of an object each, in pixels.
         points: x, y of a pixel on an object each.
         prompts: Further objects, in any frame.
@@ -111,7 +112,7 @@ def _given(
 ) -> list[Prompt]:
     found: list[Prompt] = []
     if isinstance(masks, str | Path):
-        found += [Prompt(frame, mask=mask) for mask in read_masks(masks, frames.size)]
+        found += read_prompts(masks=[masks], start=frame, size=frames.size, frames=frame_names(frames))
     elif masks is not None:
         arrays = as_bool(masks)
         if arrays.ndim != 3 or arrays.shape[1:] != frames.size:

@@ -101,7 +101,13 @@ class Guard:
         fresh = not re.fullmatch(r"[\w-]{43}", owner)
         owner = secrets.token_urlsafe(32) if fresh else owner
         scope.setdefault("state", {})["owner"] = _owner_of(owner)
-        bounded = receive if self._upload_path.fullmatch(scope["path"]) else _bounded(receive, BODY_LIMIT)
+        bounded = receive
+        if scope["type"] == "http" and not self._upload_path.fullmatch(scope["path"]):
+            try:
+                bounded = await _bounded(receive, BODY_LIMIT)
+            except ValueError as error:
+                await _answer(scope, send, 413, str(error))
+                return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -207,18 +213,23 @@ def _cookie(name: str, value: str, seconds: int) -> bytes:
     return f"{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}".encode()
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Pass a request's body on until it exceeds a number of bytes; then the sender is as if gone."""
+async def _bounded(receive: Receive, limit: int) -> Receive:
+    """Take a request's body before anything else sees it; returns what passes it on.
+
+    Raises:
+        ValueError: It exceeds the limit of bytes.
+    """
     taken = 0
+    messages: list[Message] = []
+    while not messages or messages[-1].get("more_body", False):
+        messages.append(await receive())
+        taken += len(messages[-1].get("body", b""))
+        if taken > limit:
+            raise ValueError(f"A request has at most {limit} bytes here.")
+    left = iter(messages)
 
     async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
-        if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                return {"type": "http.disconnect"}
-        return message
+        return next(left, None) or await receive()
 
     return bounded
 

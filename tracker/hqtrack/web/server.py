@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import socket
 import warnings
@@ -153,7 +154,7 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
     def frame(
         request: Request, name: str, index: int, m: int = 1, c: int | None = None, o: int = 45, x: str = ""
     ) -> Response:
-        hidden = frozenset(int(key) for key in x.split(".") if key.isdecimal())
+        hidden = frozenset(int(key) for key in x.split(".") if re.fullmatch(r"[0-9]{1,9}", key))
         look = Look(opacity=min(max(0, o), 100) / 100, chosen=c, hidden=hidden)
         content = jpeg(_opened(service, request, name), index, masks=bool(m), look=look)
         caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version

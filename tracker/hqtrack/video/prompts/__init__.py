@@ -2,9 +2,9 @@
 
 from hqtrack.video.prompts.formats import FORMATS
 from hqtrack.video.prompts.frame_names import FrameNames, NumberOf, plain_number
-from hqtrack.video.prompts.label_images import read_label_image, read_masks
+from hqtrack.video.prompts.label_images import read_label_image
 from hqtrack.video.prompts.prompt import Prompt, made_ids, numbered, objects_of
-from hqtrack.video.prompts.reading import check_frames, read_prompts
+from hqtrack.video.prompts.reading import check_frames, read_mask_file, read_prompts
 from hqtrack.video.prompts.texts import read_box, read_object, read_point
 from hqtrack.video.prompts.window import select_boxes
 
@@ -20,7 +20,7 @@ __all__ = [
     "plain_number",
     "read_box",
     "read_label_image",
-    "read_masks",
+    "read_mask_file",
     "read_object",
     "read_point",
     "read_prompts",

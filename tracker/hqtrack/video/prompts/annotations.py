@@ -89,6 +89,8 @@ def read_folder(
     if belongs is None:
         found = [each for file in files for each in objects_in(file, size, start, ignore, say_once).values()]
     else:
+        if not any(frames.reads(index) for index in belongs):
+            raise InputError(f"masks {folder}: belong to other frames, and none to {frames.read_ones}")
         first: dict[str, Prompt] = {}
         for index, file in sorted(zip(belongs, files, strict=True)):
             if frames.reads(index):

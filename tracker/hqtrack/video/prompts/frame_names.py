@@ -46,6 +46,13 @@ class FrameNames:
         """Return whether a frame is read."""
         return self.indices is None or index in self.indices
 
+    @property
+    def read_ones(self) -> str:
+        """The frames that are read, for messages."""
+        if self.indices is None or len(self.indices) != 1:
+            return "the frames that are read"
+        return f"frame {self.indices[0] + self.first}"
+
     def index_of(self, name: str) -> int | None:
         """Return the frame that a file name belongs to; None if it is none's.
 
@@ -59,7 +66,8 @@ class FrameNames:
         if self.stems:
             return self._places.get(stem)
         number = re.search(r"\d{1,9}$", stem)
-        return int(number[0]) - self.first if number else None
+        index = int(number[0]) - self.first if number else -1
+        return index if index >= 0 else None
 
     @cached_property
     def _places(self) -> dict[str, int]:

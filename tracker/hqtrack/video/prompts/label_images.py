@@ -16,7 +16,7 @@ from PIL import ImageOps
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import Size
-from hqtrack.masks import MAX_ID, MAX_OBJECTS, Mask, Masks
+from hqtrack.masks import MAX_ID, MAX_OBJECTS, Mask
 from hqtrack.video.drawing import palette
 from hqtrack.video.prompts.formats import readable_formats
 from hqtrack.video.prompts.prompt import Prompt
@@ -119,11 +119,6 @@ def objects_in(
             )
         prompts[title] = Prompt(frame, mask=mask, id=number, origin=f"{title} in {path.name}")
     return prompts
-
-
-def read_masks(path: str | Path, size: Size) -> Masks:
-    """Return the masks (N, H, W) of a label image in ascending order of its values."""
-    return np.stack([prompt.mask for prompt in read_label_image(path, size) if prompt.mask is not None])
 
 
 def background_share(mask: Mask) -> float:

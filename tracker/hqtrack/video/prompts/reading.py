@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,24 +67,8 @@ def read_prompts(
         InputError: A text cannot be understood, or its values do not fit into the frame.
         DataError: A mask file cannot be read.
     """
-
     names = frames or FrameNames()
-
-    def read_file(path: Path, size: Size, frame: int) -> list[Prompt]:
-        found = read_counted(path, size, frame - names.first)
-        return [replace(each, frame=each.frame + names.first) for each in found] if names.first else found
-
-    def read_counted(path: Path, size: Size, frame: int) -> list[Prompt]:
-        if path.is_dir():
-            files = annotation_files(path)
-            if not files:
-                return read_folder(path, size, frame, ignore, names)
-        elif is_annotation_file(path):
-            files = [path]
-        else:
-            return read_label_image(path, size, frame, ignore)
-        return read_annotations(path, files, TargetVideo(size, frame, names))
-
+    read_file = partial(read_mask_file, ignore=ignore, frames=names)
     prompts = [prompt for name in masks for prompt in read_file(Path(name), size, start)]
     prompts += [Prompt(start, box=read_box(text, size), origin=f"box {text}") for text in boxes]
     prompts += [Prompt(start, points=(read_point(text, size),), origin=f"point {text}") for text in points]
@@ -95,6 +80,42 @@ def read_prompts(
     prompts = sorted(_apart(prompts), key=lambda prompt: prompt.frame)
     _report_overlaps(prompts)
     return prompts
+
+
+def read_mask_file(
+    path: Path, size: Size, frame: int, *, ignore: Sequence[int] = (), frames: FrameNames | None = None
+) -> list[Prompt]:
+    """Read the objects of a label image, of a file of one of `FORMATS`, or of a folder of either.
+
+    Args:
+        path: The file or folder.
+        size: Height and width of the frames.
+        frame: The frame in which objects begin for which the file names none.
+        ignore: Values of label images that are background.
+        frames: Names of the frames, and which are read.
+
+    Raises:
+        InputError: What it says does not fit, or there is no object.
+        DataError: It cannot be read.
+    """
+    names = frames or FrameNames()
+    found = _read_counted(path, size, frame - names.first, ignore, names)
+    return [replace(each, frame=each.frame + names.first) for each in found] if names.first else found
+
+
+def _read_counted(
+    path: Path, size: Size, frame: int, ignore: Sequence[int], names: FrameNames
+) -> list[Prompt]:
+    """Read a file or folder, with frames counted from 0, as it counts them."""
+    if path.is_dir():
+        files = annotation_files(path)
+        if not files:
+            return read_folder(path, size, frame, ignore, names)
+    elif is_annotation_file(path):
+        files = [path]
+    else:
+        return read_label_image(path, size, frame, ignore)
+    return read_annotations(path, files, TargetVideo(size, frame, names))
 
 
 def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:

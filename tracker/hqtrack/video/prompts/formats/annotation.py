@@ -47,6 +47,19 @@ class Annotation:
     origin: str = ""
     """The name of its file."""
 
+    def __post_init__(self) -> None:
+        """Check what a file says: JSON has true, 1.5 and lists where numbers are meant.
+
+        Raises:
+            TypeError: A value is of another type.
+            ValueError: The frame is negative.
+        """
+        for value, types in ((self.frame, (int,)), (self.track, (int, str)), (self.kind_id, (int,))):
+            if value is not None and type(value) not in types:
+                raise TypeError(f"{value!r} is no number of a frame or object")
+        if self.frame < 0:
+            raise ValueError(f"frame {self.frame}: frames count from 0")
+
 
 @dataclass
 class TargetVideo:

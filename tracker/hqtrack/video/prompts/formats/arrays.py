@@ -72,7 +72,7 @@ def _array(file: AnnotationFile) -> npt.NDArray[Any]:
 
 def _hard(file: AnnotationFile, values: npt.NDArray[Any], video: TargetVideo) -> npt.NDArray[Any]:
     """Return whole numbers for floats, probabilities or logits by a threshold."""
-    finite = np.nan_to_num(values)
+    finite = np.nan_to_num(values.astype(np.float64))
     if (
         np.array_equal(finite, np.round(finite))
         and finite.size

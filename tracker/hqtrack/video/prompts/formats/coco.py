@@ -19,9 +19,7 @@ _TRACKS = ("track_id", "instance_id", "object_id")
 def _entries(data: Any) -> list[dict[str, Any]] | None:
     """Return the annotations of a data set, or of a list of results; None in other files."""
     entries = data.get("annotations") if isinstance(data, dict) else data
-    if not isinstance(entries, list) or (
-        isinstance(data, dict) and "videos" in data and "images" not in data
-    ):
+    if not isinstance(entries, list):
         return None
     if isinstance(data, dict) and "videos" in data and "images" not in data:
         return None

@@ -35,7 +35,8 @@ def objects_of_annotations(annotations: Sequence[Annotation], video: TargetVideo
     if not read:
         shown = sorted({each.frame for each in annotations})
         raise InputError(
-            f"annotations {path}: show objects in frames {shown[0]} to {shown[-1]} alone, which are not read"
+            f"annotations {path}: show objects in frames {shown[0]} to {shown[-1]} alone, and none in "
+            f"{video.frames.read_ones}"
         )
     groups = _grouped(read, video, path)
     if len(groups) > MAX_OBJECTS:
