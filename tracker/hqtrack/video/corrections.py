@@ -50,7 +50,7 @@ def read_correction(
 ) -> Correction:
     """Read "frame=30,object=1,mask=FILE", the same with other prompts, or "frame=30" alone.
 
-    A mask of "none" means that the object is not seen in the frame. A file of many frames is read at this one.
+    A mask of "none" means that the object is not seen in the frame. A file of many frames is read at it.
 
     Args:
         text: What a person wrote.
