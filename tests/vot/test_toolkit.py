@@ -97,16 +97,12 @@ def test_the_demo_starts_a_python_that_the_registry_does_not_name(workspace: Pat
 
 
 def test_the_demo_ends_with_measures_pictures_and_a_submission(
-    workspace: Path, light_weights: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, register: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "LOOK_ALIKES", "discs")
-    registry = workspace / "trackers.ini"
-    registry.write_text(
-        registry.read_text().replace(
-            "env_HQTRACK_CARD = hqtrack-light",
-            f"env_HQTRACK_CARD = hqtrack-light\nenv_HQTRACK_WEIGHTS = {light_weights}",
-        )
-    )
+    (workspace / "trackers.ini").write_text("")
+    for name in demo.DEMO_TRACKERS:  # systems are tested elsewhere
+        register(name, "hqtrack.vot.first_mask")
     result = demo.run_demo(workspace)
     assert [m.tracker for m in result.measures] == ["HQTrackLight", "VMOS_LIGHT", "FirstMask"]
     baseline = result.measures[-1]

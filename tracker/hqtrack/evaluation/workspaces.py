@@ -51,7 +51,7 @@ def open_workspace(folder: Path) -> Workspace:
     except (ToolkitException, OSError, ValueError, KeyError) as error:
         raise DataError(
             f"no dataset in {sequences} ({error}). Nothing is downloaded here: put it there or link it, or "
-            f"let the toolkit fetch it with `vot initialize {config.get('stack')} --workspace {folder}`"
+            f"let the toolkit fetch it with `vot evaluate FirstMask --workspace {folder}`"
         ) from error
     if len(dataset) == 0:
         raise DataError(f"the dataset in {sequences} has no sequences")
