@@ -20,7 +20,7 @@ from hqtrack.masks import masks_of, rle_decode
 from hqtrack.video.drawing import draw_masks, palette
 from hqtrack.video.sources import Frame, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, OverlayLook, VideoFacts, facts_of, open_writer, video_writer
+from hqtrack.video.writers import WRITERS, OutputLook, VideoFacts, facts_of, open_writer, video_writer
 from hqtrack.video.writers.writer import TextWriter
 
 HEIGHT, WIDTH = 48, 64
@@ -110,7 +110,7 @@ def test_label_images_have_the_palette(tmp_path: Path) -> None:
 
 def test_the_overlay_is_h264_and_shows_the_drawn_frames(tmp_path: Path) -> None:
     frames = scene()
-    facts = VideoFacts(Fraction(25), look=OverlayLook(texts=False))
+    facts = VideoFacts(Fraction(25), look=OutputLook(texts=False))
     file = write_all("overlay", tmp_path, frames, facts)
     with av.open(str(file)) as container:
         stream = container.streams.video[0]

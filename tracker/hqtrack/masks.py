@@ -116,6 +116,46 @@ def _give_back(labels: LabelMap, claim: Mask, index: int) -> None:
     labels[rows[:half], columns[:half]] = index
 
 
+PART_SHARE = 0.9
+"""An object is part of another whose mask has this share of its own, or more."""
+
+
+def parts_of(masks: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[tuple[int, int]]:
+    """Return the places (whole, part) of objects in overlapping masks, such as a person and the hand.
+
+    Args:
+        masks: (N, H, W); what is not zero is the object. Two equal masks are part of each other.
+
+    Example:
+        >>> parts_of([[[1, 1, 1]], [[0, 0, 1]]])
+        [(0, 1)]
+    """
+    claims = as_bool(masks)
+    flat = claims.reshape(len(claims), claims[:1].size).astype(np.float32)
+    shared = flat @ flat.T
+    areas = shared.diagonal()
+    covered = (shared >= PART_SHARE * areas[None]) & (areas[None] > 0)
+    np.fill_diagonal(covered, False)
+    return [(whole, part) for whole, part in np.argwhere(covered).tolist()]
+
+
+def with_parts(masks: Masks, pairs: Iterable[tuple[int, int]]) -> Masks:
+    """Return masks (N, H, W) in which wholes have the pixels of their parts, too.
+
+    Args:
+        masks: (N, H, W) bool, disjoint; not changed.
+        pairs: Places (whole, part), as `parts_of` returns them.
+
+    Example:
+        >>> with_parts(np.array([[[1, 1, 0]], [[0, 0, 1]]], bool), [(0, 1)]).astype(int).tolist()
+        [[[1, 1, 1]], [[0, 0, 1]]]
+    """
+    result = masks.copy()
+    for whole, part in pairs:
+        result[whole] |= masks[part]
+    return result
+
+
 def free_ids(taken: Iterable[int], count: int) -> list[int]:
     """Return the lowest ids from 1 on that are not taken.
 

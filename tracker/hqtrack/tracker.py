@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar, overload
@@ -21,10 +21,14 @@ from hqtrack.images import Image
 from hqtrack.isolation import own_settings
 from hqtrack.masks import MAX_ID, MAX_OBJECTS, LabelMap, Masks, as_bool, free_ids, label_map, masks_of
 from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.propagation import Found
 from hqtrack.refinement import MaskRefiner, RefinementPolicy, RefinementReport, build_refiner
 from hqtrack.runtimes.encoders import PACKAGES
 
 logger = logging.getLogger(__name__)
+
+SURE = 0.9
+"""Score with which an object of another shot is surely found."""
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Probabilities = npt.NDArray[np.float32]
@@ -221,19 +225,37 @@ class HQTrack:
         return masks_of(labels, count)
 
     @overload
-    def track(self, image: Image, *, return_probabilities: Literal[False] = False) -> Masks: ...
+    def track(
+        self,
+        image: Image,
+        *,
+        sought: Mapping[int, float] | None = None,
+        return_probabilities: Literal[False] = False,
+    ) -> Masks: ...
 
     @overload
-    def track(self, image: Image, *, return_probabilities: Literal[True]) -> tuple[Masks, Probabilities]: ...
+    def track(
+        self,
+        image: Image,
+        *,
+        sought: Mapping[int, float] | None = None,
+        return_probabilities: Literal[True],
+    ) -> tuple[Masks, Probabilities]: ...
 
     @_exclusive
     def track(
-        self, image: Image, *, return_probabilities: bool = False
+        self,
+        image: Image,
+        *,
+        sought: Mapping[int, float] | None = None,
+        return_probabilities: bool = False,
     ) -> Masks | tuple[Masks, Probabilities]:
         """Find all objects in the next frame.
 
         Args:
             image: (H, W, 3) uint8 RGB, of the size of the first frame.
+            sought: Objects of another shot, by id: one is taken as not seen, and remembered so, unless its
+                score is at least `SURE` and its mask has at least this many pixels.
             return_probabilities: Whether to return how probable each object is at each pixel, too.
 
         Returns:
@@ -256,6 +278,8 @@ class HQTrack:
         found = engine.find(image)
         if return_probabilities and found.probabilities is None:
             raise InputError(f"return_probabilities: the engine {self.card.engine} does not compute them")
+        if sought:
+            found = self._only_sure(found, sought)
         answer = self._refinement.answer(image, found.labels, found.outlined, engine.count)
         engine.remember(answer.remembered)
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
@@ -265,6 +289,17 @@ class HQTrack:
         if not return_probabilities or found.probabilities is None:
             return masks
         return masks, np.asarray(found.probabilities().cpu().numpy(), np.float32)
+
+    def _only_sure(self, found: Found, sought: Mapping[int, float]) -> Found:
+        """Return what was found without those sought objects that are not surely found."""
+        areas = torch.bincount(found.labels.flatten().long(), minlength=len(self._ids) + 1).tolist()
+        scores = [1.0] * len(self._ids) if found.scores is None else found.scores.tolist()
+        kept = torch.arange(len(self._ids) + 1, dtype=torch.uint8, device=found.labels.device)
+        for place, (number, score) in enumerate(zip(self._ids, scores, strict=True), 1):
+            if number in sought and (score < SURE or areas[place] < sought[number]):
+                kept[place] = 0
+        outlined = None if found.outlined is None else kept[found.outlined.long()]
+        return found._replace(labels=kept[found.labels.long()], outlined=outlined)
 
     @_exclusive
     def add_objects(

@@ -35,7 +35,8 @@ from hqtrack.errors import DataError, InputError, require
 if TYPE_CHECKING:
     from hqtrack.cards import Backend
     from hqtrack.tracker import Precision
-    from hqtrack.video.job import Direction
+    from hqtrack.video.cuts import Cuts
+    from hqtrack.video.job import Direction, Overlap
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
@@ -150,6 +151,66 @@ def track(
             "--sound/--no-sound", help="Keep the input's sound in videos.", rich_help_panel=OUTPUTS_PANEL
         ),
     ] = True,
+    hide_rest: Annotated[
+        bool,
+        typer.Option(
+            "--hide-rest",
+            help="--blur, --pixelate and --blacken hide all but the objects.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = False,
+    overlap: Annotated[
+        str,
+        typer.Option(
+            metavar="later|keep",
+            help="Where given masks overlap: the later object gets the pixels, or a whole keeps those of its "
+            "parts in masks, boxes and areas.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = "later",
+    largest_part: Annotated[
+        bool,
+        typer.Option(
+            "--largest-part",
+            help="Outputs have the largest part of each mask.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = False,
+    fill_holes: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Outputs have no holes of N pixels or fewer.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = 0,
+    drop_specks: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Outputs have no parts of fewer than N pixels.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = 0,
+    grow: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Masks of outputs grow by N pixels, or shrink by -N.",
+            rich_help_panel=OUTPUTS_PANEL,
+        ),
+    ] = 0,
+    cuts: Annotated[
+        str,
+        typer.Option(
+            metavar="search|stop|ignore",
+            help="At a cut to another shot: search objects, and show them where they are surely found; stop "
+            "them; or ignore the cut.",
+            rich_help_panel=FRAMES_PANEL,
+        ),
+    ] = "search",
     direction: Annotated[
         str,
         typer.Option(
@@ -253,6 +314,7 @@ def track(
     if not resume:
         check_masks(given)
 
+    from hqtrack.video.cleaning import MaskCleaning
     from hqtrack.video.corrections import read_correction
     from hqtrack.video.job import Job, absolute, default_folder, frame_names, open_source
     from hqtrack.video.journal import read_job
@@ -281,7 +343,13 @@ def track(
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
             backend=cast("Backend | None", backend),  # which it checks
-            direction=_direction(direction),
+            direction=cast("Direction", _one_of("direction", direction)),
+            cuts=cast("Cuts", _one_of("cuts", cuts)),
+            overlap=cast("Overlap", _one_of("overlap", overlap)),
+            cleaning=MaskCleaning(
+                drop_specks=drop_specks, largest_part=largest_part, fill_holes=fill_holes, grow=grow
+            ),
+            hide_rest=hide_rest,
             opacity=opacity,
             texts=numbers,
             sound=sound,
@@ -377,13 +445,15 @@ def _outputs(context: typer.Context) -> tuple[str, ...]:
     return kinds
 
 
-def _direction(text: str) -> Direction:
-    """Check the name of a direction."""
-    from hqtrack.video.job import Direction
+def _one_of(option: str, text: str) -> str:
+    """Check the value of an option that has a few."""
+    from hqtrack.video.cuts import Cuts
+    from hqtrack.video.job import Direction, Overlap
 
-    if text not in get_args(Direction):
-        raise InputError(f"--direction {text[:40]}: use {', '.join(get_args(Direction))}")
-    return cast("Direction", text)
+    values = get_args({"direction": Direction, "cuts": Cuts, "overlap": Overlap}[option])
+    if text not in values:
+        raise InputError(f"--{option} {text[:40]}: use {', '.join(values)}")
+    return text
 
 
 def _first_number(text: str) -> int | Literal["auto"]:
@@ -462,6 +532,8 @@ def _prompts(
 
 def _track(run: VideoRun, again: str) -> None:
     """Track with progress and signals, and report the result."""
+    from hqtrack.video.cuts import named_cuts
+
     advice: list[str] = []
     with one_line_errors(advice), _stop_on_signals() as received, progress(run.steps) as advance:
         try:
@@ -479,8 +551,9 @@ def _track(run: VideoRun, again: str) -> None:
     )
     for path in outcome.paths:
         typer.echo(path)
-    for line in outcome.doubts:
-        typer.echo(line, err=True)
+    for line in (*outcome.doubts, named_cuts([*outcome.cuts], run.job.cuts)):
+        if line:
+            typer.echo(line, err=True)
     if outcome.missing is not None:  # not known before where a source does not say how long it is
         raise DataError(
             f"the object that begins in frame {outcome.missing} is missing: the last frame is {outcome.last}"

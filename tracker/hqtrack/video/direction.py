@@ -16,7 +16,7 @@ import numpy as np
 from hqtrack.masks import Masks
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.corrections import Correction
-from hqtrack.video.frame_tracker import track_frames
+from hqtrack.video.frame_tracker import PLAIN, ShotRules, track_frames
 from hqtrack.video.journal import Journal
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.objects import TrackedObject
@@ -47,6 +47,7 @@ class Mirrored:
         frames: The video; its frames can be read again.
         prompts: The objects.
         corrections: What is known of further frames; those after the object is given are left out.
+        rules: What happens at cuts, and to masks that overlap.
 
     Example:
         >>> mirrored = Mirrored(open_frames("clip.mp4"), [Prompt(200, box=(3, 4, 50, 60))])  # doctest: +SKIP
@@ -55,8 +56,13 @@ class Mirrored:
     """
 
     def __init__(
-        self, frames: FrameSource, prompts: Sequence[Prompt], corrections: Sequence[Correction] = ()
+        self,
+        frames: FrameSource,
+        prompts: Sequence[Prompt],
+        corrections: Sequence[Correction] = (),
+        rules: ShotRules = PLAIN,
     ) -> None:
+        self._rules = rules
         self._frames = frames
         known = numbered(prompts)
         self._last = max(each.frame for each in known)
@@ -94,12 +100,18 @@ class Mirrored:
         self, tracker: HQTrack, maker: MaskMaker, journal: Journal | None = None
     ) -> Iterator[TrackedFrame]:
         """Track the mirrored video; see `hqtrack.video.frame_tracker.track_frames`."""
-        return track_frames(tracker, self, self.prompts, maker, journal, self.corrections)
+        return track_frames(tracker, self, self.prompts, maker, journal, self.corrections, self._rules)
 
     def restored(self, tracked: TrackedFrame) -> TrackedFrame:
         """Return a tracked frame with its index in the source."""
         frame = replace(tracked.frame, index=self._last - tracked.frame.index)
-        return TrackedFrame(frame, tracked.masks, objects=tracked.objects, scores=tracked.scores)
+        return TrackedFrame(
+            frame, tracked.masks, objects=tracked.objects, scores=tracked.scores, parts=tracked.parts
+        )
+
+    def parts(self, record: TrackedRecord) -> Sequence[tuple[int, int]]:
+        """Return the ids (whole, part) that were found backward."""
+        return (record.frame(len(record) - 1).parts or ()) if len(record) else ()
 
     def found(
         self, record: TrackedRecord, index: int
@@ -122,6 +134,7 @@ def join_directions(
     forward: TrackedFrame,
     backward: tuple[Masks, Sequence[TrackedObject], Sequence[float]],
     objects: Sequence[TrackedObject],
+    parts: Sequence[tuple[int, int]] = (),
 ) -> TrackedFrame:
     """Join what was tracked forward and backward to a frame.
 
@@ -132,6 +145,7 @@ def join_directions(
         forward: Masks of the objects that were given before.
         backward: Masks, objects and scores of those that were given later.
         objects: All objects; those that are in neither are not seen.
+        parts: Ids (whole, part) that were found backward.
     """
     size = forward.frame.image.shape[:2]
     masks, scores = np.zeros((len(objects), *size), bool), np.zeros(len(objects))
@@ -144,4 +158,7 @@ def join_directions(
         masks[place] &= ~taken
         taken |= masks[place]
     scores[~masks.any((1, 2))] = 0
-    return TrackedFrame(forward.frame, masks, objects=objects, scores=scores.tolist())
+    pairs = list(dict.fromkeys([*forward.parts, *parts]))
+    return TrackedFrame(
+        forward.frame, masks, objects=objects, scores=scores.tolist(), parts=pairs, cut=forward.cut
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hqtrack.errors import DataError
 from hqtrack.images import Image
-from hqtrack.masks import Masks
+from hqtrack.masks import Masks, parts_of
 from hqtrack.video.corrections import Correction, corrected
+from hqtrack.video.cuts import SURE_AREA, CutDetector, Cuts
+from hqtrack.video.job import Overlap
 from hqtrack.video.journal import ChangedSourceError, Journal
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, numbered, objects_of
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
 
+@dataclass(frozen=True)
+class ShotRules:
+    """What happens at cuts, and to masks that overlap."""
+
+    cuts: Cuts = "search"
+    overlap: Overlap = "later"
+
+
+PLAIN = ShotRules("ignore")
+"""As data sets are tracked: they have no cuts."""
+
+
 def track_frames(
     tracker: HQTrack,
     frames: Iterable[Frame],
@@ -28,6 +43,7 @@ def track_frames(
     maker: MaskMaker,
     journal: Journal | None = None,
     corrections: Sequence[Correction] = (),
+    rules: ShotRules = PLAIN,
 ) -> Iterator[TrackedFrame]:
     """Track the frames of a video.
 
@@ -41,6 +57,7 @@ def track_frames(
         maker: Turns them into masks.
         journal: Has the frames that were tracked before; None has none.
         corrections: Corrections of later frames.
+        rules: What happens at cuts, and to masks that overlap.
 
     Yields:
         Each frame with the masks of all objects so far, in the order of `prompts` by frame. They grow in
@@ -50,7 +67,7 @@ def track_frames(
         DataError: A frame has another size than the first.
         ChangedSourceError: A frame is not the one that the journal has, or is not there any more.
     """
-    steps = FrameTracker(tracker, prompts, maker, corrections)
+    steps = FrameTracker(tracker, prompts, maker, corrections, rules)
     size = None
     for frame in frames:
         size = frame.image.shape[:2] if size is None else size
@@ -61,12 +78,14 @@ def track_frames(
             )
         if journal is not None and journal.left:
             tracked = journal.past(frame, steps.objects)
+            steps.see_past(tracked)
             if steps.is_reference(frame.index) or journal.left == 0:
                 steps.know(frame.index, frame.image, tracked.masks)
         else:
             masks = steps.step(frame.index, frame.image)
             objects = steps.objects[: len(masks)]
-            tracked = TrackedFrame(frame, masks, objects=objects, scores=steps.scores)
+            marks: dict[str, Any] = {"scores": steps.scores, "parts": steps.parts, "cut": steps.at_cut}
+            tracked = TrackedFrame(frame, masks, objects=objects, **marks)
         yield tracked
     if journal is not None and journal.left:
         raise ChangedSourceError(
@@ -90,6 +109,7 @@ class FrameTracker:
         prompts: The objects.
         maker: Turns them into masks.
         corrections: Corrections of later frames.
+        rules: What happens at cuts, and to masks that overlap.
     """
 
     def __init__(
@@ -98,6 +118,7 @@ class FrameTracker:
         prompts: Sequence[Prompt],
         maker: MaskMaker,
         corrections: Sequence[Correction] = (),
+        rules: ShotRules = PLAIN,
     ) -> None:
         self._tracker, self._maker, self._corrections = tracker, maker, corrections
         self._prompts = numbered(prompts)
@@ -107,6 +128,16 @@ class FrameTracker:
         self._references: list[tuple[Image, Masks]] = []
         self._joined = 0
         self._left: set[int | None] = set()
+        self._rules = rules
+        self._detector = CutDetector()
+        self._areas: dict[int, int] = {}
+        """Pixels of each object where it was seen last."""
+        self._sought: dict[int, float] = {}
+        """Objects of an earlier shot, and the pixels with which they are found at least."""
+        self.at_cut = False
+        """Whether another shot begins with the last frame."""
+        self.parts: Sequence[tuple[int, int]] = ()
+        """Ids (whole, part) of objects whose masks outputs have whole."""
         tracker.reset()
 
     @property
@@ -119,6 +150,35 @@ class FrameTracker:
         """Return whether objects join in a frame, or it is corrected."""
         begins, corrections = self._prompts, self._corrections
         return any(each.frame == index for each in begins) or any(each.frame == index for each in corrections)
+
+    def see_past(self, tracked: TrackedFrame) -> None:
+        """Take note of a frame that was tracked before: of cuts, and of who was found since."""
+        if self._rules.cuts != "ignore":
+            self._detector.see(tracked.frame.image)
+        if tracked.cut:
+            self._begin_shot([each.id for each in tracked.objects])
+        self.parts = tracked.parts
+        self._note(tracked.masks)
+
+    def _begin_shot(self, ids: Sequence[int]) -> None:
+        """Let objects go at a cut, or begin to seek them."""
+        if self._rules.cuts == "stop":
+            self._left |= {*ids}
+            gone = [number for number in self._tracker.ids.tolist() if number in self._left]
+            if gone:
+                self._tracker.remove_objects(gone)
+        else:
+            self._sought |= {number: SURE_AREA * self._areas.get(number, 0) for number in ids}
+
+    def _note(self, masks: Masks) -> None:
+        """Note which objects are seen, and how large they are."""
+        if self._rules.cuts == "ignore":
+            return
+        for each, mask in zip(self.objects, masks, strict=False):
+            area = int(np.count_nonzero(mask))
+            if area:
+                self._areas[each.id] = area
+                self._sought.pop(each.id, None)
 
     def know(self, index: int, image: Image, masks: Masks) -> None:
         """Take up a frame that was tracked before, as a reference; frames come in their order.
@@ -145,6 +205,9 @@ class FrameTracker:
             (N, H, W) bool, disjoint, of all objects so far.
         """
         self._let_go(index)
+        self.at_cut = self._rules.cuts != "ignore" and self._detector.see(image)
+        if self.at_cut:
+            self._begin_shot(self._tracker.ids.tolist())
         joining = [prompt for prompt in self._prompts if prompt.frame == index]
         masks = self._placed(self._tracked(image, joining))
         given = [each for each in self._corrections if each.frame == index]
@@ -158,13 +221,21 @@ class FrameTracker:
             self._remember(index, image, masks)
         if index >= self._last_correction:
             self._references.clear()
+        self._note(masks)
         return masks
 
     def _tracked(self, image: Image, joining: Sequence[Prompt]) -> Masks:
+        masks = np.zeros((0, *image.shape[:2]), bool)
+        if self._tracker.object_count:
+            masks = self._tracker.track(image, sought=self._sought)
         if not joining:
-            tracking = self._tracker.object_count > 0
-            return self._tracker.track(image) if tracking else np.zeros((0, *image.shape[:2]), bool)
+            return masks
         given = self._maker.masks(image, joining)
+        if self._rules.overlap == "keep":
+            numbers = [*self._tracker.ids.tolist(), *(each.id for each in joining)]
+            found = parts_of(np.concatenate([masks, given]))
+            self.parts = [*self.parts, *((numbers[whole], numbers[part]) for whole, part in found)]
+            self.parts = list(dict.fromkeys(self.parts))
         places = range(self._joined, self._joined + len(given))
         self._joined += len(given)
         return self._join(image, given, places)

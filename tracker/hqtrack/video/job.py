@@ -15,12 +15,17 @@ from pydantic.dataclasses import dataclass
 from hqtrack.cards import Backend
 from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
+from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
 from hqtrack.video.corrections import Correction
+from hqtrack.video.cuts import Cuts
 from hqtrack.video.presence import NUMBER, PIPE, is_stream
 from hqtrack.video.prompts import FrameNames, Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
 Direction = Literal["forward", "backward", "both"]
+
+Overlap = Literal["later", "keep"]
+"""Whose the pixels are where given masks overlap: the later object's, or a whole keeps those of its parts."""
 
 
 def _as_text(value: Any) -> Any:
@@ -65,6 +70,14 @@ class Job:
     """From the frames in which objects are given to the end of the video, to its start, or to both."""
     left_out: tuple[str, ...] = ()
     """Files that are no frames, wherever they are."""
+    cuts: Cuts = "search"
+    """At a cut: search objects in the new shot, end them, or track on as if there were none."""
+    overlap: Overlap = "later"
+    """Whose the pixels are where given masks overlap."""
+    cleaning: MaskCleaning = AS_TRACKED
+    """How the masks of outputs are cleaned; those that are tracked are not."""
+    hide_rest: bool = False
+    """True: what hides objects hides everything but them."""
     levels: tuple[float, float] | None = None
     """Values of images of more than 8 bits that become black and white; None takes the first frame's."""
 
@@ -84,10 +97,11 @@ class Job:
         prompts = tuple(Prompt.from_json(prompt) for prompt in entry["prompts"])
         corrections = tuple(Correction.from_json(each) for each in entry.get("corrections", ()))
         lists = {"prompts": prompts, "corrections": corrections}
+        cleaning = {"cleaning": MaskCleaning(**entry.get("cleaning", {}))}
         names = {
             key: tuple(entry[key]) for key in ("outputs", "left_out", "levels") if entry[key] is not None
         }
-        return cls(**{**entry, **lists, **names})
+        return cls(**{**entry, **lists, **names, **cleaning})
 
 
 def absolute(source: str) -> str:

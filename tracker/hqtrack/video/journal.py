@@ -119,7 +119,15 @@ class Journal:
                 "start over with --force"
             )
         known = None if objects is None else objects[: len(line.masks)]
-        return TrackedFrame(frame, line.decoded(), line.run_lengths, objects=known, scores=line.scores)
+        return TrackedFrame(
+            frame,
+            line.decoded(),
+            line.run_lengths,
+            objects=known,
+            scores=line.scores,
+            parts=line.parts or (),
+            cut=line.cut,
+        )
 
     def append(self, tracked: TrackedFrame) -> None:
         """Record a frame."""
@@ -127,7 +135,10 @@ class Journal:
         with naming(self.path):
             frame, size = tracked.frame, tracked.masks.shape[1:]
             pixels = digest(frame.image)
-            line = line_of(frame.name, size, tracked.run_lengths, scores=tracked.scores, pixels=pixels)
+            marks: dict[str, Any] = {"parts": tracked.parts, "cut": tracked.cut}
+            line = line_of(
+                frame.name, size, tracked.run_lengths, scores=tracked.scores, pixels=pixels, **marks
+            )
             self._file.write(line)
             self._file.flush()
             self.frames += 1

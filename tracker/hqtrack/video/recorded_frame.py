@@ -31,6 +31,10 @@ class RecordedFrame:
     """A digest of the frame's pixels."""
     ids: list[int] | None = None
     """The object of each mask."""
+    parts: list[tuple[int, int]] | None = None
+    """Ids (whole, part) of objects whose masks outputs have whole."""
+    cut: bool = False
+    """Whether another shot begins with the frame."""
 
     @property
     def run_lengths(self) -> list[Rle]:
@@ -56,6 +60,8 @@ def line_of(
     scores: Sequence[float] | None = None,
     pixels: str | None = None,
     ids: Sequence[int] | None = None,
+    parts: Sequence[tuple[int, int]] = (),
+    cut: bool = False,
 ) -> bytes:
     """Write the masks of a frame (height, width) as a line; see `RecordedFrame`."""
     counts = [coded["counts"] for coded in run_lengths]
@@ -63,6 +69,8 @@ def line_of(
     entry |= {} if scores is None else {"scores": [*scores]}
     entry |= {} if pixels is None else {"pixels": pixels}
     entry |= {} if ids is None else {"ids": [*ids]}
+    entry |= {"parts": [*parts]} if parts else {}
+    entry |= {"cut": True} if cut else {}
     return json.dumps(entry).encode("ascii") + b"\n"
 
 

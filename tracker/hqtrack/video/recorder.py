@@ -6,8 +6,10 @@ from contextlib import suppress
 from types import TracebackType
 
 from hqtrack.errors import HQTrackError
+from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
 from hqtrack.video.doubts import Doubts
 from hqtrack.video.journal import Journal
+from hqtrack.video.shown import as_shown
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import Outputs
 
@@ -20,10 +22,13 @@ class Recorder:
     Args:
         journal: The record; None for a live source, which has none.
         outputs: The outputs.
+        cleaning: How their masks are cleaned.
     """
 
-    def __init__(self, journal: Journal | None, outputs: Outputs) -> None:
-        self._journal, self._outputs = journal, outputs
+    def __init__(
+        self, journal: Journal | None, outputs: Outputs, cleaning: MaskCleaning = AS_TRACKED
+    ) -> None:
+        self._journal, self._outputs, self._cleaning = journal, outputs, cleaning
         self.earlier = 0 if journal is None else journal.left
         """Frames that an earlier run recorded; they come first."""
         self.frames = 0
@@ -33,6 +38,8 @@ class Recorder:
         """Index of the last frame."""
         self.doubts = Doubts()
         """Frames that a person should look at."""
+        self.cuts: list[int] = []
+        """Frames with which other shots begin."""
         self._finished = False
 
     @property
@@ -50,8 +57,10 @@ class Recorder:
         shown = tracked if shown is None else shown
         if self._journal is not None and self.frames >= self.earlier:
             self._journal.append(tracked)
-        self._outputs.write(shown)
+        self._outputs.write(as_shown(shown, self._cleaning))
         self.doubts.see(shown)
+        if shown.cut:
+            self.cuts.append(shown.frame.index)
         self.frames, self.objects, self.last = self.frames + 1, len(shown.masks), shown.frame.index
 
     def finish(self, stopped: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,16 +22,17 @@ from hqtrack.video.backlog import Backlog
 from hqtrack.video.corrections import check_corrections, later_corrections
 from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.folder import OutputFolder
-from hqtrack.video.frame_tracker import track_frames
+from hqtrack.video.frame_tracker import ShotRules, track_frames
 from hqtrack.video.job import Job, absolute, open_source
 from hqtrack.video.journal import BACKWARD_FILE, FRAMES_FILE, ChangedSourceError, Journal, has_unfinished
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
 from hqtrack.video.prompts import check_frames, numbered, objects_of
 from hqtrack.video.recorder import Recorder
+from hqtrack.video.shown import facts_for
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, Outputs, OverlayLook, VideoFacts, earlier_files, facts_of
+from hqtrack.video.writers import WRITERS, Outputs, earlier_files
 
 MOST_WAITING_FRAMES = 4
 """Tracked frames that wait at most until they are written."""
@@ -62,6 +63,8 @@ class RunResult:
     """Frame in which an object should have begun that never came; None if all did."""
     doubts: tuple[str, ...] = ()
     """A line for each object whose mask is doubtful in some frames."""
+    cuts: tuple[int, ...] = ()
+    """Frames with which other shots begin."""
 
 
 class VideoRun:
@@ -105,11 +108,12 @@ class VideoRun:
         self.frames = open_source(self.job) if frames is None else frames
         if not job.outputs or not set(job.outputs) <= set(WRITERS):
             raise InputError(f"outputs {job.outputs}: name at least one of {', '.join(WRITERS)}")
+        self._rules = ShotRules(job.cuts, job.overlap)
         self._check_prompts()
         self._check_ids()
         self._mirrored: Mirrored | None = None
         if job.direction != "forward":
-            self._mirrored = Mirrored(self.frames, job.prompts, job.corrections)
+            self._mirrored = Mirrored(self.frames, job.prompts, job.corrections, self._rules)
         self._earlier = earlier
         self._inputs = [*self.frames.files, *inputs]
         self._check_outputs()
@@ -228,7 +232,8 @@ class VideoRun:
         objects = objects_of(job.prompts)
         if mirrored is not None:
             journals.append(self._begin(BACKWARD_FILE, len(mirrored)))
-            with Recorder(journals[0], Outputs((), self.out, self._facts({}))) as recorder:
+            nothing = Outputs((), self.out, facts_for(job, self.frames, objects, {}))
+            with Recorder(journals[0], nothing) as recorder:
                 steps = (
                     (step, mirrored.restored(step))
                     for step in mirrored.track(self.tracker, self.maker, journals[0])
@@ -245,8 +250,8 @@ class VideoRun:
             journal = self._begin(FRAMES_FILE, count)
             journals.append(journal)
         begins = {each.id or 0: each.frame for each in numbered(job.prompts)} if mirrored else {}
-        outputs = Outputs(job.outputs, self.out, self._facts(begins), folder.note)
-        with Recorder(journal, outputs) as recorder:
+        outputs = Outputs(job.outputs, self.out, facts_for(job, self.frames, objects, begins), folder.note)
+        with Recorder(journal, outputs, job.cleaning) as recorder:
             more, stopped = self._fill(recorder, self._forward(journals), on_frame, stop)
             recorder.finish(stopped)
         if job.direction != "backward":
@@ -262,19 +267,8 @@ class VideoRun:
             paths=outputs.paths,
             missing=min(missing, default=None),
             doubts=tuple(recorder.doubts.lines()),
+            cuts=tuple(recorder.cuts),
         )
-
-    def _facts(self, begins: Mapping[int, int]) -> VideoFacts:
-        """Return what outputs are made with.
-
-        Args:
-            begins: Frame in which the object of an id is given, where it is seen before that.
-        """
-        job = self.job
-        if not 0 <= job.opacity <= 1:
-            raise InputError(f"opacity = {job.opacity:g}: must be 0 (outlines alone) to 1")
-        facts = facts_of(self.frames, objects_of(job.prompts), begins, OverlayLook(job.opacity, job.texts))
-        return facts if job.sound else replace(facts, sound=None)
 
     def _forward(self, journals: Sequence[Journal]) -> Iterator[tuple[TrackedFrame, TrackedFrame]]:
         """Track forward; yields each frame as it is recorded, and as outputs have it."""
@@ -282,14 +276,16 @@ class VideoRun:
         journal = journals[-1] if journals else None
         prompts = [] if job.direction == "backward" else forward_prompts(job.prompts)
         corrections = later_corrections(job.corrections, prompts)
-        frames = track_frames(self.tracker, self.frames, prompts, self.maker, journal, corrections)
+        frames = track_frames(
+            self.tracker, self.frames, prompts, self.maker, journal, corrections, self._rules
+        )
         if mirrored is None:
             yield from ((tracked, tracked) for tracked in frames)
             return
         with closing(MaskRecord(journals[0].path)) as record:
             for tracked in frames:
                 backward = mirrored.found(record, tracked.frame.index)
-                yield tracked, join_directions(tracked, backward, mirrored.objects)
+                yield tracked, join_directions(tracked, backward, mirrored.objects, mirrored.parts(record))
 
     def _fill(
         self,

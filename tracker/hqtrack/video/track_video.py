@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +15,15 @@ from hqtrack.errors import InputError, require
 from hqtrack.images import Image
 from hqtrack.masks import Masks, as_bool
 from hqtrack.tracker import HQTrack
+from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
+from hqtrack.video.cuts import Cuts
 from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
-from hqtrack.video.frame_tracker import track_frames
-from hqtrack.video.job import Direction, frame_names
+from hqtrack.video.frame_tracker import ShotRules, track_frames
+from hqtrack.video.job import Direction, Overlap, frame_names
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, check_frames, numbered, read_prompts
 from hqtrack.video.recorded_frame import RecordedFrame
+from hqtrack.video.shown import as_shown
 from hqtrack.video.sources import FrameSource, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
 
@@ -36,11 +39,13 @@ class VideoFrame:
     image: Image
     """(H, W, 3) uint8 RGB."""
     masks: Masks
-    """(N, H, W) bool, disjoint; that of an object that is not seen is empty."""
+    """(N, H, W) bool, disjoint unless wholes keep their parts; empty where an object is not seen."""
     ids: npt.NDArray[np.int64]
     """(N,)."""
     scores: npt.NDArray[np.float32]
     """(N,) how sure the tracker is of each mask, 0 (not seen) to 1."""
+    cut: bool = False
+    """Whether another shot begins with the frame."""
 
 
 def track_video(
@@ -56,6 +61,9 @@ def track_video(
     end: int | str | None = None,
     stride: int = 1,
     first_number: int | Literal["auto"] = 0,
+    cuts: Cuts = "search",
+    overlap: Overlap = "later",
+    cleaning: MaskCleaning = AS_TRACKED,
     tracker: HQTrack | None = None,
     card: str = DEFAULT_CARD,
     device: str = "auto",
@@ -75,6 +83,9 @@ def track_video(
         end: First frame that is not read any more; None reads to the end.
         stride: Every how many frames one is read.
         first_number: Number of the source's first frame; "auto" takes that in the name of its file.
+        cuts: At a cut: "search" objects in the new shot, "stop" them, or "ignore" it.
+        overlap: "keep": masks of wholes keep the pixels of their parts (see `hqtrack.masks.parts_of`).
+        cleaning: How masks are cleaned; what is tracked is not changed by it.
         tracker: Tracks; by default `card` is loaded.
         card: Name or path of a card.
         device: See `HQTrack`.
@@ -100,7 +111,8 @@ def track_video(
             f"direction {direction}: {frames} cannot be read backward; record it to a file first"
         )
     used = HQTrack.from_card(card, device=device) if tracker is None else tracker
-    return _tracked(used, frames, known, direction)
+    tracked = _tracked(used, frames, known, direction, ShotRules(cuts, overlap))
+    return (_as_frame(as_shown(each, cleaning)) for each in tracked)
 
 
 def _given(
@@ -126,20 +138,20 @@ def _given(
 
 
 def _tracked(
-    tracker: HQTrack, frames: FrameSource, prompts: list[Prompt], direction: Direction
-) -> Iterator[VideoFrame]:
+    tracker: HQTrack, frames: FrameSource, prompts: list[Prompt], direction: Direction, rules: ShotRules
+) -> Iterator[TrackedFrame]:
     maker = MaskMaker.beside(tracker)
     if direction == "forward":
-        yield from map(_as_frame, track_frames(tracker, frames, prompts, maker))
+        yield from track_frames(tracker, frames, prompts, maker, rules=rules)
         return
-    mirrored, record = Mirrored(frames, prompts), _RunLengths()
+    mirrored, record = Mirrored(frames, prompts, rules=rules), _RunLengths()
     for tracked in mirrored.track(tracker, maker):
         record.append(tracked)
     later = forward_prompts(prompts) if direction == "both" else []
-    for tracked in track_frames(tracker, frames, later, maker):
-        yield _as_frame(
-            join_directions(tracked, mirrored.found(record, tracked.frame.index), mirrored.objects)
-        )
+    parts = mirrored.parts(record)
+    for tracked in track_frames(tracker, frames, later, maker, rules=rules):
+        backward = mirrored.found(record, tracked.frame.index)
+        yield join_directions(tracked, backward, mirrored.objects, parts)
 
 
 def _as_frame(tracked: TrackedFrame) -> VideoFrame:
@@ -150,6 +162,7 @@ def _as_frame(tracked: TrackedFrame) -> VideoFrame:
         masks=tracked.masks,
         ids=np.array([each.id for each in tracked.objects], np.int64),
         scores=np.array(tracked.scores, np.float32),
+        cut=tracked.cut,
     )
 
 
@@ -162,7 +175,8 @@ class _RunLengths:
     def append(self, tracked: TrackedFrame) -> None:
         height, width = tracked.masks.shape[1:]
         counts = [each["counts"] for each in tracked.run_lengths]
-        self._lines.append(RecordedFrame(tracked.frame.name, (height, width), counts, list(tracked.scores)))
+        line = RecordedFrame(tracked.frame.name, (height, width), counts, list(tracked.scores))
+        self._lines.append(replace(line, parts=list(tracked.parts)))
 
     def __len__(self) -> int:
         return len(self._lines)

@@ -25,6 +25,9 @@ class TrackedFrame:
         run_lengths: The masks in this form, where it is known already.
         objects: Id, name and colour of each mask's object; by default objects 1 to N.
         scores: How sure the tracker is of each mask, 0 to 1; by default 1 for objects that are seen.
+        apart: (N, H, W) bool, the masks without shared pixels, where `masks` share some.
+        parts: Ids (whole, part) of objects whose masks outputs have whole.
+        cut: Whether another shot begins with the frame.
     """
 
     def __init__(
@@ -35,12 +38,17 @@ class TrackedFrame:
         *,
         objects: Sequence[TrackedObject] | None = None,
         scores: Sequence[float] | None = None,
+        apart: Masks | None = None,
+        parts: Sequence[tuple[int, int]] = (),
+        cut: bool = False,
     ) -> None:
         self.frame = frame
         self.masks = masks
         self.objects = unnamed(len(masks)) if objects is None else objects
         self._known_run_lengths = run_lengths
         self._known_scores = scores
+        self._apart = masks if apart is None else apart
+        self.parts, self.cut = parts, cut
 
     @cached_property
     def scores(self) -> Sequence[float]:
@@ -54,7 +62,7 @@ class TrackedFrame:
         """(H, W): 0 background, else the object's id; the smallest unsigned type that holds all ids."""
         values = np.array([0, *(each.id for each in self.objects)])
         table: npt.NDArray[np.integer[Any]] = values.astype(np.min_scalar_type(int(values.max())))
-        return table[label_map(self.masks)]
+        return table[label_map(self._apart)]
 
     @cached_property
     def run_lengths(self) -> Sequence[Rle]:

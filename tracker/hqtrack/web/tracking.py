@@ -12,7 +12,7 @@ from hqtrack.images import Image
 from hqtrack.masks import Mask, Masks
 from hqtrack.tracker import HQTrack
 from hqtrack.video.corrections import Correction, corrected
-from hqtrack.video.frame_tracker import FrameTracker
+from hqtrack.video.frame_tracker import FrameTracker, ShotRules
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt
 from hqtrack.video.sources import open_frames
@@ -129,7 +129,7 @@ class Tracking:
         plan = session.plan()
         prompts, corrections = prompts_of(session, plan.tracked.objects), corrections_of(session, plan)
         session.begin(plan, self._corrected(plan, corrections))
-        course = FrameTracker(tracker, prompts, maker, corrections)
+        course = FrameTracker(tracker, prompts, maker, corrections, ShotRules())
         for index in references(plan):
             begun = [item.key for item in plan.tracked.objects if item.first.frame <= index]
             course.know(index, frames.image(index), session.masks(index, begun))

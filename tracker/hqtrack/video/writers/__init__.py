@@ -13,19 +13,21 @@ from hqtrack.errors import HQTrackError, naming
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.coco import CocoMasks
 from hqtrack.video.writers.compositing import AlphaVideo, CutOuts, FrameImages, GreenScreen, Mattes
+from hqtrack.video.writers.crops import CropImages, CropVideos
+from hqtrack.video.writers.hiding import BlackenedVideo, BlurredVideo, PixelatedVideo
 from hqtrack.video.writers.labels import LabelImages
 from hqtrack.video.writers.mots import MotsImages
 from hqtrack.video.writers.overlay import OverlayVideo
 from hqtrack.video.writers.table import BoxTable
 from hqtrack.video.writers.tracks import CvatTracks, YouTubeVis
 from hqtrack.video.writers.trajectories import Trajectories
-from hqtrack.video.writers.writer import OverlayLook, VideoFacts, Writer, facts_of
+from hqtrack.video.writers.writer import OutputLook, VideoFacts, Writer, facts_of
 from hqtrack.video.writers.yolo import YoloOutlines
 
 __all__ = [
     "WRITERS",
+    "OutputLook",
     "Outputs",
-    "OverlayLook",
     "VideoFacts",
     "Writer",
     "earlier_files",
@@ -39,6 +41,7 @@ WRITERS: dict[str, type[Writer]] = {
         *(OverlayVideo, LabelImages, CocoMasks, Trajectories, BoxTable),
         *(YouTubeVis, MotsImages, YoloOutlines, CvatTracks),
         *(CutOuts, AlphaVideo, GreenScreen, Mattes, FrameImages),
+        *(BlurredVideo, PixelatedVideo, BlackenedVideo, CropImages, CropVideos),
     )
 }
 """Kinds of output by their options, in the order in which they are listed."""

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OverlayLook:
-    """How the overlay draws masks."""
+class OutputLook:
+    """How the overlay draws masks, and what is hidden."""
 
     opacity: float = 0.45
     """Share of an object's colour in the pixels of its mask; 0 leaves the outline alone."""
     texts: bool = True
     """True: each object's name or number is written on it."""
+    hide_rest: bool = False
+    """True: what hides objects hides everything but them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class VideoFacts:
     """Number of the source's first frame."""
     sound: Path | None = None
     """A file whose sound belongs to the frames."""
-    look: OverlayLook = OverlayLook()
+    look: OutputLook = OutputLook()
 
     @property
     def marked(self) -> bool:
@@ -68,7 +70,7 @@ def facts_of(
     source: FrameSource,
     objects: Sequence[TrackedObject] = (),
     begins: Mapping[int, int] | None = None,
-    look: OverlayLook | None = None,
+    look: OutputLook | None = None,
 ) -> VideoFacts:
     """Return what the outputs keep of a source, counted from the first frame that is read of it."""
     given = source.timecode
@@ -88,7 +90,7 @@ def facts_of(
         title=Path(str(source)).stem,
         first=source.first,
         sound=source.sound_file,
-        look=look or OverlayLook(),
+        look=look or OutputLook(),
     )
 
 

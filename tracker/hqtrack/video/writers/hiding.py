@@ -1,0 +1,88 @@
+"""Videos in which objects are hidden, or everything but them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import cv2
+import numpy as np
+
+from hqtrack.images import Image
+from hqtrack.masks import box_of
+from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.writers.video_writer import VideoWriter
+
+CELLS = 8
+"""Cells of an object's longer side at most: a face in so few cannot be recognized."""
+
+
+class HidingVideo(VideoWriter):
+    """A video whose objects are hidden, with the source's sound; or all but them (`OutputLook.hide_rest`)."""
+
+    def picture(self, tracked: TrackedFrame) -> Image:
+        """Return the frame with what is to be hidden."""
+        image = tracked.frame.image.copy()
+        if self._facts.look.hide_rest:
+            rest = ~tracked.masks.any(0)
+            image[rest] = self.hidden(image)[rest]
+            return image
+        for mask in tracked.masks:
+            box = box_of(mask)
+            if box is not None:
+                x0, y0, x1, y1 = box
+                part, inside = image[y0 : y1 + 1, x0 : x1 + 1], mask[y0 : y1 + 1, x0 : x1 + 1]
+                part[inside] = self.hidden(part)[inside]
+        return image
+
+    @abstractmethod
+    def hidden(self, part: Image) -> Image:
+        """Return a part of a frame (h, w, 3) uint8 RGB so that nothing can be recognized."""
+
+
+def _cells(part: Image) -> Image:
+    """Return the mean colours of a part's cells: all that is left of it."""
+    height, width = part.shape[:2]
+    side = max(1, -(-max(height, width) // CELLS))
+    size = max(1, width // side), max(1, height // side)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class BlurredVideo(HidingVideo):
+    """A video in which objects are blurred."""
+
+    option = "blur"
+    title = "Blurred video"
+    help = "the video with the objects blurred."
+    name = "blurred.mp4"
+
+    def hidden(self, part: Image) -> Image:
+        """Blur a part."""
+        size = part.shape[1], part.shape[0]
+        return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+class PixelatedVideo(HidingVideo):
+    """A video in which objects are pixelated."""
+
+    option = "pixelate"
+    title = "Pixelated video"
+    help = "the video with the objects pixelated."
+    name = "pixelated.mp4"
+
+    def hidden(self, part: Image) -> Image:
+        """Pixelate a part."""
+        size = part.shape[1], part.shape[0]
+        return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+class BlackenedVideo(HidingVideo):
+    """A video in which objects are black."""
+
+    option = "blacken"
+    title = "Blackened video"
+    help = "the video with the objects black."
+    name = "blackened.mp4"
+
+    def hidden(self, part: Image) -> Image:
+        """Return black."""
+        return np.zeros_like(part)
