@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from hqtrack import files
 from hqtrack.images import Image
-from hqtrack.video.tracked_frame import TrackedFrame
+from hqtrack.video.tracked_frame import BoxAndArea, TrackedFrame
 from hqtrack.video.writers.compositing import FAST
 from hqtrack.video.writers.video_writer import VideoWriter
 from hqtrack.video.writers.writer import ImageWriter, VideoFacts, Writer, frame_stem
@@ -55,20 +55,20 @@ class SteadyWindow:
         box: The object's first box, of which the size is taken.
     """
 
-    def __init__(self, box: BoxAndAreaAndArea) -> None:
+    def __init__(self, box: BoxAndArea) -> None:
         _, _, width, height, _ = box
         sides = (max(LEAST_SIDE, round(side * (1 + 2 * MARGIN))) for side in (width, height))
         self.width, self.height = (side + side % 2 for side in sides)
         self._place = self._aim(box)
 
-    def _aim(self, box: BoxAndAreaAndArea) -> npt.NDArray[np.float64]:
+    def _aim(self, box: BoxAndArea) -> npt.NDArray[np.float64]:
         """Return middle (x, y) and scale of the window that shows a box with its margin."""
         x, y, width, height, _ = box
         around = 1 + 2 * MARGIN
         scale = max(width * around / self.width, height * around / self.height)
         return np.array([x + (width - 1) / 2, y + (height - 1) / 2, scale])
 
-    def follow(self, box: BoxAndAreaAndArea | None) -> None:
+    def follow(self, box: BoxAndArea | None) -> None:
         """Move on towards an object; the window stays where it is not seen."""
         if box is not None:
             self._place += FOLLOWED * (self._aim(box) - self._place)
@@ -87,7 +87,7 @@ class SteadyWindow:
 class _ObjectVideo(VideoWriter):
     """The video of one object."""
 
-    def __init__(self, folder: Path, facts: VideoFacts, number: int, box: BoxAndAreaAndArea) -> None:
+    def __init__(self, folder: Path, facts: VideoFacts, number: int, box: BoxAndArea) -> None:
         self.name = f"{number:03d}.mp4"  # type: ignore[misc]
         super().__init__(folder, facts)
         self.window = SteadyWindow(box)
