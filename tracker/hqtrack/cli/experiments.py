@@ -82,6 +82,7 @@ def experiments(
         files = write_result(result, folder, file)
         print_table(columns(result.rows), cells(result.rows), result.title)
         typer.echo(result.of_which_sequences, err=True)
-        typer.echo(f"written: {', '.join(str(path) for path in files)}", err=True)
+        if files:
+            typer.echo(f"written: {', '.join(str(path) for path in files)}", err=True)
     typer.echo(FIRST_FRAME_NOTE, err=True)
     typer.echo(f"page: {write_page(results, folder)}", err=True)

@@ -50,9 +50,9 @@ class Result:
     @property
     def of_which_sequences(self) -> str:
         """Which sequences our measures and the paper's are of."""
-        counted = (
-            f"{self.sequences} sequences with {self.objects} objects of {self.workspace or 'the workspace'}"
-        )
+        sequences = "1 sequence" if self.sequences == 1 else f"{self.sequences} sequences"
+        objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
+        counted = f"{sequences} with {objects} of {self.workspace or 'the workspace'}"
         if self.study.kind == "submission":
             ours = f"Measures: what the challenge's server answered, where given; tracked here: {counted}."
         else:

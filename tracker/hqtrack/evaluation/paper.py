@@ -114,7 +114,7 @@ def studies() -> dict[str, Study]:
             "Table 2: components of VMOS",
             "measures",
             (
-                System("DeAOT-L, ResNet-50", "deaot-r50", _COMPONENTS[0]),
+                System("DeAOT-L, ResNet-50 (DeAOT's own weights)", "deaot-r50", _COMPONENTS[0]),
                 System("+ InternImage-T", "deaot-internimage-t", _COMPONENTS[1]),
                 System("+ multi-scale propagation (VMOS)", "vmos", _COMPONENTS[2]),
             ),
