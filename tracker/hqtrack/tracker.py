@@ -242,7 +242,7 @@ class HQTrack:
         return_probabilities: Literal[True],
     ) -> tuple[Masks, Probabilities]: ...
 
-    @_exclusive
+    @_exclusive  # type: ignore[misc]  # mypy compares with what the decorator makes of it
     def track(
         self,
         image: Image,

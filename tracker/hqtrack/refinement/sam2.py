@@ -17,12 +17,10 @@ from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
 from hqtrack.cards import RefinerKind
 from hqtrack.errors import WeightsError
 from hqtrack.images import Image
+from hqtrack.refinement.prompted_sam import PROMPTS_AT_ONCE
 from hqtrack.refinement.prompts import Prediction, Prompts, check_image
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 from hqtrack.zoo.hiera import HIERAS, Hiera, configuration
-
-PROMPTS_AT_ONCE = 8
-"""Prompts decoded in one batch: bounds memory."""
 
 MASK_LOGIT = 10.0
 """Of the pixels of a mask prompt, and its negative elsewhere, as SAM 2's video model takes given masks."""

@@ -167,10 +167,12 @@ class _Receiver:
         settings: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__ < "19" else {}
         options = {"max_pixels": str(MOST_PIXELS)}
         if self._source == PIPE:
-            opened, hint = _Pipe(), "write MPEG-TS, Matroska or NUT into the pipe; MP4 needs its index first"
+            opened: Any = _Pipe()
+            hint = "write MPEG-TS, Matroska or NUT into the pipe; MP4 needs its index first"
             options["format_whitelist"] = CONTAINER_FORMATS
         else:
-            opened, hint = self._source, "is the address right, and the stream on?"
+            opened = self._source
+            hint = "is the address right, and the stream on?"
             settings["timeout"] = SILENT_SECONDS
             options["format_whitelist"] = f"{CONTAINER_FORMATS},mpjpeg,rtp,rtsp"
             options["protocol_whitelist"] = PROTOCOLS[self._scheme]
@@ -220,7 +222,7 @@ class _Receiver:
         try:
             for picture in self._pictures(container):
                 known = picture.pts is not None and picture.time_base is not None
-                own = picture.pts * picture.time_base if known else None  # type: ignore[operator]
+                own: Fraction | None = picture.pts * picture.time_base if known else None  # type: ignore[assignment, operator]
                 if self._last is None:
                     late = own
                     seconds = Fraction(0)

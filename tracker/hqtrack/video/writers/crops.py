@@ -17,13 +17,13 @@ from hqtrack.video.writers.compositing import FAST
 from hqtrack.video.writers.video_writer import VideoWriter
 from hqtrack.video.writers.writer import ImageWriter, VideoFacts, Writer, frame_stem
 
-MARGIN = 0.15
+CROP_MARGIN = 0.15
 """Share of an object's box that is shown around it, on each side."""
 
 FOLLOWED = 0.15
 """Share of the way to the object that a window moves in a frame: it does not shake."""
 
-LEAST_SIDE = 32
+LEAST_CROP_SIDE = 32
 """Pixels of a crop's sides at least."""
 
 
@@ -42,7 +42,7 @@ class CropImages(ImageWriter):
             if box is None:
                 continue
             x, y, width, height, _ = box
-            across, down = round(MARGIN * width), round(MARGIN * height)
+            across, down = round(CROP_MARGIN * width), round(CROP_MARGIN * height)
             part = image[max(0, y - down) : y + height + down, max(0, x - across) : x + width + across]
             crop = Pillow.fromarray(np.ascontiguousarray(part))
             self.save(crop, f"{each.id:03d}/{frame_stem(tracked.frame)}", compress_level=FAST)
@@ -57,14 +57,14 @@ class SteadyWindow:
 
     def __init__(self, box: BoxAndArea) -> None:
         _, _, width, height, _ = box
-        sides = (max(LEAST_SIDE, round(side * (1 + 2 * MARGIN))) for side in (width, height))
+        sides = (max(LEAST_CROP_SIDE, round(side * (1 + 2 * CROP_MARGIN))) for side in (width, height))
         self.width, self.height = (side + side % 2 for side in sides)
         self._place = self._aim(box)
 
     def _aim(self, box: BoxAndArea) -> npt.NDArray[np.float64]:
         """Return middle (x, y) and scale of the window that shows a box with its margin."""
         x, y, width, height, _ = box
-        around = 1 + 2 * MARGIN
+        around = 1 + 2 * CROP_MARGIN
         scale = max(width * around / self.width, height * around / self.height)
         return np.array([x + (width - 1) / 2, y + (height - 1) / 2, scale])
 
