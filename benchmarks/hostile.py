@@ -696,6 +696,7 @@ def dask_parts(tally: Tally, seed: int, scale: float) -> None:
         assert dask_talk.works(client), "the cluster does not work any more"
 
     def died(mark: Path) -> None:
+        client.wait_for_workers(2, timeout=dask_talk.SECONDS)
         task = client.submit(dask_talk.die_once, str(mark), pure=False)
         assert task.result(timeout=dask_talk.SECONDS) == "done"
 
@@ -706,7 +707,7 @@ def dask_parts(tally: Tally, seed: int, scale: float) -> None:
                     f"{case} to part {place}",
                     lambda address=address, content=content: broken(address, content),
                 )
-        for number in range(int(4 * scale)):
+        for number in range(max(1, int(2 * scale))):
             tally.attempt(f"death {number}", lambda number=number: died(Path(name) / str(number)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hqtrack import InputError
-from hqtrack.files import create, lock, make_folder, put_in_place, reopen, whole, write_whole
+from hqtrack.files import create, fresh_folder, lock, make_folder, put_in_place, reopen, whole, write_whole
 
 
 def symbolic(path: Path, foreign: Path) -> None:
@@ -72,6 +72,27 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "file", "pipe", "nothing"])
+def test_a_fresh_folder_is_empty_and_reaches_nothing_else(tmp_path: Path, kind: str) -> None:
+    foreign, folder = tmp_path / "foreign", tmp_path / "ours.part"
+    foreign.mkdir()
+    (foreign / "precious.txt").write_text("precious")
+    if kind == "link":
+        folder.symlink_to(foreign, target_is_directory=True)
+    elif kind == "folder":
+        folder.mkdir()
+        (folder / "left").symlink_to(foreign, target_is_directory=True)
+    elif kind == "file":
+        folder.touch()
+    elif kind == "pipe":
+        os.mkfifo(folder)
+    fresh_folder(folder)
+    assert folder.is_dir()
+    assert not folder.is_symlink()
+    assert list(folder.iterdir()) == []
+    assert (foreign / "precious.txt").read_text() == "precious"
 
 
 def test_an_error_leaves_the_earlier_file_alone(tmp_path: Path) -> None:

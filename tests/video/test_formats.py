@@ -432,7 +432,7 @@ def test_masks_that_overlap_are_named_with_the_object_that_has_the_pixels(
 BAD: list[tuple[str, Any, str]] = [
     (".json", "{", "not readable JSON"),
     (".json", "[" * 100_000, "not readable JSON"),
-    (".json", {"version": 3}, "can be read: COCO, .*LabelMe.*YOLO"),
+    (".json", {"version": 3}, "known formats are COCO, .*LabelMe.*YOLO"),
     (".json", "", "empty file"),
     (".json", coco(), "no object"),
     (
@@ -455,7 +455,7 @@ BAD: list[tuple[str, Any, str]] = [
     (".json", coco({"image_id": 70, "bbox": [1, 2, 3]}), "read as COCO, but"),
     (".json", coco({"image_id": 70, "bbox": [500, 500, 9, 9]}), "beyond the frame"),
     (".json", coco({"image_id": 70, "bbox": [1, 2, 1e999, 9]}), "not a number"),
-    (".json", coco({"image_id": 70}), "of no known format|lacks 'bbox'"),
+    (".json", coco({"image_id": 70}), "no known format|lacks 'bbox'"),
     (".json", labelme("polygon", [[1, 1]]), "no object"),
     (
         ".json",
@@ -469,8 +469,8 @@ BAD: list[tuple[str, Any, str]] = [
     (".xml", "<annotations/>", "no object"),
     (".xml", cvat("mask", left=0, top=0, width=2, height=2, rle="1,9"), "run lengths fill 10 pixels"),
     (".xml", cvat("box", xtl=1), "lacks 'ytl'"),
-    (".txt", "hello", "of no known format"),
-    (".txt", "0 0.5 0.5 0.2", "of no known format|beyond|at least 1"),
+    (".txt", "hello", "no known format"),
+    (".txt", "0 0.5 0.5 0.2", "no known format|beyond|at least 1"),
     (".csv", "a,b\n1,2\n", "needs columns x, y, width, height"),
     (".csv", "x,y,w,h\nleft,2,3,4\n", "read as a CSV table of boxes, but"),
 ]

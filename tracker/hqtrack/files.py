@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,6 +90,19 @@ def make_folder(path: Path) -> None:
     if path.is_symlink():
         raise InputError(f"{path}: is a link to another folder, and is not written to; remove it")
     path.mkdir(parents=True, exist_ok=True)
+
+
+def fresh_folder(path: Path) -> None:
+    """Make an empty folder of ours; what had its name before is removed, and a link is not followed.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
 
 
 def put_in_place(part: Path, path: Path, *, sync: bool = True) -> None:

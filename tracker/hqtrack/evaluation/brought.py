@@ -23,6 +23,7 @@ from hqtrack.errors import DataError, HQTrackError, InputError
 from hqtrack.evaluation.sequences import sort_sequences
 from hqtrack.evaluation.vos_data import VosSequence, find_sequences, label_image, stems_of
 from hqtrack.evaluation.workspaces import add_entries, open_workspace, resolve, write_atomically
+from hqtrack.files import fresh_folder
 from hqtrack.images import images_in, natural_order
 from hqtrack.video.sources import FrameSource, open_frames
 
@@ -176,8 +177,8 @@ def _pixels(shape: tuple[int, ...]) -> str:
 
 def _write(clip: AnnotatedClip, begin: int, objects: dict[int, list[Region]], folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    (part / "color").mkdir(parents=True)
+    fresh_folder(part)
+    (part / "color").mkdir()
     source = clip.open()
     files = images_in(clip.frames) if clip.frames.is_dir() else []
     copied = bool(files) and all(file.suffix.lower() in (".jpg", ".jpeg") for file in files)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ from vot.region.io import write_trajectory
 from vot.utilities import write_properties
 
 from hqtrack.errors import DataError
-from hqtrack.files import write_whole
+from hqtrack.files import fresh_folder, write_whole
 from hqtrack.scenes.camera import HEIGHT, WIDTH, draw_frame
 from hqtrack.scenes.scripts import SCENES
 from hqtrack.scenes.stage import Scene
@@ -62,8 +61,8 @@ def write_sequence(folder: Path, scene: Scene, rng: np.random.Generator, step: i
         step: Draw every `step`-th frame.
     """
     partial = folder.with_name(folder.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)  # an interrupted drawing may have had more frames
-    (partial / "color").mkdir(parents=True, exist_ok=True)
+    fresh_folder(partial)  # an interrupted drawing may have had more frames
+    (partial / "color").mkdir()
     objects = sum(actor.labelled for actor in scene.actors)
     trajectories: list[list[Mask]] = [[] for _ in range(objects)]
     for index, instant in enumerate(range(0, scene.length, step)):

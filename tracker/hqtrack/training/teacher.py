@@ -27,7 +27,7 @@ import torch
 
 from hqtrack.cards import RefinerSettings
 from hqtrack.errors import DataError, InputError, WeightsError
-from hqtrack.files import write_whole
+from hqtrack.files import make_folder, write_whole
 from hqtrack.images import Image, images_in, read_image, resize_alike
 from hqtrack.masks import Mask, box_of, iou
 from hqtrack.refinement import MaskRefiner, build_refiner
@@ -255,7 +255,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
         raise DataError(f"{photographs}: there are several images named {twice}; rename all but one")
     _built(models)  # what is wrong with them is said once, before any process starts
     for name in (IMAGES_FOLDER, LABELS_FOLDER):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / name)
     label = partial(_labelled, folder=folder, models=models)
     named = []
     with ExitStack() as stack:

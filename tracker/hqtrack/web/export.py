@@ -14,6 +14,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 from PIL import Image as Pillow
 
+from hqtrack import files
 from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
 from hqtrack.video.objects import TrackedObject
@@ -136,9 +137,8 @@ def export(
     count, objects, state = session.up_to_date(), session.objects, state_of(session)
     objects = tuple(item for item in objects if item.first.frame < count)
     folder, part = session.folder / EXPORT_FOLDER, session.folder / f"{EXPORT_FOLDER}.part"
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        part.mkdir()
+        files.fresh_folder(part)
         _write_outputs(session, objects, kinds, part, count, progress)
         words = _write_masks(session, objects, count, part / MASKS_FOLDER, folder / MASKS_FOLDER)
         ending = [] if count == session.count else ["--end", str(count)]

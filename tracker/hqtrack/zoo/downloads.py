@@ -120,8 +120,8 @@ def add(weights: Weights, source: Path, *, force: bool = False) -> Path:
                 return target
             raise WeightsError(f"{target} is another file; replace it with --force, or delete it")
         unchecked = target.with_name(f"unchecked-{target.name}")
-        unchecked.unlink(missing_ok=True)
-        shutil.copyfile(source, unchecked)
+        with files.create(unchecked) as copy, source.open("rb") as original:
+            shutil.copyfileobj(original, copy)
         record_sha256(target, digest)
         unchecked.replace(target)
     return target
