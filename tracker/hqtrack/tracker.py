@@ -229,8 +229,8 @@ class HQTrack:
         self,
         image: Image,
         *,
-        sought: Mapping[int, float] | None = None,
         return_probabilities: Literal[False] = False,
+        sought: Mapping[int, float] | None = None,
     ) -> Masks: ...
 
     @overload
@@ -238,8 +238,8 @@ class HQTrack:
         self,
         image: Image,
         *,
-        sought: Mapping[int, float] | None = None,
         return_probabilities: Literal[True],
+        sought: Mapping[int, float] | None = None,
     ) -> tuple[Masks, Probabilities]: ...
 
     @_exclusive  # type: ignore[misc]  # mypy compares with what the decorator makes of it
@@ -247,8 +247,8 @@ class HQTrack:
         self,
         image: Image,
         *,
-        sought: Mapping[int, float] | None = None,
         return_probabilities: bool = False,
+        sought: Mapping[int, float] | None = None,
     ) -> Masks | tuple[Masks, Probabilities]:
         """Find all objects in the next frame.
 

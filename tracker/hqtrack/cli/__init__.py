@@ -15,6 +15,7 @@ from hqtrack.cli import train, weights
 from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
+from hqtrack.cli.edit import edit
 from hqtrack.cli.evaluate import evaluate
 from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=TrackCommand)(track)
+app.command()(edit)
 app.command()(web)
 app.command()(cards)
 app.command()(export)

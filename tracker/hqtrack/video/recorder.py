@@ -9,6 +9,7 @@ from hqtrack.errors import HQTrackError
 from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
 from hqtrack.video.doubts import Doubts
 from hqtrack.video.journal import Journal
+from hqtrack.video.run_record import RunRecord
 from hqtrack.video.shown import as_shown
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import Outputs
@@ -23,12 +24,17 @@ class Recorder:
         journal: The record; None for a live source, which has none.
         outputs: The outputs.
         cleaning: How their masks are cleaned.
+        record: What is kept of the run for later edits.
     """
 
     def __init__(
-        self, journal: Journal | None, outputs: Outputs, cleaning: MaskCleaning = AS_TRACKED
+        self,
+        journal: Journal | None,
+        outputs: Outputs,
+        cleaning: MaskCleaning = AS_TRACKED,
+        record: RunRecord | None = None,
     ) -> None:
-        self._journal, self._outputs, self._cleaning = journal, outputs, cleaning
+        self._journal, self._outputs, self._cleaning, self._record = journal, outputs, cleaning, record
         self.earlier = 0 if journal is None else journal.left
         """Frames that an earlier run recorded; they come first."""
         self.frames = 0
@@ -57,6 +63,8 @@ class Recorder:
         shown = tracked if shown is None else shown
         if self._journal is not None and self.frames >= self.earlier:
             self._journal.append(tracked)
+        if self._record is not None:
+            self._record.write(shown)
         self._outputs.write(as_shown(shown, self._cleaning))
         self.doubts.see(shown)
         if shown.cut:
@@ -75,6 +83,8 @@ class Recorder:
             self._outputs.discard()
         else:
             self._outputs.finish()
+            if self._record is not None and not stopped:
+                self._record.finish()
 
     def __enter__(self) -> Recorder:
         return self
@@ -89,3 +99,5 @@ class Recorder:
                 self._outputs.finish()
         if error is not None:
             self._outputs.discard()
+        if self._record is not None:
+            self._record.discard()

@@ -29,6 +29,7 @@ from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
 from hqtrack.video.prompts import check_frames, numbered, objects_of
 from hqtrack.video.recorder import Recorder
+from hqtrack.video.run_record import FinishedRun, RunRecord, forget_run
 from hqtrack.video.shown import facts_for
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -251,7 +252,10 @@ class VideoRun:
             journals.append(journal)
         begins = {each.id or 0: each.frame for each in numbered(job.prompts)} if mirrored else {}
         outputs = Outputs(job.outputs, self.out, facts_for(job, self.frames, objects, begins), folder.note)
-        with Recorder(journal, outputs, job.cleaning) as recorder:
+        record = None
+        if not self.frames.live:
+            record = RunRecord(self.out, FinishedRun(job, objects, begins))
+        with Recorder(journal, outputs, job.cleaning, record) as recorder:
             more, stopped = self._fill(recorder, self._forward(journals), on_frame, stop)
             recorder.finish(stopped)
         if job.direction != "backward":
@@ -327,6 +331,7 @@ class VideoRun:
             folder.protect(names)
         if self._earlier != "resume":
             folder.remove_written(names)
+            forget_run(self.out)
             (self.out / BACKWARD_FILE).unlink(missing_ok=True)
 
     def _begin(self, name: str, count: int | None) -> Journal:
