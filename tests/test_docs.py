@@ -52,6 +52,8 @@ def unknown(words: list[str]) -> list[str]:
         if rest[0] not in names:
             return [rest[0]]
         command, rest = names[rest[0]], rest[1:]
+    if command.context_settings.get("ignore_unknown_options"):  # they are another program's
+        return []
     params = command.get_params(typer.Context(command))
     options = {option for p in params for option in (*p.opts, *p.secondary_opts)} | {"--help"}
     given = [word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
