@@ -89,7 +89,7 @@ def test_further_pictures_of_a_file_are_said(
     assert not caplog.text
     pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
     read_image(tmp_path / name)
-    assert f"{name}: holds several pictures" in caplog.text
+    assert f"{name}: contains several pictures" in caplog.text
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -350,7 +350,7 @@ def test_outputs_are_replaced_only_when_told(clip: Path, mask: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "no object: say what to track"),
+        ([], "no object: name what to track"),
         (["--box", "1,2,3"], "write x,y,w,h"),
         (["--box", "90,10,30,10"], "beyond the frame of 96 x 64"),
         (["--object", "frame=8,box=1,1,9,9"], "an object begins in frame 8, but frames 0 to 7 are read"),

@@ -208,7 +208,7 @@ def test_a_card_is_not_taken_for_an_entry_with_other_settings(workspace: Path, r
     registry = workspace / "trackers.ini"
     card = "env_HQTRACK_CARD = hqtrack-light\n"
     registry.write_text(registry.read_text().replace(card, card + "env_HQTRACK_LONG_TERM_GAP = 3\n"))
-    with pytest.raises(DataError, match=r"HQTrackLight .*LONG_TERM_GAP=3.*not what was asked"):
+    with pytest.raises(DataError, match=r"HQTrackLight .* has other settings: .*LONG_TERM_GAP=3"):
         run(workspace, "hqtrack-light")
 
 

@@ -93,5 +93,5 @@ def test_masks_among_the_frames_are_left_out_and_it_is_said(
 
 def test_a_folder_of_masks_alone_has_no_frames(tmp_path: Path) -> None:
     Pillow.new("L", (8, 8)).save(tmp_path / "mask.png")
-    with pytest.raises(DataError, match="holds masks only"):
+    with pytest.raises(DataError, match="contains masks only"):
         open_frames(tmp_path, left_out=[tmp_path / "mask.png"])

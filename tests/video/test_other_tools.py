@@ -253,7 +253,7 @@ def test_the_overlay_keeps_the_sound_in_time(
     frames = [TrackedFrame(frame, np.zeros((0, *SIZE), bool)) for frame in source]
     with caplog.at_level(logging.WARNING):
         file = write("overlay", tmp_path, frames, facts_of(source))
-    assert ("encoded anew as AAC" in caplog.text) == (codec != kept)
+    assert ("encoded again as AAC" in caplog.text) == (codec != kept)
     with av.open(str(file)) as container:
         (sound,) = container.streams.audio
         assert sound.codec_context.name == kept

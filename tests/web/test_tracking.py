@@ -83,7 +83,7 @@ def test_two_sessions_are_tracked_one_after_the_other(service: TrackingService, 
     for each in (opened, other):
         each.session.add(0, filled(orange(0)))
         service.track(each)
-    with pytest.raises(InputError, match="being tracked already"):
+    with pytest.raises(InputError, match="already running"):
         service.track(opened)
     for each in (opened, other):
         tracking = service.tracking(each)
