@@ -112,6 +112,7 @@ def test_commands_of_the_toolkit_exist_with_their_options(monkeypatch: pytest.Mo
         blocks = "".join(CODE.findall(text)).replace("\\\n", " ")
         lines += [line.strip() for line in blocks.splitlines()]
         lines += [" ".join(line.split()) for line in re.findall(r"`(vot [a-z][^`]*)`", text)]
+    lines = [line.removeprefix("hqtrack ") for line in lines]  # `hqtrack vot` takes the same arguments
     given = [shlex.split(line, comments=True) for line in lines if re.match(r"vot [a-z]+ .", line)]
     monkeypatch.setattr(cli, "check_updates", lambda: (False, ""))  # it asks the network
     monkeypatch.setenv("VOT_REGISTRY", "")
