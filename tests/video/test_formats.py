@@ -525,6 +525,13 @@ def test_a_large_file_is_read(tmp_path: Path) -> None:
     assert len(read(save(tmp_path / "00000.json", shapes))) == 1
 
 
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "00000.json").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(InputError, match="has 3072 MB, and at most 512 are read"):
+        read(tmp_path / "00000.json")
+
+
 def test_every_format_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
     for each in FORMATS:

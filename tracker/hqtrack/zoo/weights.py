@@ -249,6 +249,8 @@ def check_sha256(weights: Weights, path: Path, *, again: bool = False) -> str | 
 def _again(weights: Weights, path: Path) -> str:
     if not weights.url:
         return remedy(weights)
+    if path == Path(weights.file):  # by its full path in the card, which may be wrong: nothing to delete
+        return "the card names this file; correct its file or its sha256"
     if path != cached(weights):
         return f"delete that file, then {pull_command(weights)}"
     return pull_command(weights, " --force")

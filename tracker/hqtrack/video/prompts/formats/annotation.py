@@ -19,6 +19,9 @@ from hqtrack.video.prompts.frame_names import FrameNames
 
 logger = logging.getLogger(__name__)
 
+LARGEST_FILE = 512 << 20
+"""Bytes. JSON takes nine times as much memory, and some seconds a 100 MB."""
+
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 Point = tuple[float, float]
@@ -155,6 +158,11 @@ class AnnotationFile:
         try:
             if path.exists() and not path.is_file():
                 raise DataError(f"annotations {path}: is not a file")
+            if path.stat().st_size > LARGEST_FILE:
+                raise InputError(
+                    f"annotations {path}: has {path.stat().st_size >> 20} MB, and at most "
+                    f"{LARGEST_FILE >> 20} are read; keep the annotations of this video in the file"
+                )
             self.content = path.read_bytes()
         except OSError as error:
             raise DataError(f"annotations {path}: {error.strerror or error}") from error
