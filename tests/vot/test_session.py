@@ -165,7 +165,7 @@ def test_a_sequence_announced_without_objects_ends_with_the_reason(
     # The toolkit never sends this, so a planted server takes its place.
     frame = tmp_path / "frame.png"
     cv2.imwrite(str(frame), IMAGE)
-    image = SimpleNamespace(path=lambda: str(frame))
+    image = trax.FileImage.create(str(frame))
     request = SimpleNamespace(type=trax.TraxStatus.INITIALIZE, image={"color": image}, objects=[])
     reasons: list[str] = []
     server = SimpleNamespace(wait=lambda: request, quit=lambda reason: reasons.append(reason))

@@ -128,7 +128,7 @@ def test_a_session_whose_video_changed_is_told(store: Store, root: Path) -> None
     name = store.create("me", root / "clip.mp4", "clip").session.folder.name
     write_video(root / "clip.mp4", 5)
     again = Store(store.folder, root, upload_limit=1)
-    with pytest.raises(DataError, match="another video"):
+    with pytest.raises(DataError, match="has changed since the session began"):
         again.get("me", name)
     os.remove(root / "clip.mp4")
     with pytest.raises(DataError, match=r"clip\.mp4"):
