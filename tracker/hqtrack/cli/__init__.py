@@ -12,6 +12,7 @@ import typer
 
 import hqtrack
 from hqtrack.cli import train, weights
+from hqtrack.cli.batch import BatchCommand, batch
 from hqtrack.cli.cards import cards
 from hqtrack.cli.demo import demo
 from hqtrack.cli.doctor import doctor
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=TrackCommand)(track)
+app.command(cls=BatchCommand)(batch)
 app.command()(edit)
 app.command()(web)
 app.command()(cards)

@@ -34,9 +34,9 @@ from hqtrack.errors import DataError, InputError, require
 
 if TYPE_CHECKING:
     from hqtrack.cards import Backend
-    from hqtrack.tracker import Precision
+    from hqtrack.tracker import HQTrack, Precision
     from hqtrack.video.cuts import Cuts
-    from hqtrack.video.job import Direction, Overlap
+    from hqtrack.video.job import Direction, Job, Overlap
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
@@ -373,6 +373,7 @@ def track(
         job,
         out,
         frames=frames,
+        tracker=_shared_tracker(context, job, device, precision),
         device=device,
         precision=cast("Precision", precision),  # which it checks
         earlier="resume" if resume else "replace" if force else "refuse",
@@ -384,6 +385,25 @@ def track(
     for name, value in (("device", device), ("precision", precision)):
         again += [f"--{name}", value] if value != "auto" else []
     _track(run, shlex.join(again))
+
+
+def _shared_tracker(context: typer.Context, job: Job, device: str, precision: str) -> HQTrack | None:
+    """Return the tracker that all videos of a batch share; None for a single video."""
+    if context.obj is None:
+        return None
+    from hqtrack.tracker import HQTrack
+
+    settings = {"max_long_edge": job.max_long_edge, "backend": job.backend}
+    key = (job.card, job.weights, device, precision, *settings.values())
+    if key not in context.obj:
+        context.obj[key] = HQTrack.from_card(
+            job.card,
+            weights=job.weights,
+            device=device,
+            precision=cast("Precision", precision),
+            **settings,
+        )
+    return cast("HQTrack", context.obj[key])
 
 
 class TrackCommand(TyperCommand):

@@ -76,6 +76,11 @@ def forget_run(out: Path) -> None:
         (out / STATE_FOLDER / name).unlink(missing_ok=True)
 
 
+def has_run(out: Path) -> bool:
+    """Return whether a folder holds the record of a finished run."""
+    return (out / STATE_FOLDER / JOB_FILE).exists()
+
+
 def read_run(out: Path) -> FinishedRun:
     """Read which run is finished in a folder.
 

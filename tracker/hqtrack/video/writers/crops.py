@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
@@ -75,6 +74,8 @@ class SteadyWindow:
 
     def crop(self, image: Image) -> Image:
         """Return what the window shows of a frame, (height, width, 3) uint8 RGB."""
+        import cv2
+
         x, y, scale = self._place
         left, top = x - scale * (self.width - 1) / 2, y - scale * (self.height - 1) / 2
         matrix = np.array([[scale, 0, left], [0, scale, top]])

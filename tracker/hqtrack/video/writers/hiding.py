@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import cv2
 import numpy as np
 
 from hqtrack.images import Image
@@ -41,6 +40,8 @@ class HidingVideo(VideoWriter):
 
 def _cells(part: Image) -> Image:
     """Return the mean colours of a part's cells: all that is left of it."""
+    import cv2
+
     height, width = part.shape[:2]
     side = max(1, -(-max(height, width) // CELLS))
     size = max(1, width // side), max(1, height // side)
@@ -57,6 +58,8 @@ class BlurredVideo(HidingVideo):
 
     def hidden(self, part: Image) -> Image:
         """Blur a part."""
+        import cv2
+
         size = part.shape[1], part.shape[0]
         return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -71,6 +74,8 @@ class PixelatedVideo(HidingVideo):
 
     def hidden(self, part: Image) -> Image:
         """Pixelate a part."""
+        import cv2
+
         size = part.shape[1], part.shape[0]
         return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
