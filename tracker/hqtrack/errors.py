@@ -125,7 +125,7 @@ def missing_library(text: str) -> str | None:
         >>> missing_library("libz.so.1: cannot open shared object file: No such file or directory")
         "the system lacks the library libz.so.1; install it with the system's package manager"
     """
-    found = re.match(r"(\S+): cannot open shared object file", text)
+    found = re.match(r"(?:\S*/)?(\S+): (?:cannot open shared object file|file too short|invalid ELF)", text)
     if found is None:
         return None
     if found[1].startswith(OPENCV_NEEDS):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack import files
-from hqtrack.images import Image
 from hqtrack.video.tracked_frame import BoxAndArea, TrackedFrame
 from hqtrack.video.writers.compositing import FAST
 from hqtrack.video.writers.video_writer import VideoWriter
 from hqtrack.video.writers.writer import ImageWriter, VideoFacts, Writer, frame_stem
+
+if TYPE_CHECKING:
+    from hqtrack.images import Image
 
 CROP_MARGIN = 0.15
 """Share of an object's box that is shown around it, on each side."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hqtrack.images import Image
 from hqtrack.masks import box_of
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.video_writer import VideoWriter
+
+if TYPE_CHECKING:
+    from hqtrack.images import Image
 
 CELLS = 8
 """Cells of an object's longer side at most: a face in so few cannot be recognized."""
