@@ -95,6 +95,7 @@ def test_every_second_frame_is_drawn_and_a_sequence_of_another_length_is_refused
         write_dataset(tmp_path, scenes=["approach"])
 
 
+@pytest.mark.slow
 def test_scenes_are_drawn_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset.os, "cpu_count", lambda: 2)
     assert write_dataset(tmp_path, scenes=["coins", "swarm"], step=74) == ["coins", "swarm"]
