@@ -1,5 +1,6 @@
 """The tracker as its users see it: frames and masks in, masks out, and clear words about what cannot be."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hqtrack import HQTrack, nets, processor
 from hqtrack.cards import Card, MemorySettings, Paradigm, RefinerSettings, Weights
 from hqtrack.errors import CardError, InputError, StateError
 from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.propagation import Found
 from hqtrack.tracker import find_device, find_dtype
 
 HEIGHT, WIDTH = 64, 96
@@ -458,3 +460,55 @@ def test_probabilities_come_with_masks_where_they_are_asked_for(
     tracker.remove_objects([1, 2, 3])
     masks, probabilities = tracker.track(frame(2), return_probabilities=True)
     assert masks.shape == probabilities.shape == (0, HEIGHT, WIDTH)
+
+
+class Scripted:
+    """An engine that finds the same object everywhere, and says of each frame how sure it is."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self._scores, self.count = scores, 0
+        self._labels = np.zeros((0, 0), np.uint8)
+
+    def is_at(self, image: np.ndarray) -> bool:
+        return True
+
+    def add(self, image: np.ndarray, labels: np.ndarray, count: int) -> None:
+        earlier = self._labels if self.count else np.zeros_like(labels)
+        self._labels = np.where(labels > 0, labels + self.count, earlier).astype(np.uint8)
+        self.count += count
+
+    def add_reference(self, image: np.ndarray, labels: np.ndarray) -> None:
+        self._labels = labels
+
+    def remove(self, objects: Collection[int]) -> None:
+        raise NotImplementedError
+
+    def find(self, image: np.ndarray) -> Found:
+        sure = self._scores.pop(0)
+        labels = torch.from_numpy(self._labels if sure else np.zeros_like(self._labels))
+        return Found(labels, None, torch.full((self.count,), sure))
+
+    def remember(self, labels: torch.Tensor) -> None:
+        pass
+
+
+def test_a_score_remembers_doubts_and_forgets_them_where_masks_are_given(network: PropagationNetwork) -> None:
+    said = [1.0, 0.5, 1.0, 0.0, 1.0, 0.7, 0.7]
+    card = new_tracker(network).card
+    tracker = HQTrack(card, lambda: Scripted(said), device="cpu", precision="float32")
+    tracker.initialize(frame(0), squares(1))
+    scores = []
+    for number in range(5):
+        tracker.track(frame(number))
+        scores.append(float(tracker.scores[0]))
+    first, doubtful, after, unseen, found = scores
+    assert first == 1
+    assert doubtful < 0.8 < after < found < 1, "a doubt is felt at once, and for a while"
+    assert unseen == 0
+    tracker.add_objects(frame(5), squares(2)[1:])
+    tracker.track(frame(5))
+    assert tracker.scores[0] < tracker.scores[1], "what has just been given has no doubts to remember"
+    tracker.add_reference(frame(6), squares(2))
+    assert tracker.scores.tolist() == [1, 1]
+    tracker.track(frame(6))
+    assert tracker.scores[0] == tracker.scores[1]

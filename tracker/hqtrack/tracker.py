@@ -31,6 +31,12 @@ SURE = 0.9
 """Score with which an object of another shot is surely found."""
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+SCORE_DECAY = 0.97
+"""Of the running mean in scores, from frame to frame: what went wrong once stays doubtful for a while.
+
+Chosen on drawn sequences of training seeds, measured on others (`benchmarks/scores.py`, docs/scores.md).
+"""
+
 Probabilities = npt.NDArray[np.float32]
 """(N, H, W), 0 to 1."""
 Given = ParamSpec("Given")
@@ -112,6 +118,7 @@ class HQTrack:
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
         self._report: RefinementReport | None = None
         self._scores: npt.NDArray[np.float32] = np.zeros(0, np.float32)
+        self._mean_scores: npt.NDArray[np.float64] = np.zeros(0)  # of the frames that showed each object
 
     @classmethod
     def from_card(
@@ -173,7 +180,11 @@ class HQTrack:
 
     @property
     def scores(self) -> npt.NDArray[np.float32]:
-        """(N,) how sure the tracker is of each mask of the last frame, 0 to 1: 0 not seen, 1 a given mask."""
+        """(N,) how sure the tracker is of each mask of the last frame, 0 to 1: 0 not seen, 1 a given mask.
+
+        Made of what the engine says of this frame and, counted twice, of its running mean over the frames
+        that showed the object.
+        """
         return self._scores.copy()
 
     @property
@@ -221,7 +232,7 @@ class HQTrack:
         engine.add(image, labels, count)
         self._engine, self._size, self._shown = engine, image.shape[:2], labels
         self._ids = numbers
-        self._scores = np.ones(count, np.float32)
+        self._scores, self._mean_scores = np.ones(count, np.float32), np.ones(count)
         return masks_of(labels, count)
 
     @overload
@@ -284,8 +295,10 @@ class HQTrack:
         engine.remember(answer.remembered)
         self._shown, self._report = answer.shown.cpu().numpy(), answer.report
         masks = masks_of(self._shown, engine.count)
-        sure = np.ones(engine.count) if found.scores is None else found.scores.cpu().numpy()
-        self._scores = np.asarray(np.where(masks.any((1, 2)), sure, 0), np.float32)
+        sure = np.ones(engine.count) if found.scores is None else found.scores.double().cpu().numpy()
+        seen, mean = masks.any((1, 2)), self._mean_scores
+        self._mean_scores = np.where(seen, SCORE_DECAY * mean + (1 - SCORE_DECAY) * sure, mean)
+        self._scores = np.asarray(np.where(seen, np.cbrt(sure * self._mean_scores**2), 0), np.float32)
         if not return_probabilities or found.probabilities is None:
             return masks
         return masks, np.asarray(found.probabilities().cpu().numpy(), np.float32)
@@ -340,6 +353,7 @@ class HQTrack:
         engine.add(image, labels, count)
         self._ids = [*self._ids, *numbers]
         self._scores = np.append(self._scores, np.ones(count, np.float32))
+        self._mean_scores = np.append(self._mean_scores, np.ones(count))
         self._shown = label_map(np.concatenate([earlier, masks_of(labels, count)]))
         return masks_of(self._shown, engine.count)
 
@@ -367,7 +381,7 @@ class HQTrack:
             )
         self._report = None
         self._shown = label_map(known)
-        self._scores = np.asarray(known.any((1, 2)), np.float32)
+        self._scores, self._mean_scores = np.asarray(known.any((1, 2)), np.float32), np.ones(len(known))
         engine.add_reference(image, self._shown)
 
     @_exclusive
@@ -391,7 +405,7 @@ class HQTrack:
         masks = masks_of(self._shown, engine.count)[kept]
         engine.remove([place + 1 for place in places])
         self._ids = [self._ids[place] for place in kept]
-        self._scores = self._scores[kept]
+        self._scores, self._mean_scores = self._scores[kept], self._mean_scores[kept]
         self._shown = label_map(masks)
         self._report = None
 
@@ -400,7 +414,7 @@ class HQTrack:
         """Forget the video and free its memory; the next call is `initialize`."""
         self._engine = None
         self._ids = []
-        self._scores = np.zeros(0, np.float32)
+        self._scores, self._mean_scores = np.zeros(0, np.float32), np.zeros(0)
         self._report = None
         self._shown = np.zeros((0, 0), np.uint8)
         self._size = (0, 0)

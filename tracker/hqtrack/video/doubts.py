@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.tracked_frame import TrackedFrame
 
-DOUBTFUL_BELOW = 0.8
-"""Below this score a mask is doubtful, unless the object is not seen at all."""
+DOUBTFUL_BELOW = 0.9
+"""Below this score a mask is doubtful, unless the object is not seen at all.
+
+Measured (docs/scores.md): it names most wrong masks, and few that are right.
+"""
 
 RANGES_NAMED = 5
 """Ranges of frames that are named for an object at most."""

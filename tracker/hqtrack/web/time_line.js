@@ -10,7 +10,7 @@ export default {
         @pointerup="up" @pointercancel="up" @wheel.prevent="wheel" @dblclick="fit"></canvas>
     </div>`,
   props: { count: Number, frame: Number, chosen: Number, text: String, source: String },
-  data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], rows: [], doubtful: 0.8 } }; },
+  data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], rows: [], doubtful: 0.9 } }; },
   watch: {
     frame() { this.follow(); this.draw(); },
     chosen() { this.draw(); },

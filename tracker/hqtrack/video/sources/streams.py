@@ -166,6 +166,7 @@ class _Receiver:
     def _open(self) -> av.container.InputContainer:
         settings: dict[str, Any] = {"metadata_errors": "replace"} if av.__version__ < "19" else {}
         options = {"max_pixels": str(MOST_PIXELS)}
+        opened: Any
         if self._source == PIPE:
             opened: Any = _Pipe()
             hint = "write MPEG-TS, Matroska or NUT into the pipe; MP4 needs its index first"
