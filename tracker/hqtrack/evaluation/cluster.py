@@ -163,6 +163,8 @@ def local_cluster(workers: Workers, devices: Sequence[str] = ()) -> Iterator[Cli
     settings = {
         "distributed.scheduler.allowed-failures": 1,
         "distributed.scheduler.no-workers-timeout": f"{SECONDS_WITHOUT_WORKERS}s",
+        # A worker that starts again slowly, on a busy machine, would be given up for good after 15 s.
+        "distributed.deploy.lost-worker-timeout": "1h",
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.worker.daemon": False,
     }
