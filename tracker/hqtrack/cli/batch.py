@@ -49,7 +49,7 @@ class BatchCommand(TyperCommand):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended."""
 
     state: str
@@ -91,7 +91,7 @@ def batch(
     if twice is not None:
         raise InputError(f"{twice.place}: {twice.out} is the output of two jobs; give each its own")
     words = [[job.source, job.out, *job.options, *context.meta[PASSED_ON]] for job in jobs]
-    outcomes: list[Outcome] = []
+    outcomes: list[JobOutcome] = []
     with _Running(workers) as run:
         for job, outcome in zip(jobs, run(words, force), strict=False):
             outcomes.append(outcome)
@@ -147,7 +147,7 @@ class _Running:
     def __enter__(self) -> Any:
         return self._run
 
-    def _run(self, jobs: Sequence[Sequence[str]], force: bool) -> Iterator[Outcome]:
+    def _run(self, jobs: Sequence[Sequence[str]], force: bool) -> Iterator[JobOutcome]:
         if self._workers == 1:
             yield from (run_job(words, force) for words in jobs)
             return
@@ -166,7 +166,7 @@ def shared_trackers() -> dict[tuple[object, ...], Any]:
     return {}
 
 
-def run_job(words: Sequence[str], force: bool) -> Outcome:
+def run_job(words: Sequence[str], force: bool) -> JobOutcome:
     """Track one video, resume it, or leave it as it is.
 
     Args:
@@ -178,7 +178,7 @@ def run_job(words: Sequence[str], force: bool) -> Outcome:
 
     source, out, *options = words
     if has_run(Path(out)) and not force:
-        return Outcome("done before")
+        return JobOutcome("done before")
     again = has_unfinished(Path(out)) and not force
     if again:
         options = ["--resume", *_of_this_machine(options)]
@@ -193,10 +193,10 @@ def run_job(words: Sequence[str], force: bool) -> Outcome:
             reason = error.format_message()
         if reason is None:
             raise
-        return Outcome("failed", reason)
+        return JobOutcome("failed", reason)
     if not code:
-        return Outcome("done")
-    return Outcome("stopped" if code > STOPPED else "failed", "" if code > STOPPED else "see above")
+        return JobOutcome("done")
+    return JobOutcome("stopped" if code > STOPPED else "failed", "" if code > STOPPED else "see above")
 
 
 def _of_this_machine(options: Sequence[str]) -> list[str]:
@@ -205,7 +205,7 @@ def _of_this_machine(options: Sequence[str]) -> list[str]:
     return [word for name, value in pairs if name in ("--device", "--precision") for word in (name, value)]
 
 
-def _report(jobs: Sequence[VideoJob], outcomes: Sequence[Outcome]) -> None:
+def _report(jobs: Sequence[VideoJob], outcomes: Sequence[JobOutcome]) -> None:
     """Print a table; what failed comes with its reason."""
     from hqtrack.cli.tables import print_table
 

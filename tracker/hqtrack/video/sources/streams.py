@@ -168,7 +168,7 @@ class _Receiver:
         options = {"max_pixels": str(MOST_PIXELS)}
         opened: Any
         if self._source == PIPE:
-            opened: Any = _Pipe()
+            opened = _Pipe()
             hint = "write MPEG-TS, Matroska or NUT into the pipe; MP4 needs its index first"
             options["format_whitelist"] = CONTAINER_FORMATS
         else:
