@@ -14,22 +14,25 @@ class Newest(Generic[Item]):
 
     Args:
         depth: At least 1.
-        drops: True: where too many wait, the oldest is dropped. False: who puts the next one waits.
+        drops: True: where too many wait, the oldest is dropped, once the first was taken. False: who puts the
+            next one waits.
 
     Example:
         >>> waiting = Newest(2, drops=True)
-        >>> for item in "abc":
+        >>> waiting.put("a"), waiting.take()
+        (True, 'a')
+        >>> for item in "bcd":
         ...     _ = waiting.put(item)
         >>> waiting.end()
         >>> waiting.take(), waiting.take(), waiting.take(), waiting.dropped
-        ('b', 'c', None, 1)
+        ('c', 'd', None, 1)
     """
 
     def __init__(self, depth: int, *, drops: bool) -> None:
         self._depth, self._drops = depth, drops
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
-        self._ended = self._closed = False
+        self._ended = self._closed = self._taken = False
         self._error: Exception | None = None
         self.dropped = 0
         """Items that nobody took in time."""
@@ -37,7 +40,7 @@ class Newest(Generic[Item]):
     def put(self, item: Item) -> bool:
         """Add an item; returns whether more are wanted."""
         with self._changed:
-            if self._drops and len(self._items) == self._depth:
+            if self._drops and self._taken and len(self._items) == self._depth:
                 self._items.popleft()
                 self.dropped += 1
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
@@ -71,7 +74,7 @@ class Newest(Generic[Item]):
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._ended)
             if self._items:
-                item = self._items.popleft()
+                item, self._taken = self._items.popleft(), True
                 self._changed.notify_all()
                 return item
             if self._error is not None:
