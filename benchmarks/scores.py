@@ -39,7 +39,7 @@ class Track(NamedTuple):
     """What the network said; 0 where it found nothing."""
     iou: np.ndarray
     there: np.ndarray
-    """Whether the object is in the frame."""
+    """True: the object is in the frame."""
     stride: int = 1
     """Frames from one that is tracked to the next."""
 

@@ -135,7 +135,7 @@ class FrameTracker:
         self._sought: dict[int, float] = {}
         """Objects of an earlier shot, and the pixels with which they are found at least."""
         self.at_cut = False
-        """Whether another shot begins with the last frame."""
+        """True: another shot begins with the last frame."""
         self.parts: Sequence[tuple[int, int]] = ()
         """Ids (whole, part) of objects whose masks outputs have whole."""
         tracker.reset()
@@ -161,7 +161,7 @@ class FrameTracker:
         self._note(tracked.masks)
 
     def _begin_shot(self, ids: Sequence[int]) -> None:
-        """Let objects go at a cut, or begin to seek them."""
+        """Drop objects at a cut, or begin to seek them."""
         if self._rules.cuts == "stop":
             self._left |= {*ids}
             gone = [number for number in self._tracker.ids.tolist() if number in self._left]

@@ -34,7 +34,7 @@ class RecordedFrame:
     parts: list[tuple[int, int]] | None = None
     """Ids (whole, part) of objects whose masks outputs have whole."""
     cut: bool = False
-    """Whether another shot begins with the frame."""
+    """True: another shot begins with the frame."""
 
     @property
     def run_lengths(self) -> list[Rle]:

@@ -45,7 +45,7 @@ class VideoFrame:
     scores: npt.NDArray[np.float32]
     """(N,) how sure the tracker is of each mask, 0 (not seen) to 1."""
     cut: bool = False
-    """Whether another shot begins with the frame."""
+    """True: another shot begins with the frame."""
 
 
 def track_video(

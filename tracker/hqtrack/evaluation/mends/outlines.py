@@ -16,7 +16,7 @@ from hqtrack.masks import Mask
 
 
 def mend() -> bool:
-    """Let OpenCV grow and shrink masks for F; returns whether the toolkit shifted them."""
+    """Have OpenCV grow and shrink masks for F; return whether the toolkit shifted them."""
     slow = getattr(vos, "_morphology", None)
     if slow is None or "for x in range(-radius" not in inspect.getsource(slow):
         return False

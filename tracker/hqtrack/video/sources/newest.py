@@ -49,13 +49,13 @@ class Newest(Generic[Item]):
             return not self._closed
 
     def end(self, error: Exception | None = None) -> None:
-        """Say that no more items come; an error is raised after those that wait."""
+        """Note that no more items come; an error is raised after those that wait."""
         with self._changed:
             self._ended, self._error = True, error
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Say that no more items are wanted."""
+        """Note that no more items are wanted."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
