@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hqtrack.cards import Backend
     from hqtrack.tracker import HQTrack, Precision
     from hqtrack.video.cuts import Cuts
-    from hqtrack.video.job import Direction, Job, Overlap
+    from hqtrack.video.job import ContestedPixels, Direction, Job
     from hqtrack.video.prompts import Prompt
     from hqtrack.video.run import VideoRun
     from hqtrack.video.sources import FrameSource
@@ -345,7 +345,7 @@ def track(
             backend=cast("Backend | None", backend),  # which it checks
             direction=cast("Direction", _one_of("direction", direction)),
             cuts=cast("Cuts", _one_of("cuts", cuts)),
-            overlap=cast("Overlap", _one_of("overlap", overlap)),
+            overlap=cast("ContestedPixels", _one_of("overlap", overlap)),
             cleaning=MaskCleaning(
                 drop_specks=drop_specks, largest_part=largest_part, fill_holes=fill_holes, grow=grow
             ),
@@ -468,9 +468,9 @@ def _outputs(context: typer.Context) -> tuple[str, ...]:
 def _one_of(option: str, text: str) -> str:
     """Check the value of an option that has a few."""
     from hqtrack.video.cuts import Cuts
-    from hqtrack.video.job import Direction, Overlap
+    from hqtrack.video.job import ContestedPixels, Direction
 
-    values = get_args({"direction": Direction, "cuts": Cuts, "overlap": Overlap}[option])
+    values = get_args({"direction": Direction, "cuts": Cuts, "overlap": ContestedPixels}[option])
     if text not in values:
         raise InputError(f"--{option} {text[:40]}: use {', '.join(values)}")
     return text

@@ -33,7 +33,7 @@ LABELS = ("labels", "masks", "Annotations")
 FRAMES = ("frames", "images", "color")
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
 
-Labels = npt.NDArray[np.int64]
+LongLabels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class AnnotatedClip:
         """Return its frames."""
         return open_frames(self.frames)
 
-    def truth(self, index: int, stem: str) -> Labels | None:
+    def truth(self, index: int, stem: str) -> LongLabels | None:
         """Return the label map (H, W) of a frame; None where it is not annotated."""
         if self.frames.is_dir():
             return self.labels.truth(stem) if stem in self.labels.annotated() else None

@@ -13,7 +13,7 @@ from hqtrack.images import Image
 from hqtrack.masks import Masks, parts_of
 from hqtrack.video.corrections import Correction, corrected
 from hqtrack.video.cuts import SURE_AREA, CutDetector, Cuts
-from hqtrack.video.job import Overlap
+from hqtrack.video.job import ContestedPixels
 from hqtrack.video.journal import ChangedSourceError, Journal
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, numbered, objects_of
@@ -29,7 +29,7 @@ class ShotRules:
     """What happens at cuts, and to masks that overlap."""
 
     cuts: Cuts = "search"
-    overlap: Overlap = "later"
+    overlap: ContestedPixels = "later"
 
 
 PLAIN = ShotRules("ignore")

@@ -24,7 +24,7 @@ from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
 Direction = Literal["forward", "backward", "both"]
 
-Overlap = Literal["later", "keep"]
+ContestedPixels = Literal["later", "keep"]
 """Whose the pixels are where given masks overlap: the later object's, or a whole keeps those of its parts."""
 
 
@@ -72,7 +72,7 @@ class Job:
     """Files that are no frames, wherever they are."""
     cuts: Cuts = "search"
     """At a cut: search objects in the new shot, end them, or track on as if there were none."""
-    overlap: Overlap = "later"
+    overlap: ContestedPixels = "later"
     """Whose the pixels are where given masks overlap."""
     cleaning: MaskCleaning = AS_TRACKED
     """How the masks of outputs are cleaned; those that are tracked are not."""

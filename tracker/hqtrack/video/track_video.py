@@ -19,7 +19,7 @@ from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
 from hqtrack.video.cuts import Cuts
 from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.frame_tracker import ShotRules, track_frames
-from hqtrack.video.job import Direction, Overlap, frame_names
+from hqtrack.video.job import ContestedPixels, Direction, frame_names
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, check_frames, numbered, read_prompts
 from hqtrack.video.recorded_frame import RecordedFrame
@@ -62,7 +62,7 @@ def track_video(
     stride: int = 1,
     first_number: int | Literal["auto"] = 0,
     cuts: Cuts = "search",
-    overlap: Overlap = "later",
+    overlap: ContestedPixels = "later",
     cleaning: MaskCleaning = AS_TRACKED,
     tracker: HQTrack | None = None,
     card: str = DEFAULT_CARD,

@@ -15,7 +15,7 @@ from hqtrack.video.objects import TrackedObject
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers.writer import VideoFacts, Writer, frame_stem
 
-Points = npt.NDArray[np.int64]
+OutlinePoints = npt.NDArray[np.int64]
 """(N, 2): x, y."""
 
 
@@ -70,7 +70,7 @@ class YoloOutlines(Writer):
             files.remove(self._open)
 
 
-def outline(mask: Mask) -> Points:
+def outline(mask: Mask) -> OutlinePoints:
     """Return one outline (N, 2) of a mask's pixels, x and y; empty for an empty mask.
 
     Further parts and holes hang on the nearest point before them by a seam that goes there and back.
@@ -82,7 +82,7 @@ def outline(mask: Mask) -> Points:
     import cv2
 
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    parts: list[Points] = [np.asarray(each, np.int64)[:, 0] for each in found]
+    parts: list[OutlinePoints] = [np.asarray(each, np.int64)[:, 0] for each in found]
     parts = sorted((part for part in parts if len(part)), key=len, reverse=True)
     if not parts:
         return np.zeros((0, 2), np.int64)
