@@ -210,7 +210,6 @@ SENSELESS: dict[str, Any] = {
     "masks text": lambda tracker: tracker.initialize(frame(0), "mask"),
     "masks objects": lambda tracker: tracker.initialize(frame(0), [object()]),
     "masks ragged": lambda tracker: tracker.initialize(frame(0), [MASK[0], MASK[0, :3]]),
-    "masks none": lambda tracker: tracker.initialize(frame(0), []),
     "masks nan": lambda tracker: tracker.initialize(frame(0), np.full(MASK.shape, np.nan)),
     "masks empty": lambda tracker: tracker.initialize(frame(0), MASK & False),
     "ids twice": lambda tracker: tracker.initialize(frame(0), np.repeat(MASK, 2, 0), ids=[1, 1]),

@@ -87,8 +87,8 @@ def test_a_damaged_record_goes_on_before_the_damage(clip: Path, stopped: Path, s
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"start": 0', b'"start": "0"'),
-        (b'"start": 0', b'"start": 0.5'),
+        (b'"start": null', b'"start": []'),
+        (b'"start": null', b'"start": 0.5'),
         (b'"source": "', b'"source": ["'),
         (b'"stride": 1', b'"stride": null'),
         (b'"card": "', b'"card": 3, "x": "'),

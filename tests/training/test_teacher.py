@@ -216,4 +216,5 @@ def test_nothing_is_left_running_when_the_command_is_killed(photographs: Path, t
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
-    assert alive == []
+    # Who is dead and not yet fetched by the system's first process runs no longer.
+    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -38,8 +39,14 @@ def finished(folder: Path, tracker: HQTrack, direction: str = "forward") -> Path
 
 
 def contents(out: Path) -> dict[str, bytes]:
+    """Return the files of a run; of a video its pictures."""
     files = (file for file in out.rglob("*") if file.is_file() and STATE_FOLDER not in file.parts)
-    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+    found = {str(file.relative_to(out)): file.read_bytes() for file in files}
+    with av.open(str(out / "overlay.mp4")) as container:
+        pictures = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+    assert len(pictures) == COUNT
+    found["overlay.mp4"] = np.stack(pictures).tobytes()
+    return found
 
 
 def areas(out: Path) -> dict[tuple[int, int], int]:
