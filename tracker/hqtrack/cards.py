@@ -160,9 +160,9 @@ class RefinerSettings:
     overlap: Overlap = "lower-index"
     """Who owns a pixel that two kept masks claim."""
     mask_prompt: bool = False
-    """Whether the refiner is shown VMOS's mask besides its box; the light one and SAM 2.1 take masks."""
+    """True: the refiner is shown VMOS's mask besides its box; the light one and SAM 2.1 take masks."""
     remembered: bool = False
-    """Whether propagation continues from the selected masks; as published they are for output alone."""
+    """True: propagation continues from the selected masks; as published they are for output alone."""
     library: RefinerLibrary = "segment-anything-hq"
     """Whose code runs a SAM; the masks are equal. transformers has no TinyViT."""
 

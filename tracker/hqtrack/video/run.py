@@ -57,7 +57,7 @@ class RunResult:
     speed: float
     """Frames tracked per second."""
     unfinished: bool
-    """Whether it was stopped before the end of the video, and its record is kept to resume from."""
+    """True: it was stopped before the end of the video, and its record is kept to resume from."""
     paths: tuple[Path, ...]
     """File or folder of each output."""
     missing: int | None
