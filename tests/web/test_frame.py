@@ -26,7 +26,7 @@ def test_clicks_change_the_chosen_object(tab: Any, server: Server) -> None:
     open_video(tab, server, "clip.mp4")
     x, y, width, height = orange(0)
     tab.keyboard.press("d")
-    tab.get_by_text("Paint a new object").wait_for()
+    tab.get_by_text("Draw a new object").wait_for()
     for row in range(y + 4, y + height - 3, 6):
         drag(tab, (x + 3, row), (x + width / 3, row))
     expect(tab.get_by_label("Choose object 1")).to_have_attribute("aria-pressed", "true")

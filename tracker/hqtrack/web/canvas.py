@@ -1,4 +1,4 @@
-"""The frame on the page, and the tools with which a person points at objects in it."""
+"""The frame on the page, and what comes of what a person draws on it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ from typing import Any
 import numpy as np
 from nicegui import run, ui
 
-from hqtrack.errors import InputError
+from hqtrack.errors import HQTrackError, InputError
 from hqtrack.masks import Mask
-from hqtrack.video.drawing import MASK_OPACITY
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.clicking import Clicks
 from hqtrack.web.frame_view import FrameView
-from hqtrack.web.pointing import Drag, Point, Tool, stroked
+from hqtrack.web.hints import hint
+from hqtrack.web.outlines import path_of
+from hqtrack.web.pointing import Drag, Point, stroked
+from hqtrack.web.preview import Pace
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
-from hqtrack.web.styling import keep_arrows, press, show_error
-
-TOOLS: dict[Tool, tuple[str, str, str]] = {
-    "box": ("Box", "crop_free", "b"),
-    "point": ("Point", "ads_click", "p"),
-    "paint": ("Paint", "brush", "d"),
-    "erase": ("Erase", "auto_fix_normal", "e"),
-}
-"""Label, icon and key of each."""
+from hqtrack.web.styling import show_error, show_note
+from hqtrack.web.tool_bar import ToolBar
 
 OBJECT_ROW = 18
 """Pixels of the screen that an object's row of the time line takes from the frame."""
@@ -55,46 +50,29 @@ class Canvas:
     ) -> None:
         self._service, self._opened, self._session = service, opened, opened.session
         self._change = change
-        height, width = self._session.size
         self._live = False
         """Whether the browser listens; before that, what the mouse does is lost."""
         self.frame = 0
-        self.tool: Tool = "box"
         self.key: int | None = None
         """The chosen object; None draws a new one."""
         self.hidden: set[int] = set()
         """Objects whose masks are not shown."""
-        self._brush = max(4, round(min(height, width) / 20))
         self._clicks: Clicks | None = None
         self._busy = False
         self._turn = asyncio.Lock()
         """Held by what is being done of what was drawn."""
-        self._build_tools()
+        self._pace = Pace()
+        self.tools = ToolBar(self._session.size, self._take_tool, self._look)
         self._view = FrameView(
-            self._session.size, on_press=on_press, on_drawn=self._drawn, on_point=self._pointed
+            self._session.size,
+            on_press=on_press,
+            on_drawn=self._drawn,
+            on_point=self._pointed,
+            on_hover=self._hovered,
         )
         self._view.classes("mx-auto")
         self._hint = ui.label().classes("text-sm opacity-80").props("role=status aria-live=polite")
-        self.choose_tool("box")
-
-    def _build_tools(self) -> None:
-        with ui.row().classes("items-center gap-2 w-full"):
-            self._tool_buttons = {}
-            for tool, (label, icon, key) in TOOLS.items():
-                button = ui.button(label, icon=icon, on_click=partial(self.choose_tool, tool))
-                button.props("dense no-caps padding='4px 10px'").tooltip(key.upper())
-                self._tool_buttons[tool] = button
-            ui.label("Brush").classes("ml-3")
-            self._size = size = ui.slider(min=1, max=max(8, min(self._session.size) // 4), value=self._brush)
-            size.classes("w-32").props('aria-label="Size of the brush in pixels"')
-            size.on_value_change(lambda event: self.resize_brush(int(event.value)))
-            keep_arrows(size)
-            ui.space()
-            self._masks = ui.switch("Masks", value=True, on_change=self.show)
-            self._opacity = ui.slider(min=0, max=100, value=round(MASK_OPACITY * 100), on_change=self.show)
-            self._opacity.classes("w-24").props('aria-label="Opacity of the masks in percent"')
-            self._opacity.tooltip("Opacity; 0 shows outlines only")
-            keep_arrows(self._opacity)
+        self._take_tool()
 
     def wake(self) -> None:
         """Note that the browser listens now."""
@@ -108,39 +86,38 @@ class Canvas:
         self.show()
 
     def show(self) -> None:
-        """Make the browser load the frame as it is now."""
+        """Make the browser load the frame and its masks as they are now."""
         session, frame = self._session, self.frame
         recorded = int(frame < len(session.record))
-        query = f"m={int(self._masks.value)}&v={session.version}.{recorded}"
-        query += f"&o={int(self._opacity.value)}"
-        query += f"&c={self.key}" if self.key is not None else ""
-        query += f"&x={'.'.join(map(str, sorted(self.hidden)))}" if self.hidden else ""
         below = 258 + min(190, OBJECT_ROW * len(session.objects))
         height, width = session.size
-        self._view.style(f"width: min(100%, calc((100vh - {below}px) * {width / height:.4f}))")
-        address = f"/frames/{session.folder.name}/{frame}.jpg?{query}"
-        self._view.show(frame, address, f"Frame {frame} of {session.title}")
+        self._view.style(f"width: min(100%, max(240px, calc((100vh - {below}px) * {width / height:.4f})))")
+        self._view.show(
+            frame,
+            f"/frames/{session.folder.name}/{frame}.jpg",
+            f"/masks/{session.folder.name}/{frame}?v={session.version}.{recorded}",
+            f"Frame {frame} of {session.title}",
+        )
+        self._look()
         self._mark()
         self.update_hint()
 
-    def show_masks(self, shown: bool) -> None:
-        """Show the masks, or hide them."""
-        self._masks.value = shown
-
-    def toggle_masks(self) -> None:
-        """Show or hide the masks."""
-        self._masks.value = not self._masks.value
+    def _look(self) -> None:
+        """Have masks look as chosen."""
+        self._view.look(
+            opacity=self.tools.opacity, masked=self.tools.masks_shown, chosen=self.key, hidden=self.hidden
+        )
 
     def toggle_object(self, key: int) -> None:
         """Show an object's mask, or hide it."""
         self.hidden ^= {key}
-        self.show()
+        self._look()
 
     def toggle_solo(self) -> None:
         """Show the chosen object alone, or all objects again."""
         others = {item.key for item in self._session.objects} - {self.key}
         self.hidden = set() if self.hidden or self.key is None else others
-        self.show()
+        self._look()
 
     def update_hint(self) -> None:
         """Show what the mouse does."""
@@ -148,39 +125,13 @@ class Canvas:
         if self._busy or not self._live:
             self._hint.text = "Finding the object …" if self._busy else "Opening …"
             return
-        what = "a new object" if self.key is None else session.find(self.key).title
-        does = {
-            "box": f"Drag a box around {what}.",
-            "point": f"Click on {what}"
-            + (". Right button: on what is not of it. A click on a point removes it." if self.key else "."),
-            "paint": f"Paint {what}.",
-            "erase": f"Erase what is not {what}." if self.key else "Choose the object from which to erase.",
-        }[self.tool]
-        if not session.objects:
-            does += " Or choose another tool. When all objects have masks, press “Track”."
-        elif self.key is not None:
-            does += " N: a new object."
-        self._hint.text = does
+        chosen = None if self.key is None else session.find(self.key).title
+        self._hint.text = hint(self.tools, chosen, begun=bool(session.objects))
 
-    def choose_tool(self, tool: Tool) -> None:
-        """Take another tool."""
-        self.tool = tool
-        for name, button in self._tool_buttons.items():
-            press(button, name == tool)
-        self._view.use(tool, self._brush)
+    def _take_tool(self) -> None:
+        self._view.use(self.tools.tool, self.tools.brush, negative=self.tools.negative)
         self._mark()
         self.update_hint()
-
-    def resize_brush(self, pixels: int) -> None:
-        """Take a brush of another width."""
-        self._brush = min(max(1, pixels), max(8, min(self._session.size) // 4))
-        self._size.value = self._brush
-        self._view.use(self.tool, self._brush)
-
-    def widen_brush(self, factor: float) -> None:
-        """Take a brush that is wider, or narrower, by at least a pixel."""
-        changed = round(self._brush * factor)
-        self.resize_brush(changed if changed != self._brush else self._brush + (1 if factor > 1 else -1))
 
     def fit(self) -> None:
         """Show the whole frame."""
@@ -190,15 +141,17 @@ class Canvas:
         """Choose an object, or None for a new one."""
         if self.key != key:
             self.key = key
-            self.show()
+            self._look()
+            self._mark()
         self.update_hint()
 
     async def _drawn(self, drag: Drag) -> None:
         """Take what was drawn; what comes meanwhile waits for its turn."""
         async with self._turn:
-            if self.tool in ("paint", "erase"):
-                self._change(partial(self._stroke, drag, self.tool == "paint" and not drag.exclude))
-            elif self.tool == "box":
+            tool = self.tools.tool
+            if tool in ("paint", "erase"):
+                self._change(partial(self._stroke, drag, tool == "paint" and not drag.exclude))
+            elif tool == "box":
                 await self._box(drag)
             else:
                 await self._click(drag)
@@ -206,16 +159,24 @@ class Canvas:
     def _stroke(self, drag: Drag, paint: bool) -> None:
         """Paint or erase along points; a new object is chosen then, for the strokes that follow."""
         session, key = self._session, self.key
+        if not paint and (under := self._under(drag)) and key not in under:
+            key = under[-1]
         known = None if key is None else session.mask(key, drag.frame)
         if known is None:
             if not paint:
-                raise InputError("choose the object from which to erase")
+                raise InputError("choose the object from which to erase, or begin on it")
             known = np.zeros(session.size, bool)
-        self._give(drag.frame, key, stroked(known, drag.points, self._brush, paint=paint))
+        self._give(drag.frame, key, stroked(known, drag.points, self.tools.brush, paint=paint))
+
+    def _under(self, drag: Drag) -> list[int]:
+        """Return the objects on whose masks it begins, the uppermost one last."""
+        column, row = int(drag.points[0][0]), int(drag.points[0][1])
+        shown = [each for each in self._session.shown(drag.frame) if each.object.key not in self.hidden]
+        return [each.object.key for each in shown if each.mask[row, column]]
 
     async def _box(self, drag: Drag) -> None:
         if min(drag.box[2:]) < SMALLEST_DRAG:
-            ui.notify("Drag a box: press at one corner, and release at the opposite one.")
+            show_note("Drag a box: press at one corner, and release at the opposite one.")
             return
         key, prompt = self.key, Prompt(drag.frame, box=drag.box)
         mask = await self._made(partial(self._found, prompt, None))
@@ -224,23 +185,48 @@ class Canvas:
 
     async def _click(self, drag: Drag) -> None:
         """Choose the object that is clicked on, or let the click change the chosen one."""
-        session, place = self._session, drag.points[-1]
-        if not drag.add and not drag.exclude:
-            column, row = int(place[0]), int(place[1])
-            under = [shown.object.key for shown in session.shown(drag.frame) if shown.mask[row, column]]
-            if under and self.key not in under:
-                self.choose(under[-1])
-                return
-        clicks = self._clicks_in(drag.frame)
+        if (other := self._chosen_by(drag)) is not None:
+            self.choose(other)
+            return
+        clicks = self._clicked(drag)
         if clicks is None:
-            base = None if self.key is None else session.mask(self.key, drag.frame)
-            clicks = Clicks(drag.frame, self.key, base)
-        if drag.exclude and clicks.base is None and not clicks.points:
-            ui.notify(
+            show_note(
                 "Click on the object first; then, with the right button, on what does not belong to it."
             )
             return
-        await self._refine(clicks.with_point(place, not drag.exclude))
+        await self._refine(clicks)
+
+    def _chosen_by(self, drag: Drag) -> int | None:
+        """Return the object that a click chooses; None where it changes the one that is chosen."""
+        under = [] if drag.add or drag.exclude else self._under(drag)
+        return under[-1] if under and self.key not in under else None
+
+    def _clicked(self, drag: Drag) -> Clicks | None:
+        """Return the points with one more; None where there is nothing that it can be taken from."""
+        clicks = self._clicks_in(drag.frame)
+        if clicks is None:
+            base = None if self.key is None else self._session.mask(self.key, drag.frame)
+            clicks = Clicks(drag.frame, self.key, base)
+        if drag.exclude and clicks.base is None and not clicks.points:
+            return None
+        return clicks.with_point(drag.points[-1], not drag.exclude)
+
+    async def _hovered(self, drag: Drag) -> None:
+        """Show what a click would make, where masks are made quickly enough."""
+        shown = ""
+        if not self._turn.locked() and self._pace.quick and self._chosen_by(drag) is None:
+            clicks = self._clicked(drag)
+            if clicks is not None:
+                async with self._turn:
+                    shown = await run.io_bound(self._previewed, clicks) or ""
+        self._view.preview(shown)
+
+    def _previewed(self, clicks: Clicks) -> str:
+        try:
+            mask = self._pace.timed(partial(clicks.mask, self._found))
+        except HQTrackError:
+            return ""  # nothing is found there, which a click reports
+        return "" if mask is None else path_of(mask)
 
     async def _pointed(self, index: int, place: Point | None) -> None:
         """Move a point, or remove it."""
@@ -277,14 +263,14 @@ class Canvas:
 
     def _mark(self) -> None:
         clicks = self._clicks_in(self.frame)
-        self._view.show_points(clicks.points if clicks and self.tool == "point" else ())
+        self._view.show_points(clicks.points if clicks and self.tools.tool == "point" else ())
 
     async def _made(self, make: Callable[[], Mask | None]) -> Mask | None:
         """Return what the refiner makes, away from the page's own thread; None where it cannot."""
         self._busy = True
         self.update_hint()
         try:
-            return await run.io_bound(make)
+            return await run.io_bound(partial(self._pace.timed, make))
         except Exception as error:
             show_error(error)
             return None

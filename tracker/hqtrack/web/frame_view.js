@@ -10,12 +10,24 @@ export default {
       :style="{ padding: '12px', overflow: 'hidden', touchAction: 'none', userSelect: 'none', cursor: 'crosshair' }"
       @pointerdown="down" @pointermove="move" @pointerup="up" @pointercancel="cancel" @pointerleave="leave"
       @contextmenu.prevent @wheel.prevent="wheel" @keydown="key">
-      <div ref="stage" :style="{ position: 'relative', transformOrigin: '0 0', aspectRatio: width / height,
-        transform: 'translate(' + left + 'px,' + top + 'px) scale(' + zoom + ')' }">
-        <img ref="img" :src="shown" :alt="label" draggable="false" @load="loaded" @error="loaded"
-          style="width: 100%; height: 100%; display: block" />
+      <div :style="{ position: 'relative', aspectRatio: width / height }">
+      <div ref="stage" :style="{ position: 'absolute', left: left + 'px', top: top + 'px', width: zoom * 100 + '%', height: zoom * 100 + '%' }">
+        <img ref="img" :src="shown" :alt="label" draggable="false"
+          :style="{ width: '100%', height: '100%', display: 'block', imageRendering: zoom > 6 ? 'pixelated' : 'auto' }" />
         <svg :viewBox="'0 0 ' + width + ' ' + height" preserveAspectRatio="none" aria-hidden="true"
           style="position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; pointer-events: none">
+          <path v-for="each in visible" :key="each.key" :data-object="each.key" :d="each.path" fill-rule="evenodd"
+            :fill="each.colour" :fill-opacity="opacity / 100" :stroke="each.colour" stroke-width="1.5" vector-effect="non-scaling-stroke" />
+          <g v-if="outlined" fill="none" data-chosen>
+            <path :d="outlined" stroke="black" stroke-width="5" vector-effect="non-scaling-stroke" />
+            <path :d="outlined" stroke="white" stroke-width="2.5" vector-effect="non-scaling-stroke" />
+          </g>
+          <text v-for="each in visible" :key="each.key" :x="each.at[0]" :y="each.at[1]" :font-size="15 * unit" fill="white" stroke="black"
+            :stroke-width="3 * unit" paint-order="stroke" text-anchor="middle" dominant-baseline="central"
+            font-family="system-ui, sans-serif" font-weight="600">{{ each.key }}</text>
+          <path v-if="preview && !drag && !held" :d="preview" data-preview fill="white" fill-opacity="0.25" fill-rule="evenodd"
+            stroke="white" stroke-width="2" stroke-dasharray="5 4" vector-effect="non-scaling-stroke"
+            style="filter: drop-shadow(0 0 1px black)" />
           <g v-if="box" fill="none" stroke-width="2">
             <rect v-bind="box" stroke="black" vector-effect="non-scaling-stroke" />
             <rect v-bind="box" stroke="white" stroke-dasharray="6 4" vector-effect="non-scaling-stroke" />
@@ -33,18 +45,20 @@ export default {
             style="filter: drop-shadow(0 0 1px black)" />
         </svg>
       </div>
+      </div>
     </div>`,
   props: {
-    src: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
-    frame: Number,
+    src: String, masks: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
+    frame: Number, negative: Boolean, opacity: Number, masked: Boolean, chosen: Number, hidden: Array,
   },
   data() {
     return {
-      shown: this.src, loading: true, zoom: 1, left: 0, top: 0, unit: 1, cursor: null, keyed: null, drag: null,
-      held: null,
+      shown: "", drawn: [], zoom: 1, left: 0, top: 0, unit: 1, cursor: null, keyed: null, drag: null, held: null, preview: "",
     };
   },
   computed: {
+    visible() { return this.masked ? this.drawn.filter((each) => !this.hidden.includes(each.key)) : []; },
+    outlined() { return this.visible.find((each) => each.key === this.chosen)?.path; },
     brushing() { return this.tool === "paint" || this.tool === "erase"; },
     box() {
       if (!this.drag || this.tool !== "box") return null;
@@ -59,14 +73,16 @@ export default {
   },
   watch: {
     // Where frames change faster than they load, those between are skipped.
-    src() { if (!this.loading) this.load(); },
-    frame() { this.note(); },
-    tool() { this.note(); },
+    src() { this.load(); },
+    masks() { this.load(); },
+    frame() { this.preview = ""; this.note(); },
+    tool() { this.preview = ""; this.note(); },
   },
   mounted() {
     this.fingers = new Map();
     this.resized = new ResizeObserver(() => this.measure());
     this.resized.observe(this.$refs.stage);
+    this.load();
     this.onEscape = (event) => {
       if (event.key === "Escape" && this.drag) { this.cancel(); event.stopPropagation(); }
       if (event.code === "Space") this.space = true;
@@ -91,10 +107,47 @@ export default {
         history.replaceState(history.state, "", address);
       }, 300);
     },
-    load() { this.loading = true; this.shown = this.src; },
-    loaded() { this.loading = false; if (this.shown !== this.src) this.load(); },
-    measure() { this.unit = this.width / Math.max(1, this.$refs.stage.offsetWidth * this.zoom); },
-    fit() { this.zoom = 1; this.left = this.top = 0; this.measure(); },
+    // A frame appears together with its masks.
+    async load() {
+      if (this.loading) return;
+      this.loading = true;
+      while (this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
+        const { src, masks } = this;
+        const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
+        [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
+        await this.$nextTick();
+      }
+      this.loading = false;
+    },
+    async fetchImage(src) {
+      const image = new Image();
+      image.src = src;
+      try { await image.decode(); } catch { /* the frame cannot be read, as the element shows */ }
+    },
+    async fetchMasks(masks) {
+      try {
+        const answer = await fetch(masks);
+        return answer.ok ? await answer.json() : [];
+      } catch { return []; /* the server is away for a moment; the next change asks again */ }
+    },
+    hover(event) {
+      if (this.tool !== "point" || event.pointerType === "touch" || event.buttons || this.keyed) { this.preview = ""; return; }
+      clearTimeout(this.hovering);
+      this.hovering = setTimeout(() => {
+        if (!this.cursor || this.drag || this.near(this.cursor) >= 0) { this.preview = ""; return; }
+        // One question at a time; who waits for an answer asks again where the mouse is by then.
+        if (this.asked && performance.now() - this.asked < 2000) { this.hover(event); return; }
+        this.asked = performance.now();
+        this.$emit("hover", { path: [this.cursor], exclude: this.takesAway(event), add: event.shiftKey, frame: this.frame });
+      }, 40);
+    },
+    answer(path) { this.asked = 0; this.preview = this.cursor && !this.drag && this.tool === "point" ? path : ""; },
+    near(place) {
+      return this.points.findLastIndex((point) => Math.hypot(point[0] - place[0], point[1] - place[1]) < 10 * this.unit);
+    },
+    takesAway(event) { return event.altKey || (this.negative && this.tool === "point"); },
+    measure() { this.unit = this.width / Math.max(1, this.$refs.stage.offsetWidth); },
+    fit() { this.zoom = 1; this.left = this.top = 0; this.$nextTick(() => this.measure()); },
     at(event) {
       const place = this.$refs.stage.getBoundingClientRect();
       const x = (event.clientX - place.left) / place.width * this.width;
@@ -108,7 +161,7 @@ export default {
       this.left += (x - place.left) * (1 - zoom / this.zoom);
       this.top += (y - place.top) * (1 - zoom / this.zoom);
       this.zoom = zoom;
-      this.measure();
+      this.$nextTick(() => this.measure());
     },
     wheel(event) { this.zoomAt(event.clientX, event.clientY, Math.exp(-event.deltaY / 500)); },
     place(index) {
@@ -131,12 +184,12 @@ export default {
         return;
       }
       const now = this.at(event);
-      const near = (point) => Math.hypot(point[0] - now[0], point[1] - now[1]) < 10 * this.unit;
-      const index = this.tool === "point" ? this.points.findLastIndex(near) : -1;
+      const index = this.tool === "point" ? this.near(now) : -1;
+      this.preview = "";
       this.$emit("press");
       if (index >= 0) this.held = { index, now: this.points[index], moved: false, from: now };
       else if (event.button === 0 || event.button === 2) {
-        this.drag = { path: [now], exclude: event.button === 2 || event.altKey, add: event.shiftKey, frame: this.frame };
+        this.drag = { path: [now], exclude: event.button === 2 || this.takesAway(event), add: event.shiftKey, frame: this.frame };
       }
     },
     move(event) {
@@ -148,6 +201,7 @@ export default {
         this.held.moved ||= Math.hypot(this.cursor[0] - this.held.from[0], this.cursor[1] - this.held.from[1]) > TAP * this.unit;
         if (this.held.moved) this.held.now = this.cursor;
       } else if (this.drag && before) this.drag.path.push(this.cursor);
+      else this.hover(event);
     },
     pan(event, before) {
       const others = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
@@ -175,7 +229,7 @@ export default {
       if (event) this.fingers.delete(event.pointerId);
       this.drag = this.held = null;
     },
-    leave() { if (!this.drag) this.cursor = null; },
+    leave() { if (!this.drag) this.cursor = null; this.preview = ""; },
     key(event) {
       if (event.ctrlKey || event.metaKey) return;
       if (event.key === "Escape" && this.keyed) this.keyed = null;
@@ -193,7 +247,7 @@ export default {
     enter(event) {
       if (!this.drag) {
         this.$emit("press");
-        this.drag = { path: [this.keyed], exclude: event.altKey, add: event.shiftKey, frame: this.frame };
+        this.drag = { path: [this.keyed], exclude: this.takesAway(event), add: event.shiftKey, frame: this.frame };
         if (this.tool !== "point") return;
       }
       this.finish();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from nicegui import events, ui
@@ -21,6 +21,7 @@ class FrameView(ui.element, component="frame_view.js"):
         on_press: Called when something begins to be drawn.
         on_drawn: Called with a box, stroke or point that was finished.
         on_point: Called with a point's index and new place, or None where it is removed.
+        on_hover: Called with the point over which the mouse rests with the tool "point"; `preview` answers.
     """
 
     def __init__(
@@ -30,35 +31,45 @@ class FrameView(ui.element, component="frame_view.js"):
         on_press: Callable[[], Any],
         on_drawn: Callable[[Drag], Any],
         on_point: Callable[[int, Point | None], Any],
+        on_hover: Callable[[Drag], Any],
     ) -> None:
         super().__init__()
         height, width = size
         self.props.update(
-            {"width": width, "height": height, "points": [], "src": "", "label": "", "frame": 0}
+            {"width": width, "height": height, "points": [], "src": "", "masks": "", "label": "", "frame": 0}
         )
         self.on("press", lambda: on_press())
 
-        def drawn(event: events.GenericEventArguments) -> Any:
+        def drag_of(event: events.GenericEventArguments) -> Drag:
             values = event.args
             path = [(float(x), float(y)) for x, y in values["path"]]
-            return on_drawn(
-                Drag(int(values["frame"]), path, add=bool(values["add"]), exclude=bool(values["exclude"]))
-            )
+            return Drag(int(values["frame"]), path, add=bool(values["add"]), exclude=bool(values["exclude"]))
 
         def pointed(event: events.GenericEventArguments) -> Any:
             place = event.args["place"]
             return on_point(int(event.args["index"]), place and (float(place[0]), float(place[1])))
 
-        self.on("drawn", drawn)
+        self.on("drawn", lambda event: on_drawn(drag_of(event)))
+        self.on("hover", lambda event: on_hover(drag_of(event)))
         self.on("point", pointed)
 
-    def show(self, frame: int, source: str, label: str) -> None:
-        """Show a frame from an address."""
-        self.props.update({"frame": frame, "src": source, "label": label})
+    def show(self, frame: int, source: str, masks: str, label: str) -> None:
+        """Show a frame from an address, with the masks of another one."""
+        self.props.update({"frame": frame, "src": source, "masks": masks, "label": label})
 
-    def use(self, tool: Tool, brush: int) -> None:
-        """Draw with a tool; strokes have the brush's width in pixels of the frame."""
-        self.props.update({"tool": tool, "brush": brush})
+    def look(self, *, opacity: int, masked: bool, chosen: int | None, hidden: Collection[int]) -> None:
+        """Draw masks, or not, with an opacity in percent, without hidden ones; the chosen one stands out."""
+        looks = {"opacity": opacity, "masked": masked, "chosen": chosen or 0, "hidden": sorted(hidden)}
+        if any(self.props.get(name) != value for name, value in looks.items()):
+            self.props.update(looks)
+
+    def preview(self, path: str) -> None:
+        """Show the mask that a click would make, an SVG path; nothing where it is empty."""
+        self.run_method("answer", path)
+
+    def use(self, tool: Tool, brush: int, *, negative: bool) -> None:
+        """Draw with a tool; strokes have the brush's width in pixels of the frame; points may be negative."""
+        self.props.update({"tool": tool, "brush": brush, "negative": negative})
 
     def show_points(self, points: Sequence[SignedPoint]) -> None:
         """Show the points of which a mask was made."""

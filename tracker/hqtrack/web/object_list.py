@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from zlib import crc32
 
 from nicegui import ui
 
@@ -38,7 +39,7 @@ class ObjectList:
             heading("Objects", 2).classes("font-bold")
             self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
             self._fresh.props("no-caps dense").classes("w-full").tooltip("N")
-            self._list = ui.column().classes("w-full gap-1")
+            self._list = ui.column().classes("w-full gap-1 hq-objects")
 
     def tick(self) -> None:
         """Show the objects as they are now."""
@@ -57,23 +58,26 @@ class ObjectList:
                 self._rows[item.key].line.move(target_index=place)
             row = self._rows[item.key]
             row.show(item, self._lost.get(item.key))
-            press(row.pick, item.key == self._canvas.key)
+            chosen = item.key == self._canvas.key
+            press(row.pick, chosen)
+            row.line.classes(add="hq-chosen") if chosen else row.line.classes(remove="hq-chosen")
             hidden = item.key in self._canvas.hidden
             row.eye.props(
                 f"icon={'visibility_off' if hidden else 'visibility'} aria-pressed={str(not hidden).lower()}"
             )
 
-    def lost_lines(self) -> list[str]:
-        """Return a line for each object that is lost, such as "cat lost since frame 20"."""
+    def lost(self) -> list[tuple[int, str, int]]:
+        """Return the number and title of each object that is lost, and the frame since which it is."""
         objects = {item.key: item for item in self._session.objects}
         return [
-            f"{objects[key].title} lost since frame {frame}"
+            (key, objects[key].title, frame)
             for key, frame in self._lost.items()
             if frame is not None and key in objects
         ]
 
     def _row(self, key: int) -> ObjectRow:
-        session, change, row = self._session, self._change, ObjectRow()
+        session, change = self._session, self._change
+        row = ObjectRow(f"/thumbnails/{session.folder.name}")
         row.pick.on_click(partial(self._canvas.choose, key))
         row.picker.on_pick(lambda event: change(partial(session.recolour, key, _colour(event.color))))
         # With what the browser shows: what was typed may still be on its way.
@@ -91,12 +95,20 @@ class ObjectList:
 
 
 class ObjectRow:
-    """An object in the list: a line, and a second one where it is lost."""
+    """An object in the list: a line, and a second one where it is lost.
 
-    def __init__(self) -> None:
+    Args:
+        thumbnails: Address of the objects' small pictures.
+    """
+
+    def __init__(self, thumbnails: str) -> None:
+        self._thumbnails = thumbnails
         with ui.column().classes("w-full gap-0") as self.line:
             with ui.row(wrap=False).classes("items-center gap-1 w-full"):
-                self.pick = ui.button().props("dense").classes("min-w-8")
+                self.pick = ui.button().props("dense padding=2px").classes("hq-pick")
+                with self.pick:
+                    self._thumbnail = ui.element("img").props('alt=""').classes("hq-thumbnail")
+                    self._number = ui.label().classes("px-1")
                 with ui.button().props("round dense size=xs") as self._swatch:
                     self.picker = ui.color_picker()
                 self.name = ui.input().props("dense borderless").classes("grow")
@@ -117,7 +129,8 @@ class ObjectRow:
             self.name.value = item.name
         self._shown = item, lost
         number, begin, colour = item.key, item.first.frame, hex_of(item.paint)
-        self.pick.text, self.begin.text = str(number), f"from {begin}"
+        self._number.text, self.begin.text = str(number), f"from {begin}"
+        self._thumbnail.props["src"] = f"{self._thumbnails}/{number}?v={crc32(item.first.counts.encode())}"
         self.lost.set_visibility(lost is not None)
         self.lost.text = f"Lost since frame {lost}"
         self._swatch.style(f"background: {colour} !important")

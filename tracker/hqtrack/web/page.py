@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import events, ui
 
-from hqtrack.web.canvas import TOOLS, Canvas
+from hqtrack.web.canvas import Canvas
 from hqtrack.web.correction_list import CorrectionList
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.object_list import ObjectList
@@ -18,6 +18,7 @@ from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
 from hqtrack.web.time_line import TimeLine
+from hqtrack.web.tool_bar import TOOLS
 from hqtrack.web.tracking import Tracking
 from hqtrack.web.tracks import doubtful_stretches, marks
 
@@ -31,6 +32,7 @@ KEYS = (
     ("B P D E", "box, point, draw, erase"),
     ("N", "a new object"),
     ("1 … 9", "choose an object"),
+    ("X", "points that are not on the object, or that are"),
     ("[ ]", "a narrower or wider brush"),
     ("0", "show the whole frame"),
     ("Enter", "on the frame: begin and end with arrow keys"),
@@ -84,7 +86,7 @@ class SessionPage:
             with ui.column().classes("hq-work gap-2"):
                 self._canvas = Canvas(self._service, self._opened, change=change, on_press=self._stay)
                 if preferences.tool in TOOLS:
-                    self._canvas.choose_tool(preferences.tool)
+                    self._canvas.tools.choose(preferences.tool)
                 self._time_line = TimeLine(
                     self._opened, self._canvas.look_at, self._canvas.choose, preferences.frame
                 )
@@ -100,7 +102,10 @@ class SessionPage:
             self._track_button = ui.button("Track", on_click=self.toggle_track)
             self._track_button.props("no-caps").classes("w-full")
             self._progress = ui.linear_progress(0, show_value=False).props('aria-label="Tracked"')
-            self._status = ui.label().classes("text-sm").props("role=status aria-live=polite")
+            with ui.column().classes("gap-1 w-full").props("role=status aria-live=polite"):
+                self._status = ui.label().classes("text-sm")
+                self._lost = ui.row().classes("gap-1")
+            self._lost_shown: object = None
 
     def _stay(self) -> None:
         self._time_line.stay()
@@ -151,11 +156,24 @@ class SessionPage:
         elif start is None and session.objects:
             label = "All tracked"
         else:
-            label = "Track" if done == 0 else f"Continue from frame {start}"
+            again = "Re-track" if session.stale() is not None else "Continue"
+            label = "Track" if done == 0 else f"{again} from frame {start}"
         self._track_button.text = label
         self._track_button.set_enabled(active or start is not None)
-        text = _status(tracking, done, session.count, session.stale())
-        self._status.text = "; ".join([text, *self._objects.lost_lines()])
+        self._status.text = _status(tracking, done, session.count, session.stale())
+        self._show_lost()
+
+    def _show_lost(self) -> None:
+        """Show buttons that lead to where objects are lost."""
+        lost = self._objects.lost()
+        if lost == self._lost_shown:
+            return
+        self._lost_shown = lost
+        self._lost.clear()
+        with self._lost:
+            for key, title, frame in lost:
+                go = ui.button(f"{title} lost since frame {frame}", on_click=partial(self._go_to, frame, key))
+                go.props("flat dense no-caps size=sm color=negative icon=visibility_off")
 
     def toggle_track(self) -> None:
         """Track, continue, or stop."""
@@ -168,7 +186,7 @@ class SessionPage:
 
     def _on_key(self, event: events.KeyEventArguments) -> None:
         if str(event.key).lower() == "h" and not event.action.repeat:
-            self._canvas.show_masks(not event.action.keydown)
+            self._canvas.tools.show_masks(not event.action.keydown)
         if not event.action.keydown:
             return
         key = event.key
@@ -196,8 +214,8 @@ class SessionPage:
             "pagedown": partial(time_line.step, 10),
             "home": partial(time_line.go_to, 0),
             "end": partial(time_line.go_to, self._session.count - 1),
-            "[": partial(canvas.widen_brush, 0.8),
-            "]": partial(canvas.widen_brush, 1.25),
+            "[": partial(canvas.tools.widen_brush, 0.8),
+            "]": partial(canvas.tools.widen_brush, 1.25),
             "0": canvas.fit,
             **{str(key): partial(canvas.choose, key) for key in keys_of(self._session.objects)},
         }
@@ -211,11 +229,12 @@ class SessionPage:
             "n": partial(canvas.choose, None),
             "?": self._keys.open,
             "t": self.toggle_track,
-            "m": canvas.toggle_masks,
+            "x": canvas.tools.toggle_negative,
+            "m": canvas.tools.toggle_masks,
             "s": canvas.toggle_solo,
             ",": partial(self._jump_to_doubt, False),
             ".": partial(self._jump_to_doubt, True),
-            **{short: partial(canvas.choose_tool, tool) for tool, (_, _, short) in TOOLS.items()},
+            **{short: partial(canvas.tools.choose, tool) for tool, (_, _, short) in TOOLS.items()},
         }
 
     def _delete_chosen(self) -> None:

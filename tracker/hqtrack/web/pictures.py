@@ -1,68 +1,62 @@
-"""What the page shows of a frame: a JPEG, with the masks drawn over it."""
+"""What the page shows of frames as JPEG; masks are drawn over them by the browser."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from hqtrack.images import Image
-from hqtrack.video.drawing import MASK_OPACITY, draw_masks
+from hqtrack.masks import box_of
 from hqtrack.web.store import OpenSession
 
 JPEG_QUALITY = 88
 
+THUMBNAIL_SIDE = 64
+THUMBNAIL_MARGIN = 0.15
+"""Share of the object's longer side that is seen around it."""
 
-@dataclass(frozen=True)
-class Look:
-    """How masks are drawn."""
-
-    opacity: float = MASK_OPACITY
-    """Share of the colour in the pixels of a mask; 0 draws outlines only."""
-    chosen: int | None = None
-    """The object whose outline stands out."""
-    hidden: frozenset[int] = frozenset()
-    """Objects that are not drawn."""
+UNSEEN_LIGHT = 0.35
+"""Share of the light that pixels beside the object keep in its thumbnail."""
 
 
-def jpeg(opened: OpenSession, index: int, *, masks: bool, look: Look = Look()) -> bytes:
+def jpeg(opened: OpenSession, index: int) -> bytes:
     """Return a frame as JPEG, reduced for the page.
 
     Args:
         opened: The session with its frames.
         index: The frame's.
-        masks: Whether all masks that are known are drawn.
-        look: How masks are drawn.
 
     Raises:
         DataError: The frame cannot be read.
     """
-    image = opened.frames.reduced(index)
-    shown = (
-        [each for each in opened.session.shown(index) if each.object.key not in look.hidden] if masks else []
-    )
-    if shown:
-        size = image.shape[1::-1]
-        reduced = [
-            cv2.resize(each.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for each in shown
-        ]
-        numbers, colours = [each.object.key for each in shown], [each.object.paint for each in shown]
-        image = draw_masks(image, np.stack(reduced), labels=numbers, colours=colours, opacity=look.opacity)
-        for each, mask in zip(shown, reduced, strict=True):
-            if each.object.key == look.chosen:
-                image = _outlined(image, mask)
+    return _encoded(opened.frames.reduced(index))
+
+
+def thumbnail_of(opened: OpenSession, key: int) -> bytes:
+    """Return an object in the frame in which it begins, as a square JPEG.
+
+    Args:
+        opened: The session with its frames.
+        key: The object's.
+
+    Raises:
+        InputError: The object was deleted.
+        DataError: The frame cannot be read.
+    """
+    first = opened.session.find(key).first
+    image, mask = opened.frames.reduced(first.frame), first.mask(opened.session.size).astype(np.uint8)
+    mask = np.asarray(cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    left, top, right, bottom = box_of(mask.astype(bool)) or (0, 0, image.shape[1] - 1, image.shape[0] - 1)
+    side = max(right - left, bottom - top) + 1
+    half = round(side * (0.5 + THUMBNAIL_MARGIN))
+    x, y = (left + right) // 2 + half, (top + bottom) // 2 + half  # in the frame with a border
+    dimmed = np.where(mask[..., None] > 0, image, (image * UNSEEN_LIGHT).astype(np.uint8))
+    bordered = np.pad(dimmed, ((half, half), (half, half), (0, 0)))
+    square = bordered[y - half : y + half + 1, x - half : x + half + 1]
+    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    return _encoded(np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_AREA), np.uint8))
+
+
+def _encoded(image: Image) -> bytes:
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()
-
-
-def _outlined(image: Image, mask: npt.NDArray[Any]) -> Image:
-    """Return a frame (H, W, 3) with the outline of a mask (H, W) in white between black."""
-    image = np.ascontiguousarray(image).copy()
-    lines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    width = 1 + round(min(mask.shape) / 360)
-    for colour, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
-        cv2.drawContours(image, lines, -1, colour, width + extra)
-    return image

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import socket
 import warnings
@@ -27,8 +26,9 @@ from hqtrack.tracker import HQTrack
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.web.export import EXPORT_FOLDER, Settings
 from hqtrack.web.guard import Guard
+from hqtrack.web.outlines import masks_in
 from hqtrack.web.page import SessionPage
-from hqtrack.web.pictures import Look, jpeg
+from hqtrack.web.pictures import jpeg, thumbnail_of
 from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
@@ -151,14 +151,14 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
         return PlainTextResponse(str(error), 404 if isinstance(error, InputError) else 422)
 
     @app.get("/frames/{name}/{index}.jpg")
-    def frame(
-        request: Request, name: str, index: int, m: int = 1, c: int | None = None, o: int = 45, x: str = ""
-    ) -> Response:
-        hidden = frozenset(int(key) for key in x.split(".") if re.fullmatch(r"[0-9]{1,9}", key))
-        look = Look(opacity=min(max(0, o), 100) / 100, chosen=c, hidden=hidden)
-        content = jpeg(_opened(service, request, name), index, masks=bool(m), look=look)
-        caching = {"Cache-Control": "private, max-age=3600"}  # the address has a version
+    def frame(request: Request, name: str, index: int) -> Response:
+        content = jpeg(_opened(service, request, name), index)
+        caching = {"Cache-Control": "private, max-age=3600"}  # masks are drawn by the browser
         return Response(content, media_type="image/jpeg", headers=caching)
+
+    @app.get("/masks/{name}/{index}")
+    def masks(request: Request, name: str, index: int) -> Response:
+        return JSONResponse(masks_in(_opened(service, request, name).session, index))
 
     @app.get("/export/{name}/{file}")
     def exported(request: Request, name: str, file: str) -> Response:
@@ -174,6 +174,12 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
     @app.get("/thumbnails/{name}")
     def thumbnail(request: Request, name: str) -> Response:
         return FileResponse(service.store.thumbnail(request.state.owner, name), media_type="image/jpeg")
+
+    @app.get("/thumbnails/{name}/{key}")
+    def object_thumbnail(request: Request, name: str, key: int) -> Response:
+        content = thumbnail_of(_opened(service, request, name), key)
+        caching = {"Cache-Control": "private, max-age=3600"}  # the address has the mask
+        return Response(content, media_type="image/jpeg", headers=caching)
 
     @app.post("/upload/{name}")
     async def upload(request: Request, name: str, file: str) -> Response:

@@ -18,17 +18,24 @@ DARK_STYLE = """@layer quasar_importants {
 
 
 COLUMN_STYLE = """
+html { scroll-padding-top: 64px }
 .hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
-.hq-work { flex: 1 1 0; min-width: 0 }
-.hq-side { flex: 0 0 20rem; min-width: 0 }
+.hq-work { flex: 1 1 0; min-width: 0; position: sticky; top: 60px }
+.hq-side { flex: 0 0 21rem; min-width: 0 }
+.hq-objects { max-height: max(8.5rem, calc(100vh - 36rem)); overflow-y: auto; flex-wrap: nowrap }
+.hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
+.hq-chosen { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 4px }
 .hq-drop { padding: 24px; border: 2px dashed currentColor; border-radius: 8px; width: 100% }
 @media (min-width: 2200px) { .hq-side { flex-basis: 28rem } }
 @media (max-width: 900px) {
   .hq-columns { flex-direction: column; align-items: stretch }
-  .hq-work, .hq-side { flex: none; width: 100% }
+  .hq-work, .hq-side { flex: none; width: 100%; position: static }
+  .hq-objects { max-height: none }
+  .q-notifications__list--bottom.items-end { top: 0; bottom: auto; align-items: center }
 }
 """
-"""Where there is little width, what is next to the frame comes below it."""
+"""Where there is little width, what is next to the frame comes below it, and messages come above it. Else the
+frame stays in place while the side is scrolled."""
 
 HEAD_SCRIPT = """<script>
 document.documentElement.lang = 'en';
@@ -81,4 +88,9 @@ def keep_arrows(slider: ui.element) -> None:
 def show_error(error: Exception) -> None:
     """Show an error until it is closed, or long enough to be read."""
     close = {"label": "Close", "color": "white"}
-    ui.notify(message_of(error), type="negative", actions=[close], timeout=8000)
+    ui.notify(message_of(error), type="negative", actions=[close], timeout=8000, position="bottom-right")
+
+
+def show_note(text: str) -> None:
+    """Show a note for some seconds, where it covers neither frame nor time line."""
+    ui.notify(text, position="bottom-right")
