@@ -37,9 +37,9 @@ WATCH = """
 window.released = 0;
 window.shown = [];
 document.addEventListener('mouseup', () => { window.released = performance.now(); }, true);
-document.addEventListener('load', (event) => {
-  const image = event.target;
-  if (image.tagName === 'IMG') requestAnimationFrame(() => shown.push([performance.now(), image.src]));
+document.addEventListener('framedrawn', (event) => {
+  const source = event.detail;
+  requestAnimationFrame(() => shown.push([performance.now(), source]));
 }, true);
 """
 """Notes when the mouse was released, and when each frame was painted."""
@@ -91,7 +91,7 @@ class Person:
         All but the last are undone.
         """
         waited: list[float] = []
-        for shortcut in ("0", key):
+        for shortcut in ("n", key):
             self._page.keyboard.press(shortcut)
         while True:
             self._page.wait_for_timeout(400)
@@ -103,17 +103,17 @@ class Person:
 
     def scrub_by_slider(self, seconds: float) -> float:
         """Drag the slider from its start to its end; give frames shown per second."""
-        slider = self._page.locator(".q-slider").last.bounding_box()
+        slider = self._page.get_by_role("slider", name="Frame", exact=True).bounding_box()
         assert slider is not None
         self._page.wait_for_timeout(500)
-        middle = slider["y"] + slider["height"] / 2
-        self._page.mouse.move(slider["x"] + 2, middle)
+        middle = slider["y"] + 10  # the ruler, above the rows with their marks
+        self._page.mouse.move(slider["x"] + 30, middle)
         self._page.mouse.down()
         self._page.wait_for_timeout(500)
         self._page.evaluate("shown.length = 0")
         began = time.monotonic()
         while (done := (time.monotonic() - began) / seconds) < 1:
-            self._page.mouse.move(slider["x"] + 2 + done * (slider["width"] - 4), middle)
+            self._page.mouse.move(slider["x"] + 30 + done * (slider["width"] - 32), middle)
             self._page.wait_for_timeout(20)
         self._page.mouse.up()
         return self._rate(seconds)

@@ -44,11 +44,15 @@ class MaskRecord:
         self._ends = [0]
         """Where the line of each frame starts, and the last one ends."""
         self._scores: list[Scores] = []
+        self._shots: set[int] = set()
+        """Frames with which another shot begins."""
         # Without a buffer: what a full disk refuses must not be written later.
         self._file = files.reopen(path, buffering=0)
         with path.open("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):
+                    if b'"cut": true' in line:
+                        self._shots.add(len(self))
                     self._ends.append(self._ends[-1] + len(line))
                     self._scores.append(_scores_of(line))
         self._file.truncate(self._ends[-1])
@@ -59,6 +63,11 @@ class MaskRecord:
     def scores(self, index: int) -> Scores:
         """Return the objects of the masks in a frame, in their order, with their scores."""
         return self._scores[index]
+
+    @property
+    def cuts(self) -> list[int]:
+        """The frames with which another shot begins, ascending."""
+        return sorted(self._shots)
 
     def masks(self, index: int) -> Masks:
         """Return the masks (N, H, W) of the objects so far in a frame.
@@ -89,6 +98,7 @@ class MaskRecord:
         *,
         ids: Sequence[int] | None = None,
         scores: Sequence[float] | None = None,
+        cut: bool = False,
     ) -> None:
         """Record the next frame.
 
@@ -97,6 +107,7 @@ class MaskRecord:
             masks: (N, H, W) bool.
             ids: Of their objects; 1 to N by default.
             scores: How sure the tracker is of each; by default 1 for what is seen.
+            cut: Whether another shot begins with it.
 
         Raises:
             OSError: The line cannot be written; the record stays as it was.
@@ -104,7 +115,7 @@ class MaskRecord:
         known = range(1, len(masks) + 1) if ids is None else ids
         sure = [float(mask.any()) for mask in masks] if scores is None else [round(s, 4) for s in scores]
         coded = [rle_encode(mask) for mask in masks]
-        line = line_of(name, masks.shape[1:], coded, scores=sure, ids=known)
+        line = line_of(name, masks.shape[1:], coded, scores=sure, ids=known, cut=cut)
         with self._lock:
             self._file.seek(self._ends[-1])
             try:
@@ -114,6 +125,8 @@ class MaskRecord:
             except OSError:
                 self._file.truncate(self._ends[-1])
                 raise
+            if cut:
+                self._shots.add(len(self))
             self._scores.append(dict(zip(known, sure, strict=True)))
             self._ends.append(self._ends[-1] + len(line))
 
@@ -122,6 +135,7 @@ class MaskRecord:
         with self._lock:
             del self._ends[count + 1 :]
             del self._scores[count:]
+            self._shots -= {each for each in self._shots if each >= count}
             self._file.truncate(self._ends[-1])
 
     def close(self) -> None:

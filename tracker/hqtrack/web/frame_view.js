@@ -116,6 +116,7 @@ export default {
         const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
         [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
         await this.$nextTick();
+        this.$refs.outer?.dispatchEvent(new CustomEvent("framedrawn", { bubbles: true, detail: src }));
       }
       this.loading = false;
     },

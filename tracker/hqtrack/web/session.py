@@ -309,20 +309,24 @@ class Session:
         """
         with self._lock:
             last = plan.start - 1
+            at_cut = last in self.record.cuts
             self.record.cut(last if plan.corrected else plan.start)
             self.tracked = plan.tracked
             if corrected is not None:
-                self.append(f"{last:08d}", corrected)
+                self.append(f"{last:08d}", corrected, cut=at_cut)
             self.version += 1
             self.save()
 
-    def append(self, name: str, masks: Masks, scores: Collection[float] | None = None) -> None:
+    def append(
+        self, name: str, masks: Masks, scores: Collection[float] | None = None, *, cut: bool = False
+    ) -> None:
         """Record the next frame.
 
         Args:
             name: The frame's.
             masks: (N, H, W) bool, of the objects so far in the order in which they join.
             scores: How sure the tracker is of each; by default 1 for what is seen.
+            cut: Whether another shot begins with it.
         """
         ids = [item.key for item in self.tracked.objects[: len(masks)]]
-        self.record.append(name, masks, ids=ids, scores=None if scores is None else [*scores])
+        self.record.append(name, masks, ids=ids, scores=None if scores is None else [*scores], cut=cut)

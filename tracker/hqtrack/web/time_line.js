@@ -10,7 +10,7 @@ export default {
         @pointerup="up" @pointercancel="up" @wheel.prevent="wheel" @dblclick="fit"></canvas>
     </div>`,
   props: { count: Number, frame: Number, chosen: Number, text: String, source: String },
-  data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], rows: [], doubtful: 0.9 } }; },
+  data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], cuts: [], rows: [], doubtful: 0.9 } }; },
   watch: {
     frame() { this.follow(); this.draw(); },
     chosen() { this.draw(); },
@@ -44,7 +44,17 @@ export default {
       return { x, frame: Math.min(Math.max(0, frame), this.count - 1), row: this.tracks.rows[Math.floor((y - RULER) / ROW)] };
     },
     marks(row) {
-      return [{ frame: row.first, kind: "first" }, ...row.corrections.map((frame) => ({ frame, kind: "correction" }))];
+      const text = (what, frame) => `Object ${row.key}: ${what} in frame ${frame}`;
+      return [{ frame: row.first, kind: "first", key: row.key, text: text("begins", row.first) },
+        ...row.corrections.map((frame) => ({ frame, kind: "correction", key: row.key, text: text("corrected", frame) }))];
+    },
+    // The mark at a place: an object's in its row, else one of those that all rows share.
+    markAt(x, row) {
+      const { restarts, cuts } = this.tracks;
+      const shared = [...cuts.map((frame) => ({ frame, key: null, text: `Another shot begins in frame ${frame}` })),
+        ...restarts.map((frame) => ({ frame, key: null, text: `Tracking continued from frame ${frame}` }))];
+      const middle = (mark) => (this.x(mark.frame) + this.x(mark.frame + 1)) / 2;
+      return (row ? this.marks(row) : shared).find((each) => x >= GUTTER && Math.abs(middle(each) - x) < NEAR);
     },
     fit() { this.from = 0; this.shown = this.count; this.draw(); },
     follow() {
@@ -55,13 +65,15 @@ export default {
     wheel(event) {
       if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
         this.pan((event.deltaX || event.deltaY) / (this.width - GUTTER) * this.shown);
-      } else {
-        const share = Math.max(0, (this.at(event).x - GUTTER) / (this.width - GUTTER));
-        const shown = Math.min(Math.max(Math.min(20, this.count), this.shown * Math.exp(event.deltaY / 400)), this.count);
-        const from = this.from + share * (this.shown - shown);
-        this.shown = shown;
-        this.from = Math.min(Math.max(0, from), this.count - shown);
-      }
+        this.draw();
+      } else this.zoom(Math.exp(event.deltaY / 400), Math.max(0, (this.at(event).x - GUTTER) / (this.width - GUTTER)));
+    },
+    // Around a place in the width from 0 to 1, by default the frame that is looked at.
+    zoom(factor, share = (this.frame + 0.5 - this.from) / this.shown) {
+      const shown = Math.min(Math.max(Math.min(20, this.count), this.shown * factor), this.count);
+      const from = this.from + share * (this.shown - shown);
+      this.shown = shown;
+      this.from = Math.min(Math.max(0, from), this.count - shown);
       this.draw();
     },
     down(event) {
@@ -70,14 +82,12 @@ export default {
       this.dragged = true;
       const { x, frame, row } = this.at(event);
       if (row && x < GUTTER) { this.$emit("go", { frame: this.frame, key: row.key }); return; }
-      const middle = (mark) => (this.x(mark.frame) + this.x(mark.frame + 1)) / 2;
-      const mark = row && this.marks(row).find((each) => Math.abs(middle(each) - x) < NEAR);
-      if (mark) this.$emit("go", { frame: mark.frame, key: row.key });
-      else this.$emit("go", { frame, key: null });
+      const mark = this.markAt(x, row);
+      this.$emit("go", mark ? { frame: mark.frame, key: mark.key } : { frame, key: null });
     },
     move(event) {
-      if (!this.dragged) return;
-      const { frame } = this.at(event);
+      const { x, frame, row } = this.at(event);
+      if (!this.dragged) { this.$refs.canvas.title = this.markAt(x, row)?.text ?? ""; return; }
       clearTimeout(this.later);
       // At most every 50 ms, or the browser would ask for the next frame before it has shown one.
       const wait = (this.said ?? 0) + 50 - performance.now();
@@ -86,7 +96,7 @@ export default {
     },
     up() { this.dragged = false; },
     draw() {
-      const canvas = this.$refs.canvas, ratio = window.devicePixelRatio || 1, { rows, recorded, stale, restarts, doubtful } = this.tracks;
+      const canvas = this.$refs.canvas, ratio = window.devicePixelRatio || 1, { rows, recorded, stale, restarts, cuts, doubtful } = this.tracks;
       this.width = this.$refs.outer.clientWidth;
       const height = RULER + ROW * rows.length + 2;
       canvas.width = Math.round(this.width * ratio);
@@ -111,6 +121,8 @@ export default {
       pen.globalAlpha = 1;
       if (stale !== null && recorded > stale) this.hatch(pen, Math.max(GUTTER, this.x(stale)), this.x(recorded), height, ink);
       pen.fillStyle = ink;
+      pen.globalAlpha = 0.7;
+      for (const frame of cuts) if (this.x(frame) >= GUTTER) for (let y = 2; y < height; y += 6) pen.fillRect(this.x(frame) - 1, y, 2, 3);
       pen.globalAlpha = 0.5;
       for (const frame of restarts) if (this.x(frame) >= GUTTER) pen.fillRect((this.x(frame) + this.x(frame + 1)) / 2, RULER - 8, 1, height);
       pen.globalAlpha = 1;

@@ -77,6 +77,11 @@ class TimeLine:
             icon_button("chevron_left", "A frame back", lambda: self.step(-1))
             icon_button("chevron_right", "A frame on", lambda: self.step(1))
             ui.space()
+            for icon, label, factor in (
+                ("zoom_out", "Show more frames", 2),
+                ("zoom_in", "Show fewer frames", 0.5),
+            ):
+                icon_button(icon, label, lambda factor=factor: self._view.run_method("zoom", factor))
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
         self._view = TimeLineView(self._count, self._on_go)

@@ -139,7 +139,7 @@ class Tracking:
             if self._stop.is_set():
                 return
             masks = course.step(frame.index, frame.image)
-            session.append(frame.name, masks, course.scores)
+            session.append(frame.name, masks, course.scores, cut=course.at_cut)
             self._times.append(time.monotonic())
 
     def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:

@@ -42,6 +42,7 @@ def tracks_of(session: Session) -> dict[str, Any]:
         "recorded": len(session.record),
         "stale": session.stale(),
         "restarts": [*session.tracked.restarts],
+        "cuts": session.record.cuts,
         "doubtful": DOUBTFUL_BELOW,
         "rows": [
             {
@@ -57,10 +58,11 @@ def tracks_of(session: Session) -> dict[str, Any]:
 
 
 def marks(session: Session) -> list[int]:
-    """Return the frames to which Shift and an arrow jump: where objects begin, are corrected or lost."""
+    """Return the frames to which Shift and an arrow jump: first frames, corrections, losses, cuts."""
     frames = {region.frame for item in session.objects for region in item.regions}
+    frames |= {*session.tracked.restarts, *session.record.cuts}
     lost = {session.lost(item.key) for item in session.objects}
-    return sorted({*frames, *session.tracked.restarts, *(each for each in (*lost, session.stale()) if each)})
+    return sorted({*frames, *(each for each in (*lost, session.stale()) if each)})
 
 
 def doubtful_stretches(session: Session) -> list[int]:

@@ -1,0 +1,55 @@
+"""Who cannot see, or has no mouse, can use all pages: axe finds nothing, in light and dark, at two widths."""
+
+from typing import Any
+
+import pytest
+
+from web_hand import drag_around, open_video, press
+from web_server import Server, orange
+
+expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe judges the pages here")
+
+pytestmark = pytest.mark.slow
+
+LOOKS = [("light", 1366), ("dark", 1366), ("light", 390), ("dark", 390)]
+
+
+def violations(tab: Any) -> list[tuple[str, list[str]]]:
+    """Return what axe finds in the page as it is: each rule with the elements that break it."""
+    found = axe.Axe().run(tab).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+
+def check_all_looks(tab: Any) -> None:
+    for theme, width in LOOKS:
+        tab.emulate_media(color_scheme=theme)
+        tab.set_viewport_size({"width": width, "height": 768})
+        expect(tab.locator(f"body.body--{theme}")).to_be_attached()
+        tab.wait_for_timeout(400)  # colours change slowly
+        assert violations(tab) == [], (theme, width)
+
+
+def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
+    tab.goto(f"{server.address}/session/nothing")
+    tab.get_by_text("Choose a video").wait_for()
+    assert violations(tab) == []
+    open_video(tab, server, "one.mp4")
+    drag_around(tab, orange(0))
+    tab.get_by_label("Choose object 1").wait_for()
+    press(tab, "Track")
+    tab.get_by_text("1 of 1 frames tracked").wait_for()
+    tab.keyboard.press("p")
+    check_all_looks(tab)
+    press(tab, "Keys")
+    tab.get_by_role("dialog", name="Keys").wait_for()
+    check_all_looks(tab)
+    press(tab, "Close")
+    tab.get_by_role("link", name="HQTrack").click()
+    tab.get_by_text("Sessions").wait_for()
+    check_all_looks(tab)
+    for button in ("Rename one.mp4", "Delete one.mp4"):
+        press(tab, button)
+        tab.get_by_role("dialog").wait_for()
+        assert violations(tab) == [], button
+        press(tab, "Cancel")
