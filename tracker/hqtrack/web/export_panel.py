@@ -33,13 +33,14 @@ class ExportPanel:
         self._seen: object = None
         """What the panel shows of the session."""
         with ui.card().classes("w-full p-3 gap-1"):
-            heading("Export", 2).classes("font-bold")
+            with ui.row(wrap=False).classes("items-center w-full"):
+                heading("Export", 2).classes("font-bold grow")
+                self._button = ui.button("Export", icon="download", on_click=self._export)
+                self._button.props("no-caps outline dense padding='4px 8px'")
             self._outputs = {
                 kind: ui.checkbox(writer.title, value=kind in chosen, on_change=self._remember).props("dense")
                 for kind, writer in WRITERS.items()
             }
-            self._button = ui.button("Export", icon="download", on_click=self._export)
-            self._button.props("no-caps outline").classes("w-full")
             self._bar = ui.linear_progress(0, show_value=False).props('aria-label="Exported"')
             self._note = ui.label().classes("text-sm").props("role=status aria-live=polite")
             self._files = ui.column().classes("w-full gap-1")

@@ -105,14 +105,14 @@ class ObjectRow:
         self._thumbnails = thumbnails
         with ui.column().classes("w-full gap-0") as self.line:
             with ui.row(wrap=False).classes("items-center gap-1 w-full"):
-                self.pick = ui.button().props("dense padding=2px").classes("hq-pick")
+                self.pick = ui.button().props("dense padding=2px").classes("hq-pick shrink-0")
                 with self.pick:
                     self._thumbnail = ui.element("img").props('alt=""').classes("hq-thumbnail")
                     self._number = ui.label().classes("px-1")
                 with ui.button().props("round dense size=xs") as self._swatch:
                     self.picker = ui.color_picker()
                 self.name = ui.input().props("dense borderless").classes("grow")
-                self.begin = ui.button().props("flat dense no-caps size=sm")
+                self.begin = ui.button().props("flat dense no-caps no-wrap size=sm").classes("shrink-0")
                 self.begin.tooltip("The frame in which it begins")
                 self.eye = (
                     ui.button(icon="visibility").props("flat round dense size=sm").tooltip("Show or hide")

@@ -23,6 +23,7 @@ html { scroll-padding-top: 64px }
 .hq-work { flex: 1 1 0; min-width: 0; position: sticky; top: 60px }
 .hq-side { flex: 0 0 21rem; min-width: 0 }
 .hq-objects { max-height: max(8.5rem, calc(100vh - 36rem)); overflow-y: auto; flex-wrap: nowrap }
+.hq-pick .q-btn__content { flex-wrap: nowrap }
 .hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
 .hq-chosen { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 4px }
 .hq-drop { padding: 24px; border: 2px dashed currentColor; border-radius: 8px; width: 100% }
