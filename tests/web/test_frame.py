@@ -38,11 +38,39 @@ def test_clicks_change_the_chosen_object(tab: Any, server: Server) -> None:
     assert len(objects(tab, server)) == 1
     tab.mouse.click(*at(tab, x + 8, y + 8), button="right")
     wait_for(lambda: not mask(tab, server)[y + 8, x + 8])
-    expect(tab.locator("svg g circle")).to_have_count(2)
-    tab.mouse.click(*at(tab, x + 8, y + 8))  # on the point, which goes
-    wait_for(lambda: mask(tab, server)[y + 8, x + 8])
-    expect(tab.locator("svg g circle")).to_have_count(1)
+    points = tab.locator("svg g circle")
+    expect(points).to_have_count(2)
+    drag(tab, (x + 8, y + 8), (x + 12, y + 30))  # the point is moved
+    wait_for(lambda: not mask(tab, server)[y + 30, x + 12] and mask(tab, server)[y + 8, x + 8])
+    expect(points).to_have_count(2)
+    tab.mouse.click(*at(tab, x + 12, y + 30))  # on the point, which goes
+    wait_for(lambda: mask(tab, server)[y + 30, x + 12])
+    expect(points).to_have_count(1)
+    press(tab, "Negative point")
+    tab.get_by_text("Negative point: click on what is not object 1.").wait_for()
+    tab.mouse.click(*at(tab, x + 8, y + 8))
+    wait_for(lambda: not mask(tab, server)[y + 8, x + 8])
+    expect(points).to_have_count(2)
+    tab.keyboard.press("x")
+    tab.get_by_text("Click on object 1.").wait_for()
     assert len(objects(tab, server)) == 1
+    # What the mouse hovers over shows what the page answers; how quickly it can is the machine's affair.
+    view = tab.get_by_role("application")
+    tab.mouse.move(*at(tab, x + 60, y + 60))
+    number = int(view.get_attribute("id").removeprefix("c"))
+    tab.wait_for_timeout(100)  # in which the mouse rests
+    tab.wait_for_function(f"getElement({number}).asked === 0")
+    tab.evaluate(f"getElement({number}).answer('M10 10L10 40L40 40Z')")
+    expect(tab.locator("[data-preview]")).to_have_attribute("d", "M10 10L10 40L40 40Z")
+    tab.mouse.move(5, 5)
+    expect(tab.locator("[data-preview]")).to_have_count(0)
+    # Without a chosen object, the eraser takes from the one on which it begins.
+    tab.keyboard.press("n")
+    tab.keyboard.press("e")
+    tab.get_by_text("Erase from the object on which you begin.").wait_for()
+    drag(tab, (x + 20, y + 20), (x + 26, y + 20))
+    wait_for(lambda: not mask(tab, server)[y + 20, x + 23])
+    expect(tab.get_by_label("Choose object 1")).to_have_attribute("aria-pressed", "true")
 
 
 def test_quick_clicks_all_count_and_a_click_on_another_mask_chooses_it(tab: Any, server: Server) -> None:
@@ -73,7 +101,7 @@ def test_a_drag_is_cancelled_and_may_begin_and_end_outside(tab: Any, server: Ser
     expect(tab.locator("svg rect")).to_have_count(0)
     tab.mouse.up()
     left, top = at(tab, 0, 0)
-    tab.mouse.move(left - 6, top - 6)
+    tab.mouse.move(left - 40, top - 6)
     tab.mouse.down()
     tab.mouse.move(*at(tab, 60, 66), steps=3)
     tab.mouse.up()
@@ -156,6 +184,17 @@ def test_every_width_shows_a_frame_to_draw_on_by_touch(browser: Any, server: Ser
             touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         tab.get_by_label("Choose object 1").wait_for()
         assert iou(mask(tab, server), filled(orange(0))) > 0.6
+        if width == 390:
+            wide = tab.locator("img").first.bounding_box()["width"]
+            for kind, apart in (("touchStart", 10), ("touchMove", 30), ("touchMove", 60), ("touchEnd", 0)):
+                middle = at(tab, 80, 60)
+                fingers = [
+                    {"x": middle[0] + side * apart, "y": middle[1], "id": side + 1} for side in (-1, 1)
+                ]
+                points = fingers if apart else []
+                touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            wait_for(lambda: tab.locator("img").first.bounding_box()["width"] > 2 * wide)
+            assert len(objects(tab, server)) == 1, "two fingers draw nothing"
         assert tab.evaluate("document.documentElement.lang") == "en"
         assert tab.title() == "clip.mp4 - HQTrack"
     finally:

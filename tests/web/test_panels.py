@@ -1,5 +1,6 @@
 """The panels next to the frame."""
 
+import asyncio
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +15,16 @@ pytest.importorskip("nicegui", reason="these tests need the page's packages")
 from nicegui import Client, ui
 from nicegui.page import page
 
+from hqtrack.web.canvas import Canvas
 from hqtrack.web.export import Settings
 from hqtrack.web.export_panel import ExportPanel
+from hqtrack.web.frame_view import FrameView
+from hqtrack.web.outlines import path_of
+from hqtrack.web.pointing import Drag
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import Store
 from hqtrack.web.tracking import SharedTracker
-from web_server import write_video
+from web_server import filled, green, orange, write_video
 
 
 def test_the_page_offers_every_writer_by_its_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +42,21 @@ def test_the_page_offers_every_writer_by_its_title(tmp_path: Path, monkeypatch: 
     assert shown == [writer.title for writer in WRITERS.values()]
     assert "Other images" in shown
     assert OtherImages(tmp_path, VideoFacts(Fraction(25))).path == tmp_path / "other"
+
+
+def test_hovering_shows_what_a_click_would_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(FrameView, "preview", lambda self, path: shown.append(path))
+    shared = SharedTracker(cast("Any", None))
+    monkeypatch.setattr(shared, "mask", lambda *of: filled(green()))
+    with Client(page("/canvas")):
+        store = Store(tmp_path / "sessions", write_video(tmp_path / "clip.mp4", 1), upload_limit=1)
+        opened = store.create("me", store.root, "clip")
+        service = TrackingService(store, shared, Settings())
+        canvas = Canvas(service, opened, change=lambda do: do(), on_press=lambda: None)
+        asyncio.run(canvas.preview(Drag(0, [(120, 90)])))
+        opened.session.add(0, filled(orange(0)))
+        asyncio.run(canvas.preview(Drag(0, [(30, 40)])))  # where a click would choose the other object
+        asyncio.run(canvas.preview(Drag(0, [(120, 90)], exclude=True)))  # nothing is there to take from
+    assert shown == [path_of(filled(green())), "", ""]
+    assert len(opened.session.objects) == 1

@@ -68,9 +68,9 @@ class Canvas:
             on_press=on_press,
             on_drawn=self._drawn,
             on_point=self._pointed,
-            on_hover=self._hovered,
+            on_hover=self.preview,
         )
-        self._view.classes("mx-auto")
+        self._view.classes("w-full")
         self._hint = ui.label().classes("text-sm opacity-80").props("role=status aria-live=polite")
         self._take_tool()
 
@@ -91,7 +91,7 @@ class Canvas:
         recorded = int(frame < len(session.record))
         below = 258 + min(190, OBJECT_ROW * len(session.objects))
         height, width = session.size
-        self._view.style(f"width: min(100%, max(240px, calc((100vh - {below}px) * {width / height:.4f})))")
+        self._view.fit_into(f"min(100%, max(240px, calc((100vh - {below}px) * {width / height:.4f})))")
         self._view.show(
             frame,
             f"/frames/{session.folder.name}/{frame}.jpg",
@@ -211,7 +211,7 @@ class Canvas:
             return None
         return clicks.with_point(drag.points[-1], not drag.exclude)
 
-    async def _hovered(self, drag: Drag) -> None:
+    async def preview(self, drag: Drag) -> None:
         """Show what a click would make, where masks are made quickly enough."""
         shown = ""
         if not self._turn.locked() and self._pace.quick and self._chosen_by(drag) is None:

@@ -10,7 +10,7 @@ export default {
       :style="{ padding: '12px', overflow: 'hidden', touchAction: 'none', userSelect: 'none', cursor: 'crosshair' }"
       @pointerdown="down" @pointermove="move" @pointerup="up" @pointercancel="cancel" @pointerleave="leave"
       @contextmenu.prevent @wheel.prevent="wheel" @keydown="key">
-      <div :style="{ position: 'relative', aspectRatio: width / height }">
+      <div :style="{ position: 'relative', margin: '0 auto', width: fitted, aspectRatio: width / height }">
       <div ref="stage" :style="{ position: 'absolute', left: left + 'px', top: top + 'px', width: zoom * 100 + '%', height: zoom * 100 + '%' }">
         <img ref="img" :src="shown" :alt="label" draggable="false"
           :style="{ width: '100%', height: '100%', display: 'block', imageRendering: zoom > 6 ? 'pixelated' : 'auto' }" />
@@ -48,7 +48,7 @@ export default {
       </div>
     </div>`,
   props: {
-    src: String, masks: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
+    src: String, masks: String, fitted: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
     frame: Number, negative: Boolean, opacity: Number, masked: Boolean, chosen: Number, hidden: Array,
   },
   data() {

@@ -57,6 +57,11 @@ class FrameView(ui.element, component="frame_view.js"):
         """Show a frame from an address, with the masks of another one."""
         self.props.update({"frame": frame, "src": source, "masks": masks, "label": label})
 
+    def fit_into(self, width: str) -> None:
+        """Show whole frames in a width, as CSS has it."""
+        if self.props.get("fitted") != width:
+            self.props["fitted"] = width
+
     def look(self, *, opacity: int, masked: bool, chosen: int | None, hidden: Collection[int]) -> None:
         """Draw masks, or not, with an opacity in percent, without hidden ones; the chosen one stands out."""
         looks = {"opacity": opacity, "masked": masked, "chosen": chosen or 0, "hidden": sorted(hidden)}
