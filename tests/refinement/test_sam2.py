@@ -14,7 +14,7 @@ import transformers
 
 from hqtrack.cards import RefinerSettings, Weights
 from hqtrack.errors import WeightsError
-from hqtrack.refinement import MaskRefiner, sam2
+from hqtrack.refinement import MaskRefiner, prompted_sam, sam2
 from hqtrack.refinement.prompts import Prompts
 from hqtrack.refinement.sam2 import PromptedSam2, build_network, load_sam2
 from hqtrack.zoo.hiera import HIERAS, Hiera, configuration
@@ -52,7 +52,7 @@ def library(network: transformers.Sam2Model, image: np.ndarray, **prompts: objec
 def test_masks_of_boxes_and_points_are_the_librarys(
     network: transformers.Sam2Model, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sam2, "PROMPTS_AT_ONCE", 2)
+    monkeypatch.setattr(prompted_sam, "PROMPTS_AT_ONCE", 2)
     ours = PromptedSam2(network, device=CPU)
     embedding = ours.encode(image)
     boxes = torch.tensor([[0, 0, 79, 47], [10, 5, 40, 30], [70, 40, 79, 47]])

@@ -12,8 +12,7 @@ from hqtrack.errors import DataError
 from hqtrack.scenes import dataset
 from hqtrack.scenes.camera import draw_frame
 from hqtrack.scenes.dataset import (
-    DEMO_NAMES,
-    DEMO_STEP,
+    DEMO_STEPS,
     SAMPLE_SEED,
     SCENE_NAMES,
     TEST_SEEDS,
@@ -39,11 +38,11 @@ def test_the_set_is_what_a_challenge_asks_for() -> None:
         assert 2 <= sum(actor.labelled for actor in made.actors) <= 5
 
 
-def test_the_demo_is_a_third_of_it_and_an_object_is_away_long_enough_to_be_measured() -> None:
-    chosen = [scene(SCENE_NAMES.index(name))[0] for name in DEMO_NAMES]
-    assert sum(frame_count(made, DEMO_STEP) for made in chosen) == 140
+def test_the_demo_is_a_fifth_of_it_and_an_object_is_away_long_enough_to_be_measured() -> None:
+    counts = [frame_count(scene(SCENE_NAMES.index(name))[0], step) for name, step in DEMO_STEPS.items()]
+    assert sum(counts) == 96
     horses, rng = scene(SCENE_NAMES.index("horses"))
-    away = [t for t in range(34, 62, DEMO_STEP) if not draw_frame(horses, t, rng)[1][1].any()]
+    away = [t for t in range(34, 62, DEMO_STEPS["horses"]) if not draw_frame(horses, t, rng)[1][1].any()]
     assert len(away) > 10  # of fewer the toolkit measures no ADQ
 
 
@@ -92,11 +91,11 @@ def test_every_second_frame_is_drawn_and_a_sequence_of_another_length_is_refused
     with pytest.raises(
         DataError, match=r"approach has 3 frames, but 80 are asked for; choose another folder"
     ):
-        write_dataset(tmp_path, scenes=["approach"])
+        write_dataset(tmp_path, steps={"approach": 1})
 
 
 @pytest.mark.slow
 def test_scenes_are_drawn_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset.os, "cpu_count", lambda: 2)
-    assert write_dataset(tmp_path, scenes=["coins", "swarm"], step=74) == ["coins", "swarm"]
+    assert write_dataset(tmp_path, steps={"coins": 74, "swarm": 74}) == ["coins", "swarm"]
     assert [len(sequence) for sequence in load_dataset(str(tmp_path))] == [2, 2]

@@ -40,11 +40,6 @@ def clip(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
-
-
 @pytest.mark.parametrize(("cuts", "shown"), [("search", [0, 1, 2, 3, 8, 9, 10]), ("stop", [0, 1, 2, 3])])
 def test_an_object_is_not_carried_into_another_shot(
     clip: Path, tracker: HQTrack, tmp_path: Path, cuts: str, shown: list[int]

@@ -26,11 +26,6 @@ from moving_square import post, square, write_clip
 COUNT = 8
 
 
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "clip", COUNT)

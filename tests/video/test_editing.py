@@ -22,11 +22,6 @@ COUNT = 5
 OUTPUTS = ("overlay", "csv", "labels", "rle", "trajectories", "cvat", "mattes", "youtube-vis")
 
 
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
-
-
 def finished(folder: Path, tracker: HQTrack, direction: str = "forward") -> Path:
     clip = write_clip(folder / "clip", COUNT)
     late = square(2).copy()

@@ -64,11 +64,6 @@ def test_cleaning_has_limits() -> None:
             MaskCleaning(**wrong)
 
 
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "clip", COUNT)

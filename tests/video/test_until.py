@@ -21,11 +21,6 @@ from moving_square import SIZE, post, square, write_clip
 COUNT = 7
 
 
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
-
-
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "clip", COUNT)

@@ -21,20 +21,13 @@ def demo(
 ) -> None:
     """Evaluate the light system, with and without its refiner, and a baseline with the VOT toolkit.
 
-    The sequences are synthetic: three scenes, of which every second frame is drawn. A second run reuses
-    existing results.
+    The sequences are synthetic: three scenes, of which every second or fourth frame is drawn. A second run
+    reuses existing results.
     """
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
     from hqtrack.evaluation.demo import DEMO_CARD, run_demo, table
-    from hqtrack.scenes.dataset import (
-        DEMO_NAMES,
-        DEMO_STEP,
-        SAMPLE_SEED,
-        SCENE_NAMES,
-        TEST_SEEDS,
-        write_dataset,
-    )
+    from hqtrack.scenes.dataset import DEMO_STEPS, EVERY_FRAME, SAMPLE_SEED, TEST_SEEDS, write_dataset
     from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
     from hqtrack.zoo import find_weights, load_card
 
@@ -43,10 +36,7 @@ def demo(
     if not (folder / "config.yaml").exists():
         create_workspace(folder, SAMPLE_STACK)
     seeds = TEST_SEEDS if test else (SAMPLE_SEED,)
-    if test or full:
-        write_dataset(folder / "sequences", seeds, SCENE_NAMES, 1)
-    else:
-        write_dataset(folder / "sequences", seeds, DEMO_NAMES, DEMO_STEP)
+    write_dataset(folder / "sequences", seeds, EVERY_FRAME if test or full else DEMO_STEPS)
     with watch() as watcher:
         result = run_demo(folder, watcher)
     heading, *rows = table(result)

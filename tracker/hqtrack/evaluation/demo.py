@@ -112,19 +112,18 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
 def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> None:
     """Draw trackers' masks over all sequences, which are of one size, side by side as a video."""
     (experiment,) = workspace.stack
-    rates = {Fraction(str(sequence.metadata("fps", 25))) for sequence in workspace.dataset}
-    rate = max(rates).limit_denominator(1001)
-    writer = OverlayVideo(overlay.parent, VideoFacts(rate))
-    count = 0
-    for sequence in workspace.dataset:
+    rates = [Fraction(str(each.metadata("fps", 25))).limit_denominator(1001) for each in workspace.dataset]
+    writer = OverlayVideo(overlay.parent, VideoFacts(max(rates)))
+    count, time = 0, Fraction(0)
+    for sequence, rate in zip(workspace.dataset, rates, strict=True):
         results = [experiment.gather(tracker, sequence) for tracker in trackers]
         for index in range(len(sequence)):
             masks = [masks_of(sequence, each, index) for each in results]
             captions = [f"{sequence.name}: {tracker.identifier}" for tracker in trackers]
             wide = side_by_side(frame_of(sequence, index), masks, captions, truth_of(sequence, index))
             nothing: Masks = np.zeros((0, *wide.shape[:2]), bool)  # they are drawn already
-            writer.write(TrackedFrame(Frame(wide, count, count / rate, f"{count:08d}"), nothing))
-            count += 1
+            writer.write(TrackedFrame(Frame(wide, count, time, f"{count:08d}"), nothing))
+            count, time = count + 1, time + 1 / rate
     writer.finish()
 
 

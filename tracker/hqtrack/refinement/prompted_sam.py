@@ -7,6 +7,8 @@ network's device and for all prompts at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -106,25 +108,18 @@ class PromptedNetwork(ABC):
 
     @torch.no_grad()
     def decode(self, embedding: Embedding, prompts: Prompts) -> Prediction:
-        """Predict one mask for each prompt, all in one batch (in chunks of `PROMPTS_AT_ONCE`).
+        """Predict one mask for each prompt, in batches of `PROMPTS_AT_ONCE`.
 
         Args:
             embedding: From `encode`.
             prompts: Of at least one object; on any device. Masks are not looked at.
         """
-        starts = range(0, prompts.count, PROMPTS_AT_ONCE)
-        parts = [self._decode_chunk(embedding, prompts.part(s, s + PROMPTS_AT_ONCE)) for s in starts]
-        return Prediction(
-            torch.cat([part.masks for part in parts]), torch.cat([part.quality for part in parts])
-        )
+        return in_batches(prompts, partial(self._decode_batch, embedding))
 
-    def _decode_chunk(self, embedding: Embedding, prompts: Prompts) -> Prediction:
-        boxes, points = (self._scaled(prompt, embedding) for prompt in (prompts.boxes, prompts.points))
-        on_object = None
-        if points is not None:
-            given = torch.ones(points.shape[:2]) if prompts.on_object is None else prompts.on_object
-            on_object = given.to(self.device, torch.int)
-        logits, qualities = self.predict(embedding, boxes, points, on_object)
+    def _decode_batch(self, embedding: Embedding, prompts: Prompts) -> Prediction:
+        boxes = scaled(prompts.boxes, embedding.frame_size, embedding.input_size, self.device)
+        points = scaled(prompts.points, embedding.frame_size, embedding.input_size, self.device)
+        logits, qualities = self.predict(embedding, boxes, points, point_labels(prompts, self.device))
         quality, best = qualities.max(dim=1)
         chosen = logits[torch.arange(len(logits), device=self.device), best]
         return Prediction(self._to_frame(chosen, embedding) > 0, quality)
@@ -139,19 +134,44 @@ class PromptedNetwork(ABC):
         resized = functional.interpolate(cropped, embedding.frame_size, mode="bilinear", align_corners=False)
         return resized[:, 0]
 
-    def _scaled(self, prompt: Tensor | None, embedding: Embedding) -> Tensor | None:
-        """Scale coordinates (…, 2 or 4) of the frame to those of the network's input."""
-        if prompt is None:
-            return None
-        (height, width), (new_height, new_width) = embedding.frame_size, embedding.input_size
-        scale = torch.tensor([new_width / width, new_height / height], device=self.device)
-        return prompt.to(self.device, torch.float32) * scale.repeat(prompt.shape[-1] // 2)
-
     def _input_size(self, frame_size: tuple[int, int]) -> tuple[int, int]:
         """Return the size at which a frame's long edge fills the input; no side vanishes."""
         scale = self._side / max(frame_size)
         height, width = (max(int(side * scale + 0.5), 1) for side in frame_size)
         return height, width
+
+
+def in_batches(prompts: Prompts, decode: Callable[[Prompts], Prediction]) -> Prediction:
+    """Return what is predicted for all prompts, `PROMPTS_AT_ONCE` at a time."""
+    starts = range(0, prompts.count, PROMPTS_AT_ONCE)
+    parts = [decode(prompts.part(start, start + PROMPTS_AT_ONCE)) for start in starts]
+    return Prediction(torch.cat([part.masks for part in parts]), torch.cat([part.quality for part in parts]))
+
+
+def scaled(
+    coordinates: Tensor | None, frame_size: tuple[int, int], input_size: tuple[int, int], device: torch.device
+) -> Tensor | None:
+    """Return coordinates of the frame as coordinates of the network's input, in float32 on a device.
+
+    Args:
+        coordinates: (…, 2 or 4): x and y in turns, in pixels of the frame; or None, which is returned.
+        frame_size: Height and width of the frame.
+        input_size: Height and width of the frame within the input.
+        device: Of the result.
+    """
+    if coordinates is None:
+        return None
+    (height, width), (new_height, new_width) = frame_size, input_size
+    scale = torch.tensor([new_width / width, new_height / height], device=device)
+    return coordinates.to(device, torch.float32) * scale.repeat(coordinates.shape[-1] // 2)
+
+
+def point_labels(prompts: Prompts, device: torch.device) -> Tensor | None:
+    """Return (N, P) int on a device: 1 for points on the object, 0 for others; None without points."""
+    if prompts.points is None:
+        return None
+    on_object = torch.ones(prompts.points.shape[:2]) if prompts.on_object is None else prompts.on_object
+    return on_object.to(device, torch.int)
 
 
 def resize_as_pillow(image: Tensor, size: tuple[int, int]) -> Tensor:

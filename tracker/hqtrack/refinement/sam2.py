@@ -5,6 +5,7 @@ The checkpoint is that of the video model, of which only the parts for images ar
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
 from hqtrack.cards import RefinerKind
 from hqtrack.errors import WeightsError
 from hqtrack.images import Image
-from hqtrack.refinement.prompted_sam import PROMPTS_AT_ONCE
+from hqtrack.refinement.prompted_sam import in_batches, point_labels, scaled
 from hqtrack.refinement.prompts import Prediction, Prompts, check_image
 from hqtrack.zoo.checkpoints import load_into, read_checkpoint
 from hqtrack.zoo.hiera import HIERAS, Hiera, configuration
@@ -75,33 +76,25 @@ class PromptedSam2:
 
     @torch.no_grad()
     def decode(self, embedding: Sam2Embedding, prompts: Prompts) -> Prediction:
-        """Predict one mask for each prompt, in batches of `PROMPTS_AT_ONCE`.
+        """Predict one mask for each prompt, in batches.
 
         Args:
             embedding: From `encode`.
             prompts: Of at least one object; on any device.
         """
-        starts = range(0, prompts.count, PROMPTS_AT_ONCE)
-        parts = [self._decode_chunk(embedding, prompts.part(s, s + PROMPTS_AT_ONCE)) for s in starts]
-        return Prediction(
-            torch.cat([part.masks for part in parts]), torch.cat([part.quality for part in parts])
-        )
+        return in_batches(prompts, partial(self._decode_batch, embedding))
 
-    def _decode_chunk(self, embedding: Sam2Embedding, prompts: Prompts) -> Prediction:
-        count = prompts.count
-        boxes, points = (
-            self._scaled(prompt, embedding.frame_size) for prompt in (prompts.boxes, prompts.points)
-        )
-        labels = None
-        if points is not None:
-            on_object = torch.ones(points.shape[:2]) if prompts.on_object is None else prompts.on_object
-            labels = on_object.to(self.device, torch.int)[:, None]
+    def _decode_batch(self, embedding: Sam2Embedding, prompts: Prompts) -> Prediction:
+        count, square = prompts.count, (self._side, self._side)
+        boxes = scaled(prompts.boxes, embedding.frame_size, square, self.device)
+        points = scaled(prompts.points, embedding.frame_size, square, self.device)
+        labels = point_labels(prompts, self.device)
         ambiguous = boxes is None and prompts.masks is None and points is not None and points.shape[1] == 1
         found = self.network(
             image_embeddings=[level.expand(count, -1, -1, -1) for level in embedding.levels],
             input_boxes=None if boxes is None else boxes[:, None],
             input_points=None if points is None else points[:, None],
-            input_labels=labels,
+            input_labels=None if labels is None else labels[:, None],
             input_masks=None if prompts.masks is None else self._mask_logits(prompts.masks),
             multimask_output=ambiguous,
         )
@@ -119,13 +112,6 @@ class PromptedSam2:
         return functional.interpolate(
             signs[:, None], size, mode="bilinear", align_corners=False, antialias=True
         )
-
-    def _scaled(self, prompt: Tensor | None, frame_size: tuple[int, int]) -> Tensor | None:
-        """Scale coordinates (..., 2 or 4) of the frame to those of the network's square input."""
-        if prompt is None:
-            return None
-        scale = self._side / torch.tensor([frame_size[1], frame_size[0]], device=self.device)
-        return prompt.to(self.device, torch.float32) * scale.repeat(prompt.shape[-1] // 2)
 
 
 def load_sam2(

@@ -41,14 +41,20 @@ class HidingVideo(VideoWriter):
         """Return a part of a frame (h, w, 3) uint8 RGB so that nothing can be recognized."""
 
 
-def _cells(part: Image) -> Image:
-    """Return the mean colours of a part's cells: all that is left of it."""
+def _of_cells(part: Image, interpolation: int) -> Image:
+    """Return a part made anew of its cells' mean colours: all that is left of it.
+
+    Args:
+        part: (h, w, 3) uint8.
+        interpolation: OpenCV's, between the cells.
+    """
     import cv2
 
     height, width = part.shape[:2]
     side = max(1, -(-max(height, width) // CELLS))
     size = max(1, width // side), max(1, height // side)
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    cells = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(cells, (width, height), interpolation=interpolation), np.uint8)
 
 
 class BlurredVideo(HidingVideo):
@@ -63,8 +69,7 @@ class BlurredVideo(HidingVideo):
         """Blur a part."""
         import cv2
 
-        size = part.shape[1], part.shape[0]
-        return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return _of_cells(part, cv2.INTER_LINEAR)
 
 
 class PixelatedVideo(HidingVideo):
@@ -79,8 +84,7 @@ class PixelatedVideo(HidingVideo):
         """Pixelate a part."""
         import cv2
 
-        size = part.shape[1], part.shape[0]
-        return np.asarray(cv2.resize(_cells(part), size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        return _of_cells(part, cv2.INTER_NEAREST)
 
 
 class BlackenedVideo(HidingVideo):
