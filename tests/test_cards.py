@@ -62,6 +62,15 @@ def test_a_card_is_valid_and_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", card_names())
+def test_weights_of_a_model_hub_are_those_of_one_revision_and_checked(name: str) -> None:
+    for weights in load_card(name).all_weights:
+        if "huggingface.co" in f"{weights.url}{weights.page}":
+            assert weights.sha256, weights
+        if weights.file.endswith(".safetensors") and weights.url is not None:
+            assert re.search(r"/resolve/[0-9a-f]{40}/", weights.url), weights
+
+
+@pytest.mark.parametrize("name", card_names())
 def test_a_card_says_what_it_is_good_for(name: str) -> None:
     about = load_card(name).about
     assert about is not None
@@ -167,7 +176,7 @@ def test_all_long_term_entries_can_be_kept() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"slots": 5}, r"slots = 5: no such setting; allowed are backend, guided_outlines, iou_threshold"),
+        ({"slots": 5}, r"slots = 5: no such setting; allowed are backend, compile, guided_outlines"),
         ({"long_term_gap": 0}, r"memory.long_term_gap = 0: .* greater than or equal to 1"),
         ({"long_term_slots": -1}, r"memory.long_term_slots = -1: .* greater than or equal to 0"),
         ({"short_term_distance": 1.5}, r"memory.short_term_distance = 1.5: "),

@@ -101,16 +101,26 @@ def test_weights_behind_a_form_are_not_pulled() -> None:
 
 
 @pytest.mark.slow
-def test_a_ready_card_is_timed_here() -> None:
-    (row,) = rows(run("cards", "vmos-light", "--benchmark"))[1:]
-    assert row[0] == "vmos-light"
+def test_a_ready_card_is_timed_here(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "mine"\ntitle = "Mine"\nbase = "vmos-light"\n')
+    (row,) = rows(run("cards", mine, "--benchmark"))[1:]
+    assert row[0] == "mine"
     assert float(row[-1]) > 0
+
+
+def test_a_card_that_cannot_run_has_the_reason_for_its_speed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "mine"\ntitle = "Mine"\nbase = "vmos-light"\nengine = "sam9"\n')
+    (row,) = rows(run("cards", mine, "--benchmark"))[1:]
+    assert row[-1].startswith("engine = 'sam9': no such engine")
 
 
 def test_a_card_is_shown_with_every_setting(card: Path, cache: Path) -> None:
     shown = dict(rows(run("cards", card)))
     assert shown["memory.long_term_slots"] == "8"
     assert shown["weights.page"] == "https://a.page"
+    assert shown["sha256 mine"] == "unknown: recorded at the first download"
     assert shown["weights mine"] == "not installed"
     cache.mkdir()
     (cache / "model.pth").touch()

@@ -88,6 +88,18 @@ def test_settings_of_another_engine_are_refused() -> None:
             HQTrack.from_card("sam2.1-tiny", **setting)
 
 
+def test_a_package_of_another_major_version_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "hqtrack.errors.version", lambda name: {"transformers": "4.57.6", "rf-cutie": "2.0"}[name]
+    )
+    for card, words in (
+        ("sam2.1-tiny", r"needs transformers<6,>=5.24, but transformers 4.57.6 is.*hqtrack\[sam2\]"),
+        ("cutie-base", r"needs rf-cutie<2,>=1.0.1, but rf-cutie 2.0 is installed.*hqtrack\[cutie\]"),
+    ):
+        with pytest.raises(MissingExtraError, match=words):
+            load_engine(load_card(card), device=torch.device("cpu"), dtype=torch.float32)
+
+
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hqtrack.errors.find_spec", lambda module: None)
     for card, extra in (("sam2.1-tiny", "sam2"), ("dam-sam2.1-large", "sam2"), ("cutie-base", "cutie")):

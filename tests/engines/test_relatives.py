@@ -15,6 +15,7 @@ transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 
 from engines.library import Library, processor_of, sam3_processor_of  # noqa: E402
 from engines.rectangles import rectangle  # noqa: E402
+from engines.small import small_edgetam, small_sam3  # noqa: E402
 from hqtrack import CardError  # noqa: E402
 from hqtrack.engines import edgetam, load_engine, sam3  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, model_with, starter_of  # noqa: E402
@@ -23,46 +24,14 @@ from hqtrack.zoo import load_card  # noqa: E402
 
 SIZE = (48, 64)
 CPU = torch.device("cpu")
-SMALL_VIT = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "global_attn_indexes": [1],
-    "window_size": 4,
-    "pretrain_image_size": 56,
-}
-
-
-SMALL_MEMORY = {"memory_attention_num_layers": 1, "max_object_pointers_in_encoder": 6}
-
 square = partial(rectangle, SIZE, height=16, width=20)
 FIRST = np.stack([square(4, 6), square(25, 38)])
 CORRECTED = np.stack([square(14, 20), square(2, 40)])
 
 
-def sensitive(model: Any) -> Any:
-    """Have masks depend on memory: random weights call every object absent, and answer everything alike."""
-    with torch.no_grad():
-        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1 and "backbone" not in name:
-                parameter.mul_(2.0)
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
-def small_sam3() -> Any:
-    torch.manual_seed(3)
-    config = sam3.configuration(image_size=112, encoder=SMALL_VIT, **SMALL_MEMORY)
-    return sensitive(transformers.Sam3TrackerVideoModel(config))
-
-
-def small_edgetam() -> Any:
-    pytest.importorskip("timm", reason="needs hqtrack[sam2]")
-    torch.manual_seed(3)
-    config = edgetam.configuration(image_size=128, latents=16, **SMALL_MEMORY)
-    return sensitive(transformers.EdgeTamVideoModel(config))
+def small_tracker() -> Any:
+    return small_sam3(max_object_pointers_in_encoder=6)
 
 
 def compare(engine: SAM2, library: Library, frames: np.ndarray) -> None:
@@ -89,7 +58,7 @@ def frames_of(count: int) -> np.ndarray:
 
 @pytest.mark.slow
 def test_masks_of_edgetam_are_those_of_the_library() -> None:
-    model = small_edgetam()
+    model = small_edgetam(max_object_pointers_in_encoder=6)
     engine = starter_of(SAM2, model, device=CPU, dtype=torch.float32)()
     assert isinstance(engine, SAM2)
     frames = frames_of(10)
@@ -97,17 +66,17 @@ def test_masks_of_edgetam_are_those_of_the_library() -> None:
 
 
 @pytest.mark.slow
-def test_masks_of_sam_3_are_those_of_the_library(small_sam3: Any) -> None:
-    engine = sam3.starter(small_sam3, device=CPU, dtype=torch.float32)()
+def test_masks_of_sam_3_are_those_of_the_library(small_tracker: Any) -> None:
+    engine = sam3.starter(small_tracker, device=CPU, dtype=torch.float32)()
     assert isinstance(engine, SAM2)
     frames = frames_of(12)
-    compare(engine, Library(small_sam3, frames, sam3_processor_of(112)), frames)
+    compare(engine, Library(small_tracker, frames, sam3_processor_of(112)), frames)
 
 
-def test_weights_of_sam_3_are_read_as_they_are_published(small_sam3: Any, tmp_path: Path) -> None:
+def test_weights_of_sam_3_are_read_as_they_are_published(small_tracker: Any, tmp_path: Path) -> None:
     """The file has the detector, too, and the tracker under names of its own."""
     state = {}
-    for name, value in small_sam3.state_dict().items():
+    for name, value in small_tracker.state_dict().items():
         published = name.replace("vision_encoder.backbone.", "detector_model.vision_encoder.backbone.")
         published = published.replace("vision_encoder.neck.", "tracker_neck.")
         if published == name:
@@ -115,8 +84,8 @@ def test_weights_of_sam_3_are_read_as_they_are_published(small_sam3: Any, tmp_pa
         state[published] = value.clone()
     state["detector_model.detr_encoder.weight"] = torch.zeros(1)
     save_file(state, tmp_path / "model.safetensors")
-    read = model_with(type(small_sam3), small_sam3.config, tmp_path / "model.safetensors", "small")
-    for name, value in small_sam3.state_dict().items():
+    read = model_with(type(small_tracker), small_tracker.config, tmp_path / "model.safetensors", "small")
+    for name, value in small_tracker.state_dict().items():
         assert torch.equal(read.state_dict()[name], value), name
 
 

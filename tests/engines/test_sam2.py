@@ -184,6 +184,13 @@ def test_weights_of_another_network_are_refused(model: Any, tmp_path: Path) -> N
     save_file({**state, "foreign": torch.zeros(1)}, file)
     with pytest.raises(WeightsError, match=r"does not fit small: 1 missing .no_memory_embedding.*foreign"):
         sam2.model_with(type(model), model.config, file, "small")
+    wider = {**model.state_dict(), "no_memory_embedding": torch.zeros(1, 1, 7)}
+    save_file(wider, file)
+    with pytest.raises(WeightsError, match=r"small: 1 mismatched .no_memory_embedding.*looks like SAM 2\.1"):
+        sam2.model_with(type(model), model.config, file, "small")
+    save_file({"image_encoder.trunk.pos_embed": torch.zeros(1)}, file)
+    with pytest.raises(WeightsError, match=r"looks like SAM 2 in its authors' own layout"):
+        sam2.model_with(type(model), model.config, file, "small")
 
 
 def stored_bytes(engine: SAM2) -> int:
@@ -198,6 +205,23 @@ def stored_bytes(engine: SAM2) -> int:
     return sum(
         map(size, (session.processed_frames, session.output_dict_per_obj, session.mask_inputs_per_obj))
     )
+
+
+@pytest.mark.slow
+def test_masks_of_the_full_size_are_those_of_the_library() -> None:
+    torch.manual_seed(3)
+    full = transformers.Sam2VideoModel(configuration(HIERAS["sam2.1-hiera-tiny"])).eval()
+    with torch.no_grad():
+        full.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)
+    frames = np.random.default_rng(5).integers(0, 256, (2, 180, 320, 3), dtype=np.uint8)
+    mask = rectangle((180, 320), 40, 60, height=70, width=90)
+    engine = engine_of(full)
+    engine.add(frames[0], label_map(mask[None]), 1)
+    library = Library(full, frames, processor_of(1024))
+    library.give(0, {1: mask})
+    ours = engine.find(frames[1]).labels.numpy()
+    np.testing.assert_array_equal(ours, library.track(0, 1)[0])
+    assert 0 < (ours > 0).mean() < 1
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,18 @@ from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
 from small_workspace import write_sequence
 
 pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
+pytest.importorskip("timm", reason="needs hqtrack[sam2]")
+pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
 
 pytestmark = pytest.mark.slow
 
-ENGINES = {"SmallSam2": "small-sam2", "SmallDam": "small-dam"}
+ENGINES = {
+    "SmallSam2": "small-sam2",
+    "SmallDam": "small-dam",
+    "SmallEdgeTam": "small-edgetam",
+    "SmallCutie": "small-cutie",
+    "OpticalFlow": "small-flow",
+}
 CARD = """
 name = "{name}"
 title = "{name}: random weights"
@@ -26,12 +35,14 @@ network = "random"
 file = "none"
 origin = "embedded"
 """
+EXAMPLE = Path(__file__).parents[2] / "examples" / "optical_flow.py"
 PACKAGE = """
 import torch
 import transformers
 
-from hqtrack.engines import dam_sam2, sam2
+from hqtrack.engines import cutie, dam_sam2, edgetam, sam2
 from hqtrack.zoo.hiera import Hiera, configuration
+from optical_flow import load as load_flow
 
 SMALL = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
 
@@ -52,6 +63,18 @@ def load_sam2(card, weights, *, device, dtype):
 
 def load_dam(card, weights, *, device, dtype):
     return dam_sam2.starter(of_sam2(), device=device, dtype=dtype)
+
+
+def load_edgetam(card, weights, *, device, dtype):
+    config = edgetam.configuration(image_size=128, latents=16)
+    model = present(transformers.EdgeTamVideoModel(config))
+    return sam2.starter_of(sam2.SAM2, model, device=device, dtype=dtype)
+
+
+def load_cutie(card, weights, *, device, dtype):
+    config = cutie.configuration("cutie-small")
+    config.top_k = 16  # places of memory that every place reads: small frames have few
+    return cutie.starter(cutie.build(config), config, device=device, dtype=dtype)
 """
 
 
@@ -61,6 +84,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = tmp_path / "package"
     metadata = package / "hqtrack_small-1.0.dist-info"
     metadata.mkdir(parents=True)
+    shutil.copy(EXAMPLE, package)
     (package / "hqtrack_small.py").write_text(PACKAGE)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hqtrack-small\nVersion: 1.0\n")
     points = [f"{name} = hqtrack_small:load_{name.removeprefix('small-')}" for name in ENGINES.values()]

@@ -321,8 +321,11 @@ def test_the_hash_that_a_hub_publishes_is_checked(server: FileServer, cache: Pat
     assert pull(weights_at(server)).read_bytes() == CONTENT
 
 
-def test_the_hash_recorded_at_the_first_download_reveals_later_damage(server: FileServer) -> None:
+def test_the_hash_recorded_at_the_first_download_reveals_later_damage(
+    server: FileServer, caplog: pytest.LogCaptureFixture
+) -> None:
     path = pull(weights_at(server))
+    assert "some: no SHA-256 of it is known" in caplog.text
     assert path.with_name("model.pth.sha256").read_text() == f"{SHA256}  model.pth\n# {server.url}\n"
     assert "good" in verify(weights_at(server), path)
     path.write_bytes(CONTENT[:-1] + b"!")

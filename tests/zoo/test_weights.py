@@ -77,3 +77,12 @@ def test_missing_weights_give_the_command_the_page_and_the_place(cache: Path, na
     assert page in message
     assert str(cache) in message
     assert str(models_folder() / "weights") in message
+
+
+def test_weights_behind_a_form_say_what_to_do(cache: Path) -> None:
+    (weights,) = weights_of("sam3")
+    with pytest.raises(WeightsError) as caught:
+        find_weights(weights)
+    assert "sign in at https://huggingface.co/facebook/sam3, accept the licence" in str(caught.value)
+    assert "`hf auth login`" in str(caught.value)
+    assert "hqtrack weights add FILE --name sam3" in str(caught.value)

@@ -128,6 +128,8 @@ class Weights:
     """Checked when known; recorded at the first download where the authors publish none."""
     name: Text = ""
     """What `hqtrack weights pull` calls them; the file's stem if empty."""
+    gated: bool = False
+    """Whether their page asks people to sign in and to accept a licence."""
 
     @property
     def label(self) -> str:
@@ -243,6 +245,9 @@ class Card:
     refiner: Annotated[RefinerSettings | None, BeforeValidator(_none_if_off)] = None
     backend: Backend = "auto"
     """What runs the encoder; see `hqtrack.runtimes.encoders.choose`. Masks are equal up to rounding."""
+    compile: bool = False
+    """True: `torch.compile` compiles the image encoder of an engine from another library; see
+    `hqtrack.engines.compiling`. Masks are equal up to rounding."""
     engine: Text = "vmos"
     """What propagates: a name of `hqtrack.engines.engine_names`."""
     about: About | None = None
@@ -288,6 +293,9 @@ OVERRIDES: Mapping[str, Override] = {
     "guided_outlines": Override(("guided_outlines",), "outlines follow the frame's edges: `true` or `off`"),
     "backend": Override(
         ("backend",), "what runs the encoder: `torch`, `onnx` or `openvino`; `auto` takes the fastest"
+    ),
+    "compile": Override(
+        ("compile",), "`true`: `torch.compile` compiles the image encoder; not for VMOS and its kind"
     ),
     "refiner": Override(("refiner",), "`off`: masks stay as they were propagated"),
     "iou_threshold": Override(("refiner", "iou_threshold"), "tau, from which a refined mask is kept: 0 to 1"),

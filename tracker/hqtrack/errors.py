@@ -6,9 +6,15 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 
 class HQTrackError(Exception):
@@ -31,6 +37,10 @@ class WeightsError(HQTrackError, RuntimeError):
     """Weights that are missing, damaged, or of another network."""
 
 
+class DeviceMemoryError(HQTrackError, MemoryError):
+    """A system that does not fit into the memory of its device."""
+
+
 class DataError(HQTrackError, ValueError):
     """A dataset, workspace or video that cannot be read."""
 
@@ -49,7 +59,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
         "openvino": "openvino",
         "supervision": "supervision",
-        "transformers": "sam2",
+        **dict.fromkeys(("huggingface_hub", "transformers"), "sam2"),
         "cutie": "cutie",
         "skimage": "samples",
         "bokeh": "dashboard",
@@ -58,9 +68,12 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 """Modules that a plain installation lacks, and the extra that brings each."""
 
+PACKAGE_NAMES: Mapping[str, str] = MappingProxyType({"cutie": "rf-cutie"})
+"""Packages that have another name than their module."""
+
 
 def require(module: str) -> None:
-    """Check that a package of an extra is installed, without importing it.
+    """Check that a package of an extra is installed in a version that fits, without importing it.
 
     Args:
         module: A key of `EXTRAS`.
@@ -70,6 +83,31 @@ def require(module: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingExtraError(_missing(module))
+    name = PACKAGE_NAMES.get(module, module)
+    wanted = _wanted_versions().get(_normal(name))
+    with suppress(PackageNotFoundError):  # a module that somebody put into the path
+        found = version(name)
+        if wanted is not None and not wanted.contains(found, prereleases=True):
+            raise MissingExtraError(
+                f"this needs {name}{wanted}, but {name} {found} is installed; "
+                f"run: pip install 'hqtrack[{EXTRAS[module]}]'"
+            )
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@lru_cache
+def _wanted_versions() -> dict[str, SpecifierSet]:
+    """Return the versions of packages that we need, by their names; nothing where we run from source."""
+    from packaging.requirements import Requirement
+
+    try:
+        lines = requires("hqtrack") or []
+    except PackageNotFoundError:
+        return {}
+    return {_normal(each.name): each.specifier for each in map(Requirement, lines)}
 
 
 def _missing(module: str) -> str:
@@ -136,6 +174,11 @@ def missing_library(text: str) -> str | None:
     return f"the system lacks the library {found[1]}; install it with the system's package manager"
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that there is too little memory."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)
+
+
 def message_of(error: Exception) -> str | None:
     """Return what went wrong in a line; None for a fault of ours, or if nobody is left to read it."""
     if isinstance(error, HQTrackError):
@@ -145,7 +188,7 @@ def message_of(error: Exception) -> str | None:
         return _missing(module) if module in EXTRAS and find_spec(module) is None else None
     if isinstance(error, ImportError) and (missing := missing_library(str(error))):
         return missing
-    if isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         return "there is not enough memory; try a smaller --max-long-edge, or --device cpu"
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         name = f"{error.filename}: " if error.filename else ""

@@ -16,6 +16,7 @@ import torch
 from hqtrack import processor, zoo
 from hqtrack.cards import Backend, Card
 from hqtrack.engines import Engine, Start, load_engine, vmos
+from hqtrack.engines.capacity import explained_memory
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
 from hqtrack.isolation import own_settings
@@ -55,7 +56,10 @@ def _exclusive(
                 f"{method.__name__}: another thread is using this tracker; give each thread its own tracker"
             )
         try:
-            with own_settings():
+            with (
+                own_settings(),
+                explained_memory(tracker.card, tracker.device, tracker.dtype, lambda: tracker.object_count),
+            ):
                 return method(tracker, *args, **kwargs)
         finally:
             tracker._lock.release()
@@ -144,6 +148,7 @@ class HQTrack:
             CardError: There is no such card, or a setting is unknown or out of range.
             WeightsError: Weights are missing, damaged, or of another network.
             InputError: The device or precision is unknown or not available.
+            DeviceMemoryError: The networks do not fit into the device's memory.
         """
         settings = zoo.load_card(card, **overrides)
         found = find_device(device)
@@ -151,7 +156,7 @@ class HQTrack:
         if not isinstance(weights, str | Path | None):
             raise InputError(f"weights {weights!r}: give the path of a file, or None for the card's own")
         file = None if weights is None else Path(weights)
-        with own_settings():
+        with own_settings(), explained_memory(settings, found, dtype, lambda: 0):
             start = load_engine(settings, file, device=found, dtype=dtype)
             refiner = None
             if settings.refiner is not None:

@@ -57,11 +57,12 @@ def cards(
         return
     if about or benchmark:
         columns: tuple[str, ...] = ("card", "parameters", "size", "licence", "published quality", "good for")
-        every = [load_card(each) for each in ([name] if name else card_names())]
-        facts: list[tuple[str, ...]] = [_facts(card) for card in every]
+        every = {each: load_card(each) for each in ([name] if name else card_names())}
+        facts: list[tuple[str, ...]] = [_facts(card) for card in every.values()]
         if benchmark:
             columns = (*columns, "frames/s here")
-            facts = [(*row, _speed(card)) for row, card in zip(facts, every, strict=True)]
+            speeds = [_speed(each, card) for each, card in every.items()]
+            facts = [(*row, speed) for row, speed in zip(facts, speeds, strict=True)]
         print_table(columns, facts)
         return
     if name:
@@ -106,16 +107,16 @@ def _facts(card: Card) -> tuple[str, ...]:
     )
 
 
-def _speed(card: Card) -> str:
-    """Return the frames per second of a card on this machine; why not where it cannot run."""
-    from hqtrack.errors import MissingExtraError
+def _speed(name: str, card: Card) -> str:
+    """Return the frames per second of a card, by its name or path, on this machine; or why it cannot run."""
+    from hqtrack.errors import HQTrackError
     from hqtrack.video.speed import frames_per_second
 
     if _readiness(card) != "ready":
         return ""
     try:
-        return f"{frames_per_second(card.name):.2g}"
-    except MissingExtraError as error:
+        return f"{frames_per_second(name):.2g}"
+    except HQTrackError as error:
         return str(error)
 
 
@@ -126,7 +127,7 @@ def _readiness(card: Card) -> str:
     missing = [weights for weights in card.all_weights if locate(weights) is None]
     if not missing:
         return "ready"
-    if any(weights.url is None and weights.origin == "published" for weights in missing):
+    if any((weights.gated or weights.url is None) and weights.origin == "published" for weights in missing):
         return f"missing: by hand, from {missing[0].page}"
     if all(weights.origin == "published" for weights in missing):
         return f"missing: hqtrack weights pull {card.name}"
@@ -141,6 +142,8 @@ def _settings(card: Card) -> list[tuple[str, str]]:
 
     rows = list(_flattened(asdict(card)))
     for weights in card.all_weights:
+        if weights.sha256 is None and weights.origin == "published":
+            rows.append((f"sha256 {weights.label}", "unknown: recorded at the first download"))
         path = locate(weights)
         rows.append((f"weights {weights.label}", "not installed" if path is None else str(path)))
     return rows

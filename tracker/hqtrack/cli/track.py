@@ -23,6 +23,7 @@ from hqtrack.cli.progress import progress
 from hqtrack.cli.tracker_options import (
     BackendOption,
     CardOption,
+    CompileOption,
     DeviceOption,
     MaxLongEdgeOption,
     PrecisionOption,
@@ -263,6 +264,7 @@ def track(
     precision: PrecisionOption = "auto",
     max_long_edge: MaxLongEdgeOption = None,
     backend: BackendOption = None,
+    compile_encoder: CompileOption = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -343,6 +345,7 @@ def track(
             weights=None if weights is None else os.path.abspath(weights),
             max_long_edge=max_long_edge,
             backend=cast("Backend | None", backend),  # which it checks
+            compile=compile_encoder,
             direction=cast("Direction", _one_of("direction", direction)),
             cuts=cast("Cuts", _one_of("cuts", cuts)),
             overlap=cast("ContestedPixels", _one_of("overlap", overlap)),
@@ -393,7 +396,11 @@ def _shared_tracker(context: typer.Context, job: Job, device: str, precision: st
         return None
     from hqtrack.tracker import HQTrack
 
-    settings = {"max_long_edge": job.max_long_edge, "backend": job.backend}
+    settings = {
+        "max_long_edge": job.max_long_edge,
+        "backend": job.backend,
+        "compile": job.compile or None,
+    }
     key = (job.card, job.weights, device, precision, *settings.values())
     if key not in context.obj:
         context.obj[key] = HQTrack.from_card(

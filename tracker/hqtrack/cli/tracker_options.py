@@ -91,6 +91,14 @@ BackendOption = Annotated[
         autocompletion=complete_backends,
     ),
 ]
+CompileOption = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the image encoder with torch.compile: a slow start, then faster. Not for VMOS.",
+        rich_help_panel=SYSTEM_PANEL,
+    ),
+]
 MaxLongEdgeOption = Annotated[
     int | None,
     typer.Option(

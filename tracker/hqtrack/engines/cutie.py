@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from hqtrack.cards import Card
+from hqtrack.engines.compiling import compile_if_wanted
 from hqtrack.engines.engine import Start, check_settings
 from hqtrack.errors import CardError, InputError, require
 from hqtrack.images import Image
@@ -49,6 +50,7 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
     path = checked_weights(card.weights, weights)
     network = build(config)
     load_into(network, card.network, read_checkpoint(path), path)
+    compile_if_wanted(card, network.get_submodule("pixel_encoder"), device=device)
     return starter(network, config, device=device, dtype=dtype)
 
 

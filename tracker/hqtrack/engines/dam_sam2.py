@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hqtrack.cards import Card
+from hqtrack.engines.compiling import compile_if_wanted
 from hqtrack.engines.distractors import RECENT, Hypotheses, KeptFrames
 from hqtrack.engines.engine import Start
 from hqtrack.engines.sam2 import SAM2, load_model, starter_of
@@ -32,7 +33,9 @@ FEATURES = ("maskmem_features", "maskmem_pos_enc")
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load SAM 2.1 for distractor-aware memory; see `hqtrack.engines.Load`."""
-    return starter(load_model(card, weights), device=device, dtype=dtype)
+    model = load_model(card, weights)
+    compile_if_wanted(card, model.vision_encoder, device=device)
+    return starter(model, device=device, dtype=dtype)
 
 
 def starter(model: Sam2VideoModel, *, device: torch.device, dtype: torch.dtype) -> Start:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hqtrack.cards import Card
+from hqtrack.engines.compiling import compile_if_wanted
 from hqtrack.engines.engine import Start, check_settings
 from hqtrack.engines.sam2 import SAM2, model_with, starter_of
 from hqtrack.errors import CardError, require
@@ -36,6 +37,7 @@ def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch
     model = model_with(
         import_module("transformers").EdgeTamVideoModel, configuration(), path, EDGETAM_NETWORK
     )
+    compile_if_wanted(card, model.vision_encoder, device=device)
     return starter_of(SAM2, model, device=device, dtype=dtype)
 
 

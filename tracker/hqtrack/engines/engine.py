@@ -145,7 +145,7 @@ def check_settings(card: Card) -> None:
         values = [getattr(each, section) for each in (card, plain)]
         if keys and section == "memory":
             values = [getattr(value, keys[0]) for value in values]
-        if section != "refiner" and values[0] != values[1]:
+        if section not in ("refiner", "compile") and values[0] != values[1]:
             raise CardError(
                 f"{name}: the engine {card.engine} of the card {card.name} has no such setting; leave it out"
             )

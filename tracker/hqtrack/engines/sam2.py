@@ -20,12 +20,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from hqtrack.cards import Card
+from hqtrack.engines.compiling import compile_if_wanted
 from hqtrack.engines.engine import Start, check_settings
 from hqtrack.errors import CardError, WeightsError, require
 from hqtrack.images import Image
 from hqtrack.masks import LabelMap, masks_of
 from hqtrack.propagation import Found
 from hqtrack.zoo import checked_weights, read_checkpoint
+from hqtrack.zoo.checkpoints import describe
 from hqtrack.zoo.hiera import HIERAS, configuration
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load SAM 2.1; see `hqtrack.engines.Load`."""
-    return starter(load_model(card, weights), device=device, dtype=dtype)
+    model = load_model(card, weights)
+    compile_if_wanted(card, model.vision_encoder, device=device)
+    return starter(model, device=device, dtype=dtype)
 
 
 def load_model(card: Card, weights: Path | None) -> Sam2VideoModel:
@@ -63,19 +67,27 @@ def model_with(kind: Any, config: Any, path: Path, name: str) -> Any:
     Raises:
         WeightsError: The file is unreadable, or of another network.
     """
+    state = read_checkpoint(path)
     with _silent():
         model, found = kind.from_pretrained(
-            None, config=config, state_dict=dict(read_checkpoint(path)), output_loading_info=True
+            None,
+            config=config,
+            state_dict=dict(state),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported below, with all else that differs
         )
     problems = {kind: sorted(map(str, found[kind])) for kind in ("missing_keys", "unexpected_keys")}
-    problems["mismatched_keys"] = sorted(str(key) for key in found["mismatched_keys"])
+    problems["mismatched_keys"] = sorted(str(key) for key, *_ in found["mismatched_keys"])
     if any(problems.values()):
         told = "; ".join(
             f"{len(keys)} {kind.replace('_keys', '')} ({', '.join(keys[:3])})"
             for kind, keys in problems.items()
             if keys
         )
-        raise WeightsError(f"{path} does not fit {name}: {told}; get the file that the card names")
+        raise WeightsError(
+            f"{path} does not fit {name}: {told}; it looks like {describe(state)}; get the file that the "
+            "card names"
+        )
     return model
 
 

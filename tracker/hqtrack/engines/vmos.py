@@ -9,6 +9,7 @@ import torch
 
 from hqtrack import zoo
 from hqtrack.cards import Card
+from hqtrack.engines.compiling import refuse_compiling
 from hqtrack.engines.engine import Start
 from hqtrack.nets.folding import folded
 from hqtrack.nets.interface import PropagationNetwork
@@ -20,6 +21,7 @@ from hqtrack.runtimes.encoders import ForeignEncoder, encoder_of
 
 def load(card: Card, weights: Path | None, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Load a card's network; see `hqtrack.engines.Load`."""
+    refuse_compiling(card)
     return starter(card, zoo.load_network(card, weights), device=device, dtype=dtype)
 
 

@@ -127,6 +127,7 @@ class VideoRun:
                 precision=precision,
                 max_long_edge=job.max_long_edge,
                 backend=job.backend,
+                compile=job.compile or None,
             )
         self.tracker = tracker
         self.maker = MaskMaker.beside(tracker)

@@ -194,9 +194,22 @@ def check_family(
     )
 
 
+_OF_OTHER_LIBRARIES: Mapping[str, str] = {
+    "detector_model.": "SAM 3",
+    "image_encoder.trunk.": "SAM 2 in its authors' own layout, not that of transformers (model.safetensors)",
+    "spatial_perceiver.": "EdgeTAM",
+    "memory_attention.": "SAM 2.1",
+    "object_transformer.": "Cutie",
+}
+"""What a beginning of a key is of, the most special first."""
+
+
 def describe(state: Mapping[str, Tensor]) -> str:
     """Return which family of networks a state dict looks like, such as `"DeAOT with ResNet-50, 3 layers"`."""
     keys = state.keys()
+    for prefix, family in _OF_OTHER_LIBRARIES.items():
+        if _any(keys, prefix):
+            return family
     if "mask_decoder.iou_token.weight" in keys:
         family = "HQ-SAM" if "mask_decoder.hf_token.weight" in keys else "SAM"
         return f"{family} with {_sam_encoder(state)}"

@@ -19,6 +19,7 @@ import requests
 from hqtrack import files
 from hqtrack.cards import Weights
 from hqtrack.errors import WeightsError
+from hqtrack.zoo import hub
 from hqtrack.zoo.checkpoints import read_checkpoint
 from hqtrack.zoo.weights import (
     by_hand,
@@ -142,6 +143,11 @@ def _exclusive(target: Path) -> Iterator[None]:
 
 def _transfer(weights: Weights, output: Path, progress: Progress | None) -> None:
     """Fetch a URL into a file; what an interrupted transfer received is kept next to it, and resumed."""
+    if hub.serves(weights):
+        hub.fetch(weights, output, progress)
+        return
+    if weights.gated:
+        raise WeightsError(f"the weights {weights.label} need the hub's client. {remedy(weights)}")
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _attempt(weights, output, progress)
@@ -227,6 +233,11 @@ def _checked(weights: Weights, path: Path, target: Path) -> str:
     earlier = record.sha256 if record and record.url in (None, weights.url) else None
     expected = weights.sha256 or published_sha256(str(weights.url)) or earlier
     if expected is None:
+        _log.warning(
+            "%s: no SHA-256 of it is known, so that it cannot be checked; its own is recorded, and later "
+            "changes are noticed",
+            weights.label,
+        )
         try:
             read_checkpoint(path)
         except WeightsError as error:
@@ -277,3 +288,4 @@ def _forget(output: Path) -> None:
     """Delete what earlier transfers left."""
     for path in (output, *_parts(output)):
         path.unlink(missing_ok=True)
+    shutil.rmtree(hub.part_folder(output), ignore_errors=True)

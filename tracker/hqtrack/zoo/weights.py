@@ -111,6 +111,12 @@ def remedy(weights: Weights) -> str:
         return f"They come with the package: reinstall hqtrack, or {put}."
     if weights.origin == "to-be-trained":
         return f"Nobody published them: train them with `hqtrack train`, then {put}."
+    if weights.gated:
+        return (
+            f"They are behind a form: sign in at {weights.page}, accept the licence, run `hf auth login` (it "
+            f"comes with the extra sam2), then: hqtrack weights pull {weights.label}. Or download the file "
+            f"there, then: hqtrack weights add FILE --name {weights.label}."
+        )
     if weights.url is None:
         return f"There is no direct download: get them from {weights.page}, then {put}."
     return f"Download them with: {pull_command(weights)} ({by_hand(weights)})."
