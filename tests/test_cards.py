@@ -268,7 +268,7 @@ def test_a_card_builds_on_a_file_beside_it_and_on_what_that_builds_on(tmp_path: 
     [
         (
             "colour = 1\n" + MINIMAL,
-            r"unknown key colour = 1; allowed are about, backend, base, engine, guided_outlines, ",
+            r"unknown key colour = 1; allowed are about, backend, base, compile, engine, guided_outlines, ",
         ),
         (
             MINIMAL + "[rules]\nmargin = 3",

@@ -104,7 +104,7 @@ def start_cutie(dtype: torch.dtype) -> Start:
 
     torch.manual_seed(2)
     config = cutie.configuration("cutie-small")
-    config.long_term.max_num_tokens = 800
+    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 800, 200
     return cutie.starter(cutie.build(config).eval(), config, device=torch.device("cpu"), dtype=dtype)
 
 

@@ -35,6 +35,7 @@ def tracked(weights: Path, **settings: Any) -> np.ndarray:
     return np.stack([tracker.track(frame) for frame in FRAMES[1:]])
 
 
+@pytest.mark.slow
 def test_a_compiled_encoder_finds_the_same_masks(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[torch.fx.GraphModule] = []
 

@@ -16,7 +16,6 @@ SIZE = (96, 96)
 FRAMES = np.random.default_rng(5).integers(0, 256, (12, *SIZE, 3), dtype=np.uint8)
 IMAGE_ENCODERS = {
     "Sam2VisionModel",
-    "EdgeTamVideoVisionModel",
     "EdgeTamVisionModel",
     "Sam3VisionModel",
     "PixelEncoder",

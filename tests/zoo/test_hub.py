@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -87,14 +88,20 @@ def test_the_hubs_client_fetches_a_revision_into_our_cache(tmp_path: Path) -> No
 
 def test_a_file_behind_a_form_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hub, "gated", True)
-    gated = Weights(**{**vars(WEIGHTS), "gated": True})
     with pytest.raises(WeightsError, match=r"refuses some \(401\).*accept the licence, run `hf auth login`"):
-        pull(gated)
+        pull(replace(WEIGHTS, gated=True))
+
+
+def test_a_file_that_is_not_there_is_a_line() -> None:
+    gone = replace(WEIGHTS, url=str(WEIGHTS.url).replace("model.pth", "other.pth"))
+    with pytest.raises(WeightsError, match=r"download of some .* failed: .*404.*or by hand: get them from"):
+        pull(gone)
 
 
 def test_no_network_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        hub, "ENDPOINT", "http://127.0.0.1:9"
-    )  # the port of a service that discards everything
-    with pytest.raises(WeightsError, match=r"download of some .* failed: .*or by hand: get them from"):
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("Cannot reach the hub.")  # as the client does after some attempts
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    with pytest.raises(WeightsError, match=r"failed: Cannot reach the hub. The same command resumes"):
         pull(WEIGHTS)

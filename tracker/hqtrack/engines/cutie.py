@@ -10,7 +10,7 @@ import importlib
 import math
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def _no_download() -> Iterator[None]:
 def starter(network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> Start:
     """Return what starts a video with a network that has its weights."""
     warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.autocast", FutureWarning, module=r"cutie\.")
-    network = network.eval().to(device, dtype)
+    network = network.eval().to(device, torch.float32)  # parts of it compute in nothing narrower
     return lambda: Cutie(network, config, device=device, dtype=dtype)
 
 
@@ -101,10 +101,10 @@ class Cutie:
     """One video's propagation by Cutie; see `hqtrack.engines.Engine`.
 
     Args:
-        network: In evaluation mode, on `device`, with parameters of type `dtype`.
+        network: In evaluation mode, on `device`, in float32.
         config: The package's settings.
         device: Where the network is.
-        dtype: Type of the network's input.
+        dtype: Type in which a GPU computes what may be narrow, as its authors do; a CPU computes in float32.
     """
 
     def __init__(self, network: nn.Module, config: Any, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -112,7 +112,9 @@ class Cutie:
         self._new_core = partial(inference, network, config)
         self._core = self._new_core()
         self._nearest = int(config.top_k)  # places of memory that every place reads
-        self._device, self._dtype = device, dtype
+        self._device = device
+        narrow = device.type == "cuda" and dtype != torch.float32
+        self._computing = partial(torch.autocast, "cuda", dtype) if narrow else nullcontext
         self._frame: Image = np.empty((0, 0, 3), np.uint8)
         self._ids: list[int] = []  # in the package, where a number is never used again
         self._next_id = 1
@@ -159,7 +161,8 @@ class Cutie:
         self._frame = image
         if not self._ids:
             return Found.nothing(image, self._device)
-        probabilities = self._core.step(self._pixels(image)).float()
+        with self._computing():
+            probabilities = self._core.step(self._pixels(image)).float()
         best, labels = probabilities.max(0)  # channels are objects in the order in which they joined
         own = labels == torch.arange(1, self.count + 1, device=self._device)[:, None, None]
         scores = (best * own).sum((1, 2)) / own.sum((1, 2)).clamp(min=1)
@@ -174,12 +177,13 @@ class Cutie:
         """Enter the masks of objects in a frame: labels 1, 2, … are those of the package's `ids`."""
         self._frame = image
         mask = torch.from_numpy(np.array([0, *ids])[labels]).to(self._device)
-        self._core.step(self._pixels(image), mask, ids, force_permanent=True)
+        with self._computing():
+            self._core.step(self._pixels(image), mask, ids, force_permanent=True)
 
     def _pixels(self, image: Image) -> Tensor:
         """Return an image as (3, H, W) in 0 to 1."""
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)
-        return pixels.to(self._dtype) / 255
+        return pixels.float() / 255
 
 
 def _library(name: str) -> Any:
