@@ -460,6 +460,9 @@ def test_probabilities_come_with_masks_where_they_are_asked_for(
     tracker.remove_objects([1, 2, 3])
     masks, probabilities = tracker.track(frame(2), return_probabilities=True)
     assert masks.shape == probabilities.shape == (0, HEIGHT, WIDTH)
+    tracker.initialize(frame(0), np.zeros((0, HEIGHT, WIDTH), bool))  # whose objects come later
+    masks, probabilities = tracker.track(frame(1), return_probabilities=True)
+    assert masks.shape == probabilities.shape == (0, HEIGHT, WIDTH)
 
 
 class Scripted:

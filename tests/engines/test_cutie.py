@@ -14,9 +14,10 @@ pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
 from cutie.inference.inference_core import InferenceCore
 
 from engines.rectangles import rectangle
-from hqtrack import InputError
+from hqtrack import HQTrack, InputError
 from hqtrack.engines import cutie
 from hqtrack.masks import label_map
+from hqtrack.zoo import load_card
 
 SIZE = (96, 128)
 
@@ -113,3 +114,27 @@ def test_scores_are_mean_probabilities(network: Any, config: Any, frames: np.nda
     for number, score in enumerate(found.scores.tolist(), start=1):
         assert (score > 1 / 3) == bool((found.labels == number).any())  # the likeliest of three, or not seen
         assert 0 <= score <= 1
+
+
+def test_probabilities_come_with_masks_where_they_are_asked_for(
+    network: Any, config: Any, frames: np.ndarray
+) -> None:
+    start = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)
+    tracker, plain = (
+        HQTrack(load_card("cutie-small"), start, device="cpu", precision="float32") for _ in range(2)
+    )
+    for each in (tracker, plain):
+        each.initialize(frames[0], np.stack([FIRST == 1, FIRST == 2]))
+    for frame in frames[1:4]:
+        masks, probabilities = tracker.track(frame, return_probabilities=True)
+        np.testing.assert_array_equal(masks, plain.track(frame))
+        assert (probabilities.shape, probabilities.dtype) == ((2, *SIZE), np.float32)
+        assert probabilities.min() >= 0
+        assert probabilities.sum(0).max() <= 1 + 1e-5
+        # A pixel is the most probable one's, of the objects and of the background, which has the rest.
+        whole = np.concatenate([1 - probabilities.sum(0, keepdims=True), probabilities])
+        clear = np.diff(np.sort(whole, axis=0)[-2:], axis=0)[0] > 1e-5
+        np.testing.assert_array_equal(label_map(masks)[clear], whole.argmax(0)[clear])
+    tracker.remove_objects([1, 2])
+    masks, probabilities = tracker.track(frames[4], return_probabilities=True)
+    assert masks.shape == probabilities.shape == (0, *SIZE)

@@ -15,10 +15,11 @@ transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 
 from engines.library import Library, processor_of  # noqa: E402
 from engines.rectangles import rectangle  # noqa: E402
-from hqtrack import WeightsError  # noqa: E402
+from hqtrack import HQTrack, WeightsError  # noqa: E402
 from hqtrack.engines import sam2  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, starter  # noqa: E402
 from hqtrack.masks import label_map  # noqa: E402
+from hqtrack.zoo import load_card  # noqa: E402
 from hqtrack.zoo.hiera import HIERAS, Hiera, configuration  # noqa: E402
 
 SIDE = 128
@@ -152,6 +153,31 @@ def test_scores_are_of_objects_that_are_seen(model: Any, frames: np.ndarray) -> 
         assert each.scores is not None
         assert ((each.scores >= 0) & (each.scores <= 1)).all()
     assert len({float(score) for each in found for score in each.scores}) > 10
+
+
+def test_probabilities_come_with_masks_where_they_are_asked_for(model: Any, frames: np.ndarray) -> None:
+    start = starter(model, device=torch.device("cpu"), dtype=torch.float32)
+    tracker, plain = (
+        HQTrack(load_card("sam2.1-tiny"), start, device="cpu", precision="float32") for _ in range(2)
+    )
+    for each in (tracker, plain):
+        each.initialize(frames[0], FIRST)
+    seen = 0
+    for frame in frames[1:6]:
+        masks, probabilities = tracker.track(frame, return_probabilities=True)
+        np.testing.assert_array_equal(masks, plain.track(frame))
+        assert (probabilities.shape, probabilities.dtype) == ((2, *SIZE), np.float32)
+        assert 0 <= probabilities.min() <= probabilities.max() <= 1
+        # A pixel is the most probable object's, if that is more probable than not.
+        labels = np.where(probabilities.max(0) > 0.5, probabilities.argmax(0) + 1, 0)
+        clear = np.abs(np.diff(probabilities, axis=0)[0]) > 1e-6  # logits differ where float32 has but 1
+        np.testing.assert_array_equal(label_map(masks)[clear], labels[clear])
+        assert clear.mean() > 0.5
+        seen += int(masks.sum())
+    assert seen
+    tracker.remove_objects([1, 2])
+    masks, probabilities = tracker.track(frames[6], return_probabilities=True)
+    assert masks.shape == probabilities.shape == (0, *SIZE)
 
 
 def test_an_object_without_a_mask_in_a_correction_is_not_seen(model: Any, frames: np.ndarray) -> None:

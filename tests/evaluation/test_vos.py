@@ -185,6 +185,10 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("dogs\ndoge\n")
     with pytest.raises(DataError, match=r"doge: is missing.*did you mean dogs\?"):
         find_sequences(root, names=tmp_path / "names.txt")
+    write_labels(tmp_path / "blank", np.zeros_like)
+    (sequence,) = find_sequences(root)
+    with pytest.raises(DataError, match="shows no object; its mask must be in the first annotation"):
+        VosSequence("blank", sequence.frames, tmp_path / "blank").prompts([f"{i:05d}" for i in range(COUNT)])
     result = run(tmp_path / "nothing", "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert not (tmp_path / "out").exists()

@@ -50,6 +50,24 @@ def test_names_of_frames_may_have_an_ending(tmp_path: Path, caplog: pytest.LogCa
 
 def test_files_of_other_names_are_objects_of_the_first_frame(tmp_path: Path) -> None:
     assert begins(save(tmp_path / "a", f0=[255], f1=[255])) == [(0, None), (0, None)]
+    assert begins(save(tmp_path / "b", f5=[255], f10=[255])) == [(0, None), (0, None)]
+    assert begins(save(tmp_path / "c", obj000=[255], obj005=[255])) == [(0, None), (0, None)]
+
+
+@pytest.mark.parametrize("form", ["f{:03d}", "f{:07d}", "mask_{:05d}", "frame{:04d}"])
+def test_other_zeros_and_words_before_the_numbers_of_frames_are_no_other_frames(
+    tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = save(tmp_path / "a", **{form.format(0): [1], form.format(20): [1, 2], form.format(45): [1, 3]})
+    assert begins(folder) == [(0, 1), (4, 2), (9, 3)]
+    assert "belong to the frames with the same numbers" in caplog.text
+    folder = save(tmp_path / "b", **{form.format(0): [1], form.format(4): [1, 2]})
+    assert begins(folder, stems=[]) == [(0, 1), (4, 2)]
+
+
+def test_numbers_without_zeros_are_frames_where_every_frame_has_a_mask(tmp_path: Path) -> None:
+    folder = save(tmp_path / "a", **{f"f{index}": [1, 2][: 1 + index // 5] for index in range(10)})
+    assert begins(folder, stems=[f"{index:05d}" for index in range(10)]) == [(0, 1), (5, 2)]
 
 
 def test_an_annotation_whose_frame_is_missing_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import re
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -190,9 +193,17 @@ def runs(part: np.ndarray) -> str:
     ("suffix", "content"),
     [
         (".json", labelme("polygon", outline(FIRST))),
+        (".json", labelme("rotation", outline(FIRST), direction=0.3)),
         (".json", labelme("mask", [[X, Y], [X + WIDTH - 1, Y + HEIGHT - 1]], mask=png(PART))),
         (".xml", cvat("polygon", points=";".join(f"{x},{y}" for x, y in outline(FIRST)))),
         (".xml", cvat("ellipse", **MIDDLE, **RADII)),
+        (
+            ".xml",
+            "<annotation><filename>00001.jpg</filename><imagesize><nrows>48</nrows><ncols>64</ncols></imagesize>"
+            "<object><name>cat</name><deleted>0</deleted><polygon>"
+            + "".join(f"<pt><x>{x}.00</x><y>{y}.00</y></pt>" for x, y in outline(FIRST))
+            + "</polygon></object></annotation>",
+        ),
         (".xml", cvat("mask", left=X, top=Y, width=WIDTH, height=HEIGHT, rle=runs(PART))),
         (".json", label_studio("polygonlabels", points=[[x / 0.64, y / 0.48] for x, y in outline(FIRST)])),
         (
@@ -220,6 +231,7 @@ def test_masks_of_tools_are_the_objects(tmp_path: Path, suffix: str, content: An
     ("suffix", "content"),
     [
         (".json", labelme("rectangle", [[25, 21], [9, 5]])),
+        (".json", labelme("rectangle", [[9, 5], [25, 5], [25, 21], [9, 21]])),
         (".xml", cvat("box", **TURNED)),
         (".json", label_studio("rectanglelabels", x=900 / 64, y=500 / 48, width=25, height=1600 / 48)),
         (".json", via(name="rect", x=9, y=5, width=16, height=16)),
@@ -298,6 +310,7 @@ def test_scores_and_tracks_may_follow_a_polygon_of_yolo(tmp_path: Path, ending: 
         (np.stack([FIRST, SECOND]) * np.float32(8) - 4, [1, 2]),
         (2 * FIRST + 7 * SECOND.astype(np.int64), [2, 7]),
         (2.0 * FIRST + 7.0 * SECOND, [2, 7]),
+        (np.repeat((2 * FIRST + 7 * SECOND)[..., None], 3, 2).astype(np.uint8), [2, 7]),
         (np.stack([2 * FIRST, *[2 * FIRST + 7 * SECOND] * 5]), [2, 7]),
     ],
     ids=[
@@ -308,6 +321,7 @@ def test_scores_and_tracks_may_follow_a_polygon_of_yolo(tmp_path: Path, ending: 
         "logits",
         "labels",
         "whole-floats",
+        "grey-picture",
         "labels-of-frames",
     ],
 )
@@ -357,6 +371,23 @@ def test_without_tracks_the_objects_of_one_label_are_those_of_the_first_frame(
         save(tmp_path / "a" / f"{name}.json", {"shapes": shapes, "imagePath": f"{name}.jpg"})
     assert [each.frame for each in read(tmp_path / "a")] == [1, 1]
     assert "those of frame 1 are used" in caplog.text
+
+
+def test_fields_of_a_tools_own_and_null_are_left_alone(tmp_path: Path) -> None:
+    crowd = {"iscrowd": 1, "keypoints": [3, 4, 2], "caption": None, "attributes": {"occluded": False}}
+    runs = [int(run) for run in np.diff(np.flatnonzero(np.diff(FIRST.T.ravel(), prepend=False)), prepend=0)]
+    runs.append(FIRST.size - sum(runs))
+    entry = {
+        "id": 1,
+        "image_id": 70,
+        "category_id": 3,
+        "segmentation": {"size": SIZE, "counts": runs},
+        "bbox": None,
+    }
+    data = coco(entry | crowd) | {"info": {"x": [1]}, "licenses": None, "tags": [{"id": 3}]}
+    (prompt,) = read(save(tmp_path / "a.json", data))
+    assert (prompt.id, prompt.name) == (3, "cat")
+    np.testing.assert_array_equal(prompt.mask, FIRST)
 
 
 def test_a_track_of_number_0_gets_an_id(tmp_path: Path) -> None:
@@ -523,6 +554,83 @@ def test_objects_of_frames_that_are_not_read_are_refused(tmp_path: Path) -> None
 def test_a_large_file_is_read(tmp_path: Path) -> None:
     shapes = {"shapes": [{"label": "cat", "points": outline(FIRST)}], "imageData": "A" * 30_000_000}
     assert len(read(save(tmp_path / "00000.json", shapes))) == 1
+
+
+def test_rows_without_numbers_are_frames_without_the_object(tmp_path: Path) -> None:
+    rows = ["0,4,nan,nan,nan,nan", "1,4,None,,,", "2,4,9,5,16,16"]
+    (prompt,) = read(save(tmp_path / "a.csv", "\n".join(["frame,id,x,y,w,h", *rows])))
+    assert (prompt.frame, prompt.id, prompt.box) == (2, 4, (9, 5, 16, 16))
+
+
+def test_key_points_behind_a_box_of_yolo_are_left_out_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    points = " ".join(f"0.4 0.{place} {place % 3}" for place in range(1, 6))
+    (prompt,) = read(save(tmp_path / "00004.txt", f"0 0.5 0.5 0.25 0.5 {points}"))
+    assert prompt.box == (24, 12, 16, 24)
+    assert "key points behind a box are left out" in caplog.text
+
+
+def test_a_class_that_classes_txt_does_not_name_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path / "a" / "00004.txt", "0 0.3 0.5 0.25 0.5\n4 0.7 0.5 0.25 0.5\n")
+    save(tmp_path / "a" / "classes.txt", "cat\n")
+    assert [each.name for each in read(tmp_path / "a")] == ["cat", ""]
+    assert "class 4 has no name in the list of classes, which has 1" in caplog.text
+
+
+def test_of_several_arrays_one_is_read_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    np.savez(tmp_path / "a.npz", scores=np.ones(2), masks=np.stack([FIRST, SECOND]))
+    assert len(read(tmp_path / "a.npz")) == 2
+    assert "of its 2 arrays masks is read" in caplog.text
+
+
+SPENT = """
+import resource, sys
+from pathlib import Path
+from hqtrack import HQTrackError
+from hqtrack.video.prompts import FrameNames, read_prompts
+
+limit = {limit}
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+try:
+    read_prompts(masks=[Path(sys.argv[1])], start=0, size=(48, 64), frames=FrameNames())
+except HQTrackError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.parametrize(
+    ("suffix", "start", "repeated", "end", "message"),
+    [
+        (".json", "", "[", "", "100,000,000 values or more, which would take about"),
+        (".json", "[", "0.5,", "1]", "no known format"),
+        (
+            ".json",
+            '{"annotations":[{"image_id":0,"segmentation":[[',
+            "7,12.25,",
+            "7,9]]}]}",
+            "at most 100000",
+        ),
+        (".xml", "<annotations>", "<a/>", "</annotations>", "values or more, which would take about"),
+        (".csv", "x,y,w,h\n", "1,2,3,4\n", "", "values or more, which would take about"),
+    ],
+)
+def test_a_file_of_100_mb_of_anything_is_a_line_in_bounded_memory(
+    tmp_path: Path, suffix: str, start: str, repeated: str, end: str, message: str
+) -> None:
+    path = tmp_path / f"00000{suffix}"
+    path.write_text(start + repeated * (100_000_000 // len(repeated)) + end)
+    program = SPENT.format(limit=4 << 30)
+    found = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert re.search(message, found.stdout), found.stdout[:300] + found.stderr[-300:]
+    assert str(path) in found.stdout
+    assert len(found.stdout) < 500
 
 
 def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:

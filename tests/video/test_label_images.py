@@ -1,5 +1,6 @@
 """Masks as people save them: soft edges, palettes, transparency, orientation; and what is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from hqtrack import InputError
+from hqtrack.images import read_image
 from hqtrack.masks import iou
 from hqtrack.video.drawing import palette
 from hqtrack.video.prompts import Prompt, read_label_image
@@ -127,10 +129,23 @@ def test_a_thin_ring_of_255_is_void_and_a_wide_object_of_255_is_an_object(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = labels(1, 2)
-    values[(cv2.dilate(values, np.ones((5, 5), np.uint8)) > 0) & (values == 0)] = 255
+    ring = (cv2.dilate(values, np.ones((5, 5), np.uint8)) > 0) & (values == 0)
+    values[ring] = 255
     assert [prompt.id for prompt in read(tmp_path / "ring.png", indexed(values))] == [1, 2]
     assert "255 is a thin ring around the objects and is read as void" in caplog.text
     assert [prompt.id for prompt in read(tmp_path / "wide.png", indexed(labels(1, 255)))] == [1, 255]
+    deep = np.where(ring, 65535, values.astype(np.uint16)).astype(np.uint16)
+    assert [prompt.id for prompt in read(tmp_path / "deep.png", deep)] == [1, 2]
+    assert "65535 is a thin ring around the objects and is read as void" in caplog.text
+
+
+def test_the_region_that_mots_leaves_out_is_void(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.where(LEFT, 2001, np.where(RIGHT, 1002, 0)).astype(np.uint16)
+    values[80:, 5:120] = 10000
+    assert [prompt.id for prompt in read(tmp_path / "mots.png", values)] == [1002, 2001]
+    assert "10000 is read as void, as MOTS has it" in caplog.text
+    plain = np.where(values == 2001, 7, values)
+    assert [prompt.id for prompt in read(tmp_path / "ids.png", plain)] == [7, 1002, 10000]
 
 
 @pytest.mark.parametrize(
@@ -182,13 +197,71 @@ def test_a_cut_out_object_is_read_by_its_alpha(
     assert "alpha" in caplog.text
 
 
-def test_an_orientation_turns_a_mask_as_it_turns_frames(tmp_path: Path) -> None:
-    exif = Pillow.Exif()
-    exif[0x0112] = 6
-    lying = Pillow.fromarray(np.rot90(labels(2, 7)).copy())
-    prompts = read(tmp_path / "m.png", lying, exif=exif.tobytes())
+def test_an_overlay_that_is_half_transparent_everywhere_is_read_by_its_colours(tmp_path: Path) -> None:
+    check(read(tmp_path / "m.png", np.dstack([painted(), labels(100, 100)])), 1.0, LEFT, RIGHT)
+
+
+def test_an_alpha_of_0_everywhere_says_nothing_and_colours_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    check(read(tmp_path / "m.png", np.dstack([painted(), labels(0, 0)])), 1.0, LEFT, RIGHT)
+    assert "transparent everywhere" in caplog.text
+
+
+def test_a_transparent_value_of_grey_is_background(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.where(labels(1, 2) == 0, 255, labels(1, 2))
+    prompts = read(tmp_path / "m.png", values, transparency=255)
+    assert [prompt.id for prompt in prompts] == [1, 2]
+    assert "its background is the transparent value 255" in caplog.text
+
+
+def test_further_pictures_of_a_mask_file_are_left_out_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = [Pillow.fromarray(labels(0, 9))] * 2
+    prompts = read(tmp_path / "m.tif", labels(2, 7), save_all=True, append_images=more)
     assert [prompt.id for prompt in prompts] == [2, 7]
-    check(prompts, 1.0, LEFT, RIGHT)
+    assert "holds 3 pictures, of which the first is read" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "options"), [("m.webp", {"lossless": True}), ("m.jp2", {})])
+def test_a_lossless_file_of_a_format_that_may_be_lossy_keeps_its_ids(
+    tmp_path: Path, name: str, options: dict[str, bool]
+) -> None:
+    assert [prompt.id for prompt in read(tmp_path / name, labels(2, 7), **options)] == [2, 7]
+
+
+def test_ids_that_compression_makes_unreadable_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    for name in ("m.jpg", "m.webp"):
+        with pytest.raises(InputError, match="too dark to be separated from black; save it as PNG"):
+            read(tmp_path / name, labels(2, 7), quality=80)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (2, lambda image: image[:, ::-1]),
+        (3, lambda image: image[::-1, ::-1]),
+        (4, lambda image: image[::-1]),
+        (5, lambda image: image.T),
+        (6, np.rot90),
+        (7, lambda image: np.rot90(image, 2).T),
+        (8, lambda image: np.rot90(image, -1)),
+    ],
+)
+def test_an_orientation_turns_a_mask_as_it_turns_frames(
+    tmp_path: Path, orientation: int, stored: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    image = Pillow.fromarray(stored(labels(2, 7)).copy())
+    for name, options in (("m.png", {"exif": exif.tobytes()}), ("m.tif", {"tiffinfo": {274: orientation}})):
+        prompts = read(tmp_path / name, image, **options)
+        assert [prompt.id for prompt in prompts] == [2, 7]
+        check(prompts, 1.0, LEFT, RIGHT)
+        shown = np.broadcast_to(np.where(labels(1, 0), LEFT * 255, 0)[..., None], (*SIZE, 3))
+        Pillow.fromarray(stored(shown[..., 0].astype(np.uint8)).copy()).save(tmp_path / name, **options)
+        np.testing.assert_array_equal(read_image(tmp_path / name), shown)
 
 
 def test_a_background_that_is_taken_for_an_object_is_said(

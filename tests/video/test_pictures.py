@@ -72,6 +72,58 @@ def test_deep_frames_are_stretched_by_one_range_which_is_said(
     np.testing.assert_allclose(given[0].image, pictures()[0], atol=1)
 
 
+@pytest.mark.parametrize("white", [15, 100, 1023, 4095, 65535])
+def test_white_of_a_pgm_is_the_value_that_its_header_names(tmp_path: Path, white: int) -> None:
+    shown = pictures()[0][..., 0]
+    values = np.round(shown / 255 * white)
+    data = values.astype(">u2" if white > 255 else np.uint8).tobytes()
+    (tmp_path / "0.pgm").write_bytes(b"P5\n# by a camera\n%d %d\n%d\n" % (WIDTH, HEIGHT, white) + data)
+    (frame,) = open_frames(tmp_path, levels=None if white < 256 else (0, white))
+    np.testing.assert_allclose(frame.image[..., 0], shown, atol=max(1, 128 / white))
+    (found,) = open_frames(tmp_path)
+    assert likeness(found.image, pictures()[0]) > 0.98
+    assert found.image.std() >= 0.9 * pictures()[0].std()
+
+
+def test_deep_jpeg_2000_is_stretched(tmp_path: Path) -> None:
+    if not cv2.imwrite(str(tmp_path / "0.jp2"), pictures()[0][..., 0].astype(np.uint16) * 16):
+        pytest.skip("OpenCV was built without JPEG 2000")
+    (frame,) = open_frames(tmp_path)
+    assert likeness(frame.image, pictures()[0]) > 0.98
+    assert frame.image.std() > pictures()[0].std()
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "stretched"), [("gray16le", 12, True), ("gray16le", 16, False), ("gray12le", 12, False)]
+)
+def test_videos_of_16_bits_have_one_range_which_is_said(
+    tmp_path: Path, kind: str, bits: int, stretched: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, kind
+        for index, image in enumerate(pictures()):
+            values = image[..., 0] / 255 * (1 - 0.08 * index) * (2**bits - 1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(values.astype(np.uint16), format=kind)))
+        container.mux(stream.encode())
+    frames = list(open_frames(tmp_path / "a.mkv"))
+    assert all(likeness(frame.image, truth) > 0.98 for frame, truth in zip(frames, pictures(), strict=True))
+    assert frames[0].image.std() > 0.9 * pictures()[0].std()
+    assert frames[5].image.mean() < 0.8 * frames[0].image.mean(), "all frames have one range"
+    assert caplog.text.count("--range") == stretched
+    if stretched:
+        given = list(open_frames(tmp_path / "a.mkv", levels=(0, 4095)))
+        np.testing.assert_allclose(given[0].image, pictures()[0], atol=1)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.webm"])
+def test_a_recording_whose_times_begin_late_is_whole(tmp_path: Path, name: str) -> None:
+    codec = "libvpx-vp9" if name.endswith("webm") else "mpeg4"
+    path = write_video(tmp_path / name, (pictures(), [250 + index for index in range(COUNT)]), codec=codec)
+    times = [float(frame.time) for frame in open_frames(path)]
+    assert times == pytest.approx([0.04 * index for index in range(COUNT)], abs=2e-3)
+
+
 def test_frames_that_use_all_16_bits_are_as_they_were(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -45,6 +45,9 @@ _WHOLE_RANGE = 0.5
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 """How HEIC files call themselves."""
 
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+"""How JPEG 2000 begins: as a file, and as data alone."""
+
 _HEADER = 4096
 """Bytes in which a JPEG's EXIF data begin, if it has any."""
 
@@ -126,7 +129,7 @@ def read_image(path: str | Path, levels: Levels | None = None) -> Image:
     elif _has_further_pictures(content):
         _say_once(path, "contains several pictures, and only the first is used; save each as a file")
     image = _decoded(content, cv2.IMREAD_COLOR if levels is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if image is None:
+    if image is None or (levels is None and _is_pnm(content) and not _is_deep(content)):
         return _by_pillow(path, content)
     if levels is not None and image.dtype != np.uint8:
         image = stretched(image, levels)
@@ -198,8 +201,8 @@ def _decoded(content: bytes, flags: int) -> npt.NDArray[Any] | None:
 
 
 def _by_pillow(path: Path, content: bytes) -> Image:
-    """Decode what OpenCV does not know, such as AVIF."""
-    if content[4:8] != b"ftyp":
+    """Decode what OpenCV does not know, such as AVIF, or reads otherwise than it is meant, such as PGM."""
+    if content[4:8] != b"ftyp" and not _is_pnm(content):
         raise DataError(f"{path}: not a readable image")
     try:
         with Pillow.open(io.BytesIO(content)) as image:
@@ -231,10 +234,21 @@ def levels_of(path: Path) -> Levels | None:
     content = _content(path)
     _check_pixels(path, content)
     deep_png = content.startswith(b"\x89PNG") and content[24:25] == b"\x10"
-    if not deep_png and not content.startswith((b"II", b"MM")):
+    if not deep_png and not content.startswith((b"II", b"MM", *_JPEG_2000)) and not _is_pnm(content):
         return None
     image = _decoded(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     return None if image is None else levels_in(image)
+
+
+def _is_pnm(content: bytes) -> bool:
+    """Return whether an image is a PBM, PGM or PPM, whose white is any value that its header names."""
+    return content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace()
+
+
+def _is_deep(content: bytes) -> bool:
+    """Return whether an image has more than 8 bits."""
+    image = _decoded(content, cv2.IMREAD_UNCHANGED)
+    return image is not None and image.dtype != np.uint8
 
 
 def levels_in(values: npt.NDArray[Any]) -> Levels | None:

@@ -288,7 +288,8 @@ class HQTrack:
         """
         if self._is_empty:
             self._checked_frame(image)
-            return np.zeros((0, *self._size), bool)
+            none = np.zeros((0, *self._size), bool)
+            return (none, none.astype(np.float32)) if return_probabilities else none
         engine = self._started("track")
         image = self._checked_frame(image)
         found = engine.find(image)

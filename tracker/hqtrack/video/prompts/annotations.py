@@ -28,8 +28,8 @@ def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> 
     """
     stems = [file.stem for file in files]
     if not frames.stems:
-        numbers = [int(stem) for stem in stems if re.fullmatch(r"\d{4,9}", stem)]
-        if len(numbers) < len(stems):
+        numbers = _numbers(stems)
+        if numbers is None:
             return None
         logger.warning(
             "masks %s: their names are read as numbers of frames, which count from %d", folder, frames.first
@@ -40,7 +40,7 @@ def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> 
     matched = [places.get(stem.removesuffix(tail)) for stem in stems]
     found = [place for place in matched if place is not None]
     if not found:
-        return None
+        return _by_numbers(folder, stems, frames)
     if len(found) < len(stems):
         odd = files[matched.index(None)]
         raise InputError(
@@ -50,6 +50,35 @@ def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> 
     if tail:
         logger.warning("masks %s: belong to the frames of their names without %s", folder, tail)
     return found
+
+
+def _numbers(stems: Sequence[str], fewest_digits: int = 3) -> list[int] | None:
+    """Return the numbers of frames in names such as 007 or frame_0007; None if not all are such.
+
+    Numbers of fewer digits, or of three behind a word, may as well count objects.
+    """
+    found = [re.fullmatch(r"(.*?)(\d{1,9})", stem) for stem in stems]
+    matches = [each for each in found if each is not None]
+    if len(matches) < len(stems) or len({each[1] for each in matches}) > 1:
+        return None
+    shortest = min(len(each[2]) for each in matches)
+    return [int(each[2]) for each in matches] if shortest >= fewest_digits + bool(matches[0][1]) else None
+
+
+def _by_numbers(folder: Path, stems: Sequence[str], frames: FrameNames) -> list[int] | None:
+    """Return the frames of masks whose names have other zeros, or another word, before the same numbers."""
+    # Numbers of one or two digits are frames where every frame has a mask, and else perhaps objects.
+    numbers = _numbers(stems, 1 if len(stems) == len(frames.stems) else 3)
+    own = _numbers(frames.stems, 0)
+    if numbers is None or own is None or not {*numbers} <= {*own} or len({*numbers}) < len(numbers):
+        return None
+    logger.warning(
+        "masks %s: belong to the frames with the same numbers, %s to %s",
+        folder,
+        stems[0],
+        frames.stems[own.index(numbers[0])],
+    )
+    return [own.index(number) for number in numbers]
 
 
 def _common_tail(stems: Sequence[str], places: dict[str, int]) -> str:

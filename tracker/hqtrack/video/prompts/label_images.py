@@ -36,11 +36,17 @@ MAX_GREY_VALUES = 32
 """More values in an image without a palette are soft edges or a photograph rather than objects."""
 
 
-VOID_VALUE = 255
-"""Value that data sets give to pixels of which nobody knows what they are."""
+VOID_VALUES = (255, 65535)
+"""Values that data sets give to pixels of which nobody knows what they are."""
 
-LOSSY_FORMATS = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
+MOTS_VOID, MOTS_IDS = 10_000, range(1000, 3000)
+"""The value of regions that MOTS leaves out, and those of its objects: 1000 times the class, and a number."""
+
+LOSSY_FORMATS = ("JPEG", "MPO")
 """Formats of which the values are not exact."""
+
+PERHAPS_LOSSY_FORMATS = ("WEBP", "AVIF", "JPEG2000")
+"""Formats of which some files are exact."""
 
 
 @dataclass(frozen=True)
@@ -129,19 +135,25 @@ def background_share(mask: Mask) -> float:
 
 
 def _without_void(path: Path, pixels: npt.NDArray[np.int64], values: list[int], report: Report) -> list[int]:
-    """Leave out 255 where it is but a thin ring around other objects."""
-    if VOID_VALUE not in values or len(values) < 2:
-        return values
-    void = (pixels == VOID_VALUE).astype(np.uint8)
-    objects = ((pixels != 0) & (pixels != VOID_VALUE)).astype(np.uint8)
+    """Leave out 255 or 65535 where it is but a thin ring around other objects, and what MOTS leaves out."""
+    others = [value for value in values if value not in (*VOID_VALUES, MOTS_VOID)]
+    if MOTS_VOID in values and others and all(value in MOTS_IDS for value in others):
+        report(path, f"{MOTS_VOID} is read as void, as MOTS has it, not as an object")
+        return others
+    for value in VOID_VALUES:
+        if value in values and len(values) > 1 and _is_ring(pixels, value):
+            report(path, f"{value} is a thin ring around the objects and is read as void, not as an object")
+            return [each for each in values if each != value]
+    return values
+
+
+def _is_ring(pixels: npt.NDArray[np.int64], value: int) -> bool:
+    """Return whether a value is but a thin ring around other objects."""
+    void = (pixels == value).astype(np.uint8)
+    objects = ((pixels != 0) & (pixels != value)).astype(np.uint8)
     thin = not cv2.erode(void, np.ones((7, 7), np.uint8)).any()
     beside = cv2.dilate(objects, np.ones((13, 13), np.uint8))
-    if not thin or np.count_nonzero(void & beside) < 0.8 * np.count_nonzero(void):
-        return values
-    logger.warning(
-        "mask %s: 255 is a thin ring around the objects and is read as void, not as an object", path
-    )
-    return [value for value in values if value != VOID_VALUE]
+    return bool(thin and np.count_nonzero(void & beside) >= 0.8 * np.count_nonzero(void))
 
 
 def read_labels(path: Path, size: Size) -> _Labels:
@@ -149,10 +161,12 @@ def read_labels(path: Path, size: Size) -> _Labels:
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"mask {path}: is not a file")
-        with warnings.catch_warnings(), Pillow.open(path) as image:
+        # Not by its path: then Pillow maps the pixels, and mixes those of a TIFF that is to be turned.
+        with warnings.catch_warnings(), path.open("rb") as file, Pillow.open(file) as image:
             warnings.simplefilter("ignore")  # what is wrong with the file is said below, or does not matter
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            lossy = image.format in LOSSY_FORMATS
+            kind = image.format
+            pages = int(getattr(image, "n_frames", 1))
             upright = ImageOps.exif_transpose(image)
             upright.load()
     except DataError:
@@ -165,11 +179,21 @@ def read_labels(path: Path, size: Size) -> _Labels:
             f"mask {path}: has {upright.size[0]} x {upright.size[1]} pixels, "
             f"but the frame {size[1]} x {size[0]}"
         )
+    lossy = kind in LOSSY_FORMATS or (kind in PERHAPS_LOSSY_FORMATS and not _is_exact(upright))
     if upright.mode == "P":
-        return _of_palette(path, upright)
-    if len(upright.getbands()) == 1:
-        return _of_grey(path, upright, lossy)
-    return _of_colours(path, upright, lossy)
+        labels = _of_palette(path, upright)
+    elif len(upright.getbands()) == 1:
+        labels = _of_grey(path, upright, lossy)
+    else:
+        labels = _of_colours(path, upright, lossy)
+    return (
+        labels if pages == 1 else _with_notice(labels, f"holds {pages} pictures, of which the first is read")
+    )
+
+
+def _with_notice(labels: _Labels, notice: str) -> _Labels:
+    """Return labels with one more guess about their file."""
+    return replace(labels, notice="; ".join(filter(None, (labels.notice, notice))))
 
 
 def _of_grey(path: Path, image: Pillow.Image, lossy: bool) -> _Labels:
@@ -182,7 +206,11 @@ def _of_grey(path: Path, image: Pillow.Image, lossy: bool) -> _Labels:
             "number for each object"
         )
     exact = values.astype(np.int64)
-    return _of_values(path, exact, lossy)
+    clear = image.info.get("transparency")
+    if not isinstance(clear, int) or clear == 0 or not (exact == clear).any():
+        return _of_values(path, exact, lossy)
+    labels = _of_values(path, np.where(exact == clear, 0, exact), lossy)
+    return _with_notice(labels, f"its background is the transparent value {clear}, not 0")
 
 
 def _of_values(path: Path, values: npt.NDArray[np.int64], lossy: bool) -> _Labels:
@@ -200,6 +228,16 @@ def _of_values(path: Path, values: npt.NDArray[np.int64], lossy: bool) -> _Label
     return _Labels(values)
 
 
+def _is_exact(image: Pillow.Image) -> bool:
+    """Return whether an image is lossless though its format may be lossy: each of few values has an area."""
+    values = np.asarray(image.convert("RGBA")).view(np.uint32)[..., 0]
+    present = np.unique(values)
+    square = np.ones((3, 3), np.uint8)
+    return len(present) <= MAX_GREY_VALUES and all(
+        cv2.erode((values == value).astype(np.uint8), square).any() for value in present
+    )
+
+
 def _hardened(labels: _Labels) -> _Labels:
     """Join seams of an image whose values are exact."""
     hard = soft_edged(labels.values)
@@ -213,6 +251,11 @@ def _hardened(labels: _Labels) -> _Labels:
 def _of_areas(path: Path, colours: npt.NDArray[np.uint8], count: int) -> _Labels:
     """Return what the areas of an image with soft edges or noise mean."""
     found = areas_of(colours)
+    if count <= MAX_GREY_VALUES and found is not None and all(max(area) <= 40 for area in found[1]):
+        raise InputError(
+            f"mask {path}: is compressed, and its {count} values are too dark to be separated from black; "
+            "save it as PNG, which keeps the number of each object"
+        )
     if found is None or not 1 < len(found[1]) <= MAX_GREY_VALUES + 1:
         raise InputError(
             f"mask {path}: has {count} different values or colours, as a photograph has; make its edges "
@@ -267,17 +310,22 @@ def _of_colours(path: Path, image: Pillow.Image, lossy: bool) -> _Labels:
     """Return what colours mean, and alpha where there is any."""
     colours = np.asarray(image.convert("RGBA"))
     alpha = colours[..., 3]
-    inside = colours[alpha >= 128][:, :3]
+    strongest = int(alpha.max())  # overlays are half transparent everywhere
+    opaque = alpha >= max(1, (strongest + 1) // 2)
+    inside = colours[opaque][:, :3]
+    if not strongest:
+        labels = _of_colours(path, image.convert("RGB"), lossy)
+        return _with_notice(labels, "it is transparent everywhere, and its colours are read")
     if (alpha < 255).any():
         count = len(np.unique(inside, axis=0))
         if count > MAX_GREY_VALUES or not inside.any():
             return _Labels(
-                (alpha >= 128).astype(np.int64),
+                opaque.astype(np.int64),
                 {1: None},
                 {1: "what is opaque"},
-                "its object is what is opaque (alpha 128 or more), whatever its colours",
+                f"its object is what is opaque (alpha {(strongest + 1) // 2} or more), whatever its colours",
             )
-        colours = np.where(alpha[..., None] >= 128, colours, 0).astype(np.uint8)
+        colours = np.where(opaque[..., None], colours, 0).astype(np.uint8)
     red, green, blue = np.moveaxis(colours[..., :3].astype(np.int64), -1, 0)
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return _of_values(path, red, lossy)

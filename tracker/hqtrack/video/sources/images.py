@@ -189,7 +189,9 @@ class PageFrames(ImageFrames):
         super().__init__([path] * count, str(path), fps, window, levels)
         self.stems = ()
         self._lock = threading.Lock()
-        self._opened = Pillow.open(path)
+        self._opened = Pillow.open(
+            path.open("rb")
+        )  # by its path it mixes pixels of pages that are to be turned
         self._times = [Fraction(0)]
         for page in range(count - 1):
             self._seek(page)

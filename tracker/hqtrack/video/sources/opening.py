@@ -55,8 +55,8 @@ def open_frames(
         first_number: Number of the source's first frame; "auto" takes that in the name of its file.
         fps: Frame rate of images, 25 if None; a video file has its own.
         left_out: Files, such as masks, that are no frames; images that are named alike are none either.
-        levels: Values of images of 10 to 16 bits that become black and white; by default percentiles of the
-            first frame.
+        levels: Values of images of 10 to 16 bits, or of a grey video of 16, that become black and white; by
+            default percentiles of the first frame.
 
     Raises:
         DataError: There is no such source, or it holds no frames.
@@ -100,7 +100,7 @@ def _opened(
         return PageFrames(path, pages, rate, window, levels)
     if pages == 1 and suffix in IMAGE_SUFFIXES - {".avif"}:
         return ImageFrames([path], str(path), rate, window, levels)
-    return VideoFrames(path, window)
+    return VideoFrames(path, window, levels)
 
 
 def _named_otherwise(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.images import MOST_PIXELS, Image
+from hqtrack.images import MOST_PIXELS, Image, Levels, levels_in, stretched
 
 logger = logging.getLogger(__name__)
 
@@ -133,10 +133,33 @@ def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
         yield picture
 
 
-def image_of_picture(picture: av.VideoFrame) -> Image:
-    """Return a decoded picture as (H, W, 3) uint8 RGB, upright, HDR tone-mapped to a screen's range."""
+def levels_of_picture(picture: av.VideoFrame) -> Levels | None:
+    """Return between which values a grey picture of 16 bits holds what it shows; see `levels_in`.
+
+    Microscopes write 10 to 14 bits into 16. None for all other pictures, whose format says what is white.
+    """
+    return levels_in(_deep(picture)) if is_deep_grey(picture) else None
+
+
+def is_deep_grey(picture: av.VideoFrame) -> bool:
+    """Return whether a picture is grey and has 16 bits."""
+    return picture.format.name in ("gray16le", "gray16be")
+
+
+def _deep(picture: av.VideoFrame) -> npt.NDArray[np.uint16]:
+    """Return a picture (H, W, 3) of 16 bits."""
+    return np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16)
+
+
+def image_of_picture(picture: av.VideoFrame, levels: Levels | None = None) -> Image:
+    """Return a decoded picture as (H, W, 3) uint8 RGB, upright, HDR tone-mapped to a screen's range.
+
+    Values between the levels, of 16 bits, become 0 to 255.
+    """
     if picture.color_trc in (PQ, HLG):
-        image = _tone_mapped(np.asarray(picture.to_ndarray(format="rgb48le"), np.uint16), picture.color_trc)
+        image = _tone_mapped(_deep(picture), picture.color_trc)
+    elif levels is not None:
+        image = stretched(_deep(picture), levels)
     else:
         image = np.asarray(picture.to_ndarray(format="rgb24"), dtype=np.uint8)
     matrix = picture.side_data.get("DISPLAYMATRIX")

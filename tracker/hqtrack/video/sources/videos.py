@@ -13,7 +13,15 @@ from pathlib import Path
 import av
 
 from hqtrack.errors import DataError
-from hqtrack.video.sources.pictures import image_of_picture, main_stream, open_container, whole_pictures
+from hqtrack.images import Levels
+from hqtrack.video.sources.pictures import (
+    image_of_picture,
+    is_deep_grey,
+    levels_of_picture,
+    main_stream,
+    open_container,
+    whole_pictures,
+)
 from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWindow
 
 logger = logging.getLogger(__name__)
@@ -29,8 +37,9 @@ TOLERATED_MISSING_FRAMES = 3
 class VideoFrames(FrameSource):
     """A video file. Frames keep their own times, so that a variable frame rate survives."""
 
-    def __init__(self, path: Path, window: FrameWindow) -> None:
+    def __init__(self, path: Path, window: FrameWindow, levels: Levels | None = None) -> None:
         self.path, self.files, self.sound_file = path, [path], path
+        self._given_levels = levels
         with open_container(path) as container:
             self.stream = main_stream(path, container)
             stream = container.streams.video[self.stream]
@@ -41,6 +50,8 @@ class VideoFrames(FrameSource):
             self.timecode = next((place["timecode"] for place in places if "timecode" in place), None)
             count = stream.frames or None
             self._length = _length(container, stream)
+            # In all but streams with a length of their own it is the time of the end, not of the whole.
+            self._counts_from_start = bool(stream.duration)
         super().__init__(start=window.start, end=window.end, stride=window.stride, count=count)
 
     def __str__(self) -> str:
@@ -56,6 +67,21 @@ class VideoFrames(FrameSource):
             height, width = first().image.shape[:2]
         return height, width
 
+    @cached_property
+    def levels(self) -> Levels | None:
+        """The values of grey pictures of 16 bits that become black and white in all; None for others."""
+        with closing(self._pictures()) as pictures:
+            first = next(pictures, None)
+        found = None if first is None else levels_of_picture(first[0])
+        if found is None or self._given_levels is not None:
+            return found and self._given_levels
+        logger.warning(
+            "%s: grey pictures of 16 bits; the range %g to %g, from the first, is stretched in all "
+            "(--range LOW,HIGH chooses another)",
+            *(self, *found),
+        )
+        return found
+
     def times(self) -> Iterator[Fraction]:
         """Yield the time of each frame, in seconds since the first, as they are decoded."""
         with closing(self._pictures()) as pictures:
@@ -64,7 +90,8 @@ class VideoFrames(FrameSource):
     def _undecoded(self) -> Generator[Callable[[], Frame], None, None]:
         with closing(self._pictures()) as pictures:
             for index, (picture, seconds) in enumerate(pictures):
-                yield partial(_frame_of_picture, picture, index, seconds)
+                levels = self.levels if is_deep_grey(picture) else None
+                yield partial(_frame_of_picture, picture, index, seconds, levels)
 
     def _pictures(self) -> Generator[tuple[av.VideoFrame, Fraction], None, None]:
         """Yield pictures with their times, in seconds since the first."""
@@ -74,6 +101,7 @@ class VideoFrames(FrameSource):
             begin: Fraction | None = None
             frames = whole_pictures(stream, container.decode(stream))
             origin = stream.start_time * stream.time_base if stream.start_time and stream.time_base else None
+            origin = origin if self._counts_from_start else Fraction(0)
             late = Fraction(0)  # by which times are too large since they jumped
             last = None
             longest = max(Fraction(JUMP_SECONDS), 20 / self.fps)
@@ -150,8 +178,8 @@ def _length(container: av.container.InputContainer, stream: av.VideoStream) -> F
     return None
 
 
-def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction) -> Frame:
-    return Frame(image_of_picture(picture), index, seconds, f"{index:08d}")
+def _frame_of_picture(picture: av.VideoFrame, index: int, seconds: Fraction, levels: Levels | None) -> Frame:
+    return Frame(image_of_picture(picture, levels), index, seconds, f"{index:08d}")
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,24 @@ logger = logging.getLogger(__name__)
 LARGEST_FILE = 512 << 20
 """Bytes. JSON takes nine times as much memory, and some seconds a 100 MB."""
 
+MOST_MEMORY = 2 << 30
+"""Bytes that the values of a file may take once they are parsed: a file may have nothing but numbers."""
+
+_COUNTED_FROM = 16 << 20
+"""Bytes of a file from which on its values are counted; those of smaller files always fit."""
+
+_VALUE_BYTES: dict[str, dict[bytes, int]] = {
+    ".json": {b"{": 250, b"[": 80, b",": 40},
+    ".geojson": {b"{": 250, b"[": 80, b",": 40},
+    ".xml": {b"<": 130, b"=": 90},
+    ".npy": {},
+    ".npz": {},
+}
+"""Bytes of memory for each occurrence of what separates values, by the suffix of a file."""
+
+_TABLE_BYTES = {mark: 60 for mark in (b",", b";", b"\t", b" ", b"\n")}
+"""The same for files with a line for each object."""
+
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 Point = tuple[float, float]
@@ -168,6 +186,24 @@ class AnnotationFile:
             raise DataError(f"annotations {path}: {error.strerror or error}") from error
         if not self.content.strip():
             raise InputError(f"annotations {path}: is an empty file, with no object")
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        """Check before a file is parsed that its values fit into memory.
+
+        Raises:
+            InputError: They do not.
+        """
+        if len(self.content) < _COUNTED_FROM:
+            return
+        marks = _VALUE_BYTES.get(self.suffix, _TABLE_BYTES)
+        counts = {mark: self.content.count(mark) for mark in marks}
+        memory = sum(count * marks[mark] for mark, count in counts.items())
+        if memory > MOST_MEMORY:
+            raise InputError(
+                f"annotations {self.path}: has {max(counts.values()):,} values or more, which would take "
+                f"about {memory / (1 << 30):.1f} GB of memory; keep the annotations of this video in the file"
+            )
 
     @cached_property
     def text(self) -> str:

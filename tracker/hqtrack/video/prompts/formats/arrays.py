@@ -24,11 +24,13 @@ def _fits(file: AnnotationFile) -> bool:
 
 
 def _read(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
-    values = _array(file)
+    values = _array(file, video)
     if values.dtype.kind not in "buif":
         raise InputError(f"annotations {file.path}: hold {values.dtype}; save bool or whole numbers")
     while values.ndim > 2 and 1 in values.shape:  # axes of one channel or batch
         values = values.squeeze(values.shape.index(1))
+    if values.shape == (*video.size, 3) and bool((values == values[..., :1]).all()):
+        values = values[..., 0]  # a picture whose colours are grey
     if values.ndim == 3 and values.shape[1:] != video.size and values.shape[:2] == video.size:
         values = np.moveaxis(values, -1, 0)
     if values.ndim not in (2, 3) or values.shape[-2:] != video.size:
@@ -58,12 +60,14 @@ def _read(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
     ]
 
 
-def _array(file: AnnotationFile) -> npt.NDArray[Any]:
+def _array(file: AnnotationFile, video: TargetVideo) -> npt.NDArray[Any]:
     try:
         loaded = np.load(io.BytesIO(file.content), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         names = [name for name in ("masks", "mask", "labels") if name in loaded.files] or loaded.files
+        if len(loaded.files) > 1:
+            video.report(file.path, f"of its {len(loaded.files)} arrays {names[0]} is read")
         return np.asarray(loaded[names[0]])
     except Exception as error:  # NumPy raises many kinds for damaged files
         reason = "it holds Python objects, which are not read" if "pickle" in str(error) else "it is damaged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -134,7 +135,9 @@ def mask_of(shape: Any, video: TargetVideo) -> Mask:
     except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{str(shape)[:60]} is no segmentation of COCO: {str(error)[:80]}") from error
+        raise InputError(
+            f"{reprlib.repr(shape)[:60]} is no segmentation of COCO: {str(error)[:80]}"
+        ) from error
 
 
 COCO = PromptFormat("COCO", "run lengths, polygons or boxes; our `masks.json`; SAM", (".json",), _fits, _read)

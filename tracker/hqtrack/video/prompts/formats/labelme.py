@@ -47,7 +47,7 @@ def _place(file: AnnotationFile, shape: dict[str, Any], video: TargetVideo) -> d
     points = points_of([value for x, y in shape["points"] for value in (x, y)])
     if kind == "rectangle":
         return {"box": box_around(points)}
-    if kind in ("polygon", "oriented_rectangle"):
+    if kind in ("polygon", "oriented_rectangle", "rotation"):
         if len(points) > 2:
             return {"mask": partial(polygon_mask, [points], video.size)}
         video.report(file.path, f"a polygon of {len(points)} points is left out")

@@ -18,6 +18,9 @@ _FARTHEST = 1e6
 """Pixels from the frame that points of polygons are kept within, which the filling can count."""
 
 
+MOST_POINTS = 100_000
+"""Points of a polygon; outlines of masks at 8,192 x 8,192 pixels have fewer."""
+
 _WHOLE = 1e-3
 """Pixels that whole numbers may be off: six decimals of a frame's side are not exact."""
 
@@ -55,8 +58,12 @@ def points_of(values: Sequence[Any]) -> list[Point]:
     """Return points of values x, y, x, y, …
 
     Raises:
-        ValueError: They are not pairs of numbers.
+        ValueError: They are not pairs of numbers, or too many.
     """
+    if len(values) > 2 * MOST_POINTS:
+        raise ValueError(
+            f"a polygon has {len(values) // 2} points, and at most {MOST_POINTS} are read: simplify it"
+        )
     if len(values) % 2:
         raise ValueError(f"a polygon has {len(values)} values, which are no pairs of x and y")
     return [(number(x), number(y)) for x, y in zip(values[::2], values[1::2], strict=True)]

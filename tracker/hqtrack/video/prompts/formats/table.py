@@ -41,6 +41,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """What columns are called, in small letters, without anything between them."""
 
+_NOTHING = frozenset({"", "nan", "na", "none", "null"})
+"""What programs write where there is no number."""
+
 
 def _fits(file: AnnotationFile) -> bool:
     return file.suffix in (".csv", ".tsv") or bool(re.match(r"[a-z_ ]+[,;\t]", file.text, re.IGNORECASE))
@@ -68,7 +71,7 @@ def _read(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
         values = {what: row[place].strip() if place < len(row) else "" for what, place in columns.items()}
         if mark != ",":
             values = {k: re.sub(r"^(-?\d+),(\d+)$", r"\1.\2", value) for k, value in values.items()}
-        if not all(values[what] for what in ("x", "y", *sides)):  # not seen in this frame
+        if any(values[what].lower() in _NOTHING for what in ("x", "y", *sides)):  # not seen in this frame
             continue
         track = values.get("object") or None
         found.append(
