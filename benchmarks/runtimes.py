@@ -2,8 +2,8 @@
 
 Each runtime has a process of its own, as it has in use: threads of one would disturb the other. The processes
 take turns, one call each, so that all see the same machine. Of equal processes those that start later can be
-faster by half, for a reason we do not know, so there is a round for each runtime, in which it starts last, and
-the quickest round counts. Frames of 640x360 and 854x480, three objects, float32; `--threads 1` for one thread.
+faster by half, for a reason we do not know. So there is a round for each runtime, in which it starts last, and
+the quickest round counts. Frames of 640x360 and 854x480, three objects, float32.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def medians(
 
 def one_round(
     make: Callable[[Backend, Size], Callable[[], object]],
-    backends: list[Backend],
+    order: list[Backend],
     size: Size,
     threads: int,
     repeats: int,
@@ -105,18 +105,18 @@ def one_round(
     """Return the median milliseconds of a call in each runtime; processes start in the order given."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
-    times: dict[str, list[float]] = {backend: [] for backend in backends}
-    for backend in backends:
+    times: dict[str, list[float]] = {backend: [] for backend in order}
+    for backend in order:
         ours, theirs = context.Pipe()
         context.Process(target=answer, args=(make, backend, size, threads, theirs), daemon=True).start()
         ours.recv()
         pipes[backend] = ours
     for turn in range(repeats + WARMING):
-        for backend, pipe in pipes.items():
+        for name, pipe in pipes.items():
             pipe.send(True)
             milliseconds: Any = pipe.recv()
             if turn >= WARMING:
-                times[backend].append(milliseconds)
+                times[name].append(milliseconds)
     for pipe in pipes.values():
         pipe.send(False)
     for child in multiprocessing.active_children():
