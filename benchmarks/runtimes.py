@@ -2,8 +2,8 @@
 
 Each runtime has a process of its own, as it has in use: threads of one would disturb the other. The processes
 take turns, one call each, so that all see the same machine. Of equal processes those that start later can be
-faster by half, for a reason we do not know. So there is a round for each runtime, in which it starts last, and
-the quickest round counts. Frames of 640x360 and 854x480, three objects, float32.
+faster by half, for a reason we do not know. So there is a round for each runtime, in which it starts last,
+and the quickest round counts. Frames of 640x360 and 854x480, three objects, float32.
 """
 
 from __future__ import annotations
