@@ -283,6 +283,15 @@ def test_a_dataset_without_one_readable_frame_ends_the_training(tmp_path: Path) 
         sampler(Source(videos, 1.0, 2)).sample(np.random.default_rng(0))
 
 
+def test_videos_of_a_list_that_are_missing_are_named_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_davis(tmp_path / "davis")
+    (root / "ImageSets/2017/train.txt").write_text("bear\ndog\nswan\n")
+    assert [video.name for video in read_dataset("davis2017", root)] == ["bear"]
+    assert "2 of 3 videos have fewer than two annotated frames, such as dog" in caplog.text
+
+
 def test_an_annotation_of_another_size_is_an_error(tmp_path: Path) -> None:
     (video,) = read_dataset("davis2017", write_davis(tmp_path))
     Image.fromarray(np.ones((10, 12), np.uint8)).save(video.labels[0])  # type: ignore[attr-defined]

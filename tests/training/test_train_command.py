@@ -85,6 +85,15 @@ def test_a_run_does_not_go_on_with_another_encoder(trained: tuple[Path, Path], s
         invoke("stage1", "--card", card, "--steps", "2", "--encoder", encoder, *arguments)
 
 
+def test_a_run_does_not_go_on_with_another_data_set(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    card, run = trained
+    more = write_static(tmp_path / "photos", 4)
+    arguments = ("--folder", run, "--batch", "1", "--workers", "0", "--device", "cpu", "--steps", "3")
+    with pytest.raises(TrainingError, match=r"another data set \(3 photographs .*; now 4 .*--from"):
+        invoke("stage1", "--card", card, "--data", more, *arguments)
+    assert read_state(run / CHECKPOINT_FILE)["step"] == 2
+
+
 def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: tuple[Path, Path]) -> None:
     card, run = trained
     for _ in range(2):  # a second export replaces what the first one said
@@ -133,6 +142,28 @@ def test_scenes_for_training_are_not_those_that_are_measured(tmp_path: Path) -> 
         assert "3 sequences" in invoke("scenes", tmp_path, "--count", "3")
     assert len(taken) == 3
     assert not {dataset.SAMPLE_SEED, *dataset.TEST_SEEDS} & set(taken)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--size", "96", "54"), "--size: is of rendered clips; add --physics"),
+        (("--physics",), "--physics needs --photographs"),
+        (("--physics", "--photographs", "EMPTY"), "no images in this folder"),
+        (
+            ("--physics", "--photographs", "PHOTOS", "--first-seed", "7"),
+            "seeds below 1000 are kept for measuring",
+        ),
+    ],
+)
+def test_options_of_rendered_clips_that_do_not_fit_are_named(
+    options: tuple[str, ...], said: str, static_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    folders = {"EMPTY": str(tmp_path / "empty"), "PHOTOS": str(static_folder / "images")}
+    with pytest.raises(HQTrackError, match=said):
+        invoke("scenes", tmp_path / "clips", *(folders.get(each, each) for each in options))
+    assert not (tmp_path / "clips").exists()
 
 
 def test_stage_2_starts_with_the_weights_of_stage_1(

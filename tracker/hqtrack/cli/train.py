@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,8 @@ StepsOption = Annotated[int | None, typer.Option(min=1, help="Total number of st
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+RENDERED = "Rendered clips"
+"""Of options that go with --physics."""
 StartOption = Annotated[
     Path | None,
     typer.Option("--from", help="Weights to start with: a checkpoint file, or the folder of a training."),
@@ -134,7 +137,7 @@ def stage2(
     device: TrainingDeviceOption = "auto",
     start: StartOption = None,
 ) -> None:
-    """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis, vot.
+    """Train on annotated videos: davis2017, youtube-vos, vipseg, burst, mots, ovis, vot, physics.
 
     Example:
         hqtrack train stage2 --card vmos --from runs/vmos-stage1 \\
@@ -221,16 +224,108 @@ def refiner(
 @app.command()
 def scenes(
     folder: Annotated[Path, typer.Argument(help="Created if missing; existing sequences stay.")],
-    count: Annotated[int, typer.Option(min=1, help="Variants of each of the five scenes.")] = 24,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="Variants of each of the five scenes (24), or rendered clips (1000)."),
+    ] = None,
+    physics: Annotated[
+        bool, typer.Option("--physics", help="Render clips of bodies that collide and hide one another.")
+    ] = False,
+    photographs: Annotated[
+        Path | None, typer.Option(help="Folder of images for their textures.", rich_help_panel=RENDERED)
+    ] = None,
+    first_seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the first clip: 1000.", rich_help_panel=RENDERED)
+    ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Width and height of frames: 384 216.", rich_help_panel=RENDERED),
+    ] = None,
+    frames: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="Least and most frames of a clip: 16 24.", rich_help_panel=RENDERED),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that render: one a core.", rich_help_panel=RENDERED),
+    ] = None,
+    measuring: Annotated[
+        bool,
+        typer.Option(
+            "--measuring",
+            help="Render clips of seeds below 1000, on which nothing is trained.",
+            rich_help_panel=RENDERED,
+        ),
+    ] = False,
 ) -> None:
-    """Make synthetic sequences for stage 1's `--video vot=FOLDER`: the demo's scenes with other seeds.
+    """Make synthetic sequences for `--video vot=FOLDER`: the demo's scenes with other seeds.
 
-    Neither the sample sequences nor the test set are among them.
+    Neither the sample sequences nor the test set are among them. With --physics, clips are rendered for
+    `--data physics=FOLDER`; run the same command again to resume.
+
+    Example:
+        hqtrack train scenes ./physics --physics --photographs ./static/images --count 3000
     """
+    if physics:
+        _render(
+            folder,
+            photographs,
+            seeds=(first_seed, count),
+            size=size,
+            frames=frames,
+            workers=workers,
+            measuring=measuring,
+        )
+        return
+    rendered = {
+        "--photographs": photographs,
+        "--first-seed": first_seed,
+        "--size": size,
+        "--frames": frames,
+        "--workers": workers,
+        "--measuring": measuring or None,
+    }
+    given = [option for option, value in rendered.items() if value is not None]
+    if given:
+        raise InputError(f"{given[0]}: is of rendered clips; add --physics, or leave it out")
     from hqtrack.scenes.dataset import FIRST_TRAINING_SEED, write_dataset
 
+    count = count or 24
     names = write_dataset(folder, tuple(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + count)))
     typer.echo(f"{folder}: {len(names)} sequences")
+
+
+def _render(
+    folder: Path,
+    photographs: Path | None,
+    *,
+    seeds: tuple[int | None, int | None],
+    size: tuple[int, int] | None,
+    frames: tuple[int, int] | None,
+    workers: int | None,
+    measuring: bool,
+) -> None:
+    """Render clips; `seeds` are the first seed and their number."""
+    from hqtrack.cli.progress import progress
+    from hqtrack.images import images_in
+    from hqtrack.scenes.physics.dataset import check_seeds, write_clips
+    from hqtrack.scenes.physics.settings import FIRST_RENDERED_SEED, ClipSettings
+
+    if photographs is None:
+        raise InputError("--physics needs --photographs: a folder of images, for textures")
+    first = (0 if measuring else FIRST_RENDERED_SEED) if seeds[0] is None else seeds[0]
+    chosen = range(first, first + (seeds[1] or (FIRST_RENDERED_SEED - first if measuring else 1000)))
+    check_seeds(chosen, measuring=measuring)
+    plain = ClipSettings(tuple(images_in(photographs)))
+    settings = replace(plain, size=size or plain.size, frames=frames or plain.frames)
+    made = 0
+    with progress(len(chosen), "clips") as advance:
+        for clip in write_clips(folder, chosen, settings, workers=workers or os.cpu_count() or 1):
+            made += clip.problem is None
+            if clip.problem is not None:
+                typer.echo(f"{clip.name}: {clip.problem}", err=True)
+            advance()
+    typer.echo(f"{folder}: {made} of {len(chosen)} clips are there")
 
 
 @app.command()

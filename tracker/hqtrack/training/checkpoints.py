@@ -93,6 +93,8 @@ class Start:
     commit: str
     encoder: str = ""
     """SHA-256 of the file that the encoder started with, if it was one."""
+    contents: str = ""
+    """What `data` holds: how many videos and photographs, and a digest of their names. Older runs lack it."""
 
 
 def command_line() -> str:
@@ -124,7 +126,8 @@ def record_start(run: Path, start: Start) -> None:
     """Add a start to the list in a run's folder.
 
     Raises:
-        TrainingError: What was begun there has another network, or began with another encoder.
+        TrainingError: What was begun there has another network or another data set, or began with another
+            encoder.
     """
     path = run / STARTS_FILE
     for earlier in starts_of(run)[:1]:
@@ -135,6 +138,11 @@ def record_start(run: Path, start: Start) -> None:
                     f"{run} contains a training that started with another {what} ({was or 'none given'}, now "
                     f"{now or 'none given'}); repeat the command of that training, or choose another --folder"
                 )
+        if earlier.contents and earlier.contents != start.contents:
+            raise TrainingError(
+                f"{run} contains a training on another data set ({earlier.contents}; now {start.contents}); "
+                f"repeat the command of that training, or choose another --folder and give --from {run}"
+            )
     starts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     write_whole(path, json.dumps([*starts, vars(start)], indent=2) + "\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from hqtrack.training.checkpoints import (
     record_start,
 )
 from hqtrack.training.crops import CropSampler, Photographs
-from hqtrack.training.datasets import dataset_names, read_source, weighted
+from hqtrack.training.datasets import Source, dataset_names, read_source, weighted
 from hqtrack.training.processes import joined
 from hqtrack.training.recipes import REFINER, SynthesisTraining, VideoTraining, training_of
 from hqtrack.training.synthesis import RegionImages
@@ -114,7 +115,8 @@ def train_on_images(run: Run, images: StaticImages, videos: Sequence[str] = ()) 
         folder = run.folder_of("stage1")
         if rank == 0:
             named = f"{images.folder.absolute().name} ({', '.join(images.lists or ['all images'])})"
-            _note(run, folder, 1, name, (named, *dataset_names(videos)))
+            found = contents_of([item.name for item in regions.items], sources)
+            _note(run, folder, 1, name, (named, *dataset_names(videos)), found)
         on_synthetic.run(
             network, regions, sequences, settings, folder, videos=sources, workers=run.workers, device=device
         )
@@ -146,7 +148,7 @@ def train_on_videos(run: Run, data: Sequence[str], images: StaticImages | None =
                     f"stage 2 of {name} trains on videos alone; leave out --photographs and lists"
                 )
             if rank == 0:
-                _note(run, folder, 2, name, dataset_names(data))
+                _note(run, folder, 2, name, dataset_names(data), contents_of([], sources))
             on_videos.run(network, sources, settings, folder, workers=run.workers, device=device)
             return Trained(folder, settings.steps, rank)
         if images is None:
@@ -156,7 +158,9 @@ def train_on_videos(run: Run, data: Sequence[str], images: StaticImages | None =
             )
         regions, sequences = images.read(), images.validation_sequences(rank)
         if rank == 0:
-            _note(run, folder, 2, name, (*dataset_names(data), *(images.lists or ["all photographs"])))
+            named = (*dataset_names(data), *(images.lists or ["all photographs"]))
+            found = contents_of([item.name for item in regions.items], sources)
+            _note(run, folder, 2, name, named, found)
         on_synthetic.run(
             network, regions, sequences, settings, folder, videos=sources, workers=run.workers, device=device
         )
@@ -207,19 +211,18 @@ def train_refiner(
         photographs = [
             (Photographs.from_lists(images.folder, [name]).split(), share) for name, share in chosen
         ]
+        sources = [read_source(text) for text in videos]
+        measured = [read_source(text, measuring=True) for text in validation_videos]
         training, held_back = (
-            CropSampler(
-                [(halves[part], share) for halves, share in photographs],
-                [read_source(text) for text in given],
-                side=settings.side,
-            )
-            for part, given in enumerate((videos, validation_videos))
+            CropSampler([(halves[part], share) for halves, share in photographs], given, side=settings.side)
+            for part, given in enumerate((sources, measured))
         )
         folder = run.folder_of("refiner")
         if rank == 0:
             named = ", ".join(Path(text).name for text in images.lists)
             data = (f"{images.folder.absolute().name} ({named})", *dataset_names(videos))
-            _note(run, folder, "refiner", refiner.LIGHT_REFINER, data)
+            names = [item.image.stem for halves, _ in photographs for item in halves[0].items]
+            _note(run, folder, "refiner", refiner.LIGHT_REFINER, data, contents_of(names, sources))
         refiner.run(network, training, held_back, settings, folder, workers=run.workers, device=device)
     return Trained(folder, settings.steps, rank)
 
@@ -243,8 +246,23 @@ def _start(network: nn.Module, name: str, run: Run) -> None:
         load_into(network, name, state, path)
 
 
-def _note(run: Run, folder: Path, stage: int | str, network: str, data: tuple[str, ...]) -> None:
+def contents_of(photographs: Sequence[str], sources: Sequence[Source]) -> str:
+    """Return in a line what a training learns from, so that another data set can be noticed.
+
+    Args:
+        photographs: Their names.
+        sources: Videos.
+    """
+    videos = [f"{video.name} {len(video)}" for source in sources for video in source.videos]
+    digest = sha256("\n".join([*sorted(photographs), "", *sorted(videos)]).encode()).hexdigest()[:8]
+    return f"{len(photographs)} photographs and {len(videos)} videos, {digest}"
+
+
+def _note(
+    run: Run, folder: Path, stage: int | str, network: str, data: tuple[str, ...], contents: str
+) -> None:
     """Note in a training's folder how it was started."""
     folder.mkdir(parents=True, exist_ok=True)
     encoder = "" if run.encoder is None else sha256_of(run.encoder)
-    record_start(folder, Start(stage, run.card, network, data, command_line(), code_version(), encoder))
+    start = Start(stage, run.card, network, data, command_line(), code_version(), encoder, contents)
+    record_start(folder, start)

@@ -9,7 +9,6 @@ for the one in that object's box. Where both agree, it is an object that a box d
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,6 @@ from contextlib import ExitStack
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -29,6 +27,7 @@ from hqtrack.cards import RefinerSettings
 from hqtrack.errors import DataError, InputError, WeightsError
 from hqtrack.files import make_folder, write_whole
 from hqtrack.images import Image, images_in, read_image, resize_alike
+from hqtrack.isolation import end_with
 from hqtrack.masks import Mask, box_of, iou
 from hqtrack.refinement import MaskRefiner, build_refiner
 from hqtrack.training.datasets.video import read_png
@@ -261,7 +260,7 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
     with ExitStack() as stack:
         counts: Iterator[int] = map(label, files)
         if workers > 1:
-            pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),))
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (os.getpid(),))
             counts = stack.enter_context(pool).map(label, files)
         for file, count in zip(files, counts, strict=True):
             if count:
@@ -270,15 +269,9 @@ def label_photographs(photographs: Path, folder: Path, models: Models, *, worker
     write_whole(folder / LIST_FILE, "".join(f"{name}\n" for name in named))
 
 
-def _end_with(parent: int) -> None:
-    """Keep a worker to one thread, and end it when its parent is killed, or it would wait for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    Thread(target=watch, name="hqtrack-parent", daemon=True).start()
+def _start_worker(parent: int) -> None:
+    """Keep a worker to one thread, and end it with its parent."""
+    end_with(parent)
     torch.set_num_threads(1)
 
 

@@ -6,6 +6,7 @@ opened when frames are read.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ from hqtrack.training.datasets.video import (
     read_names,
 )
 
+logger = logging.getLogger(__name__)
+
 VIPSEG_FIRST_THING = 125
 """VIPSeg's masks hold the category (at most 124) of stuff, and 100 * category + instance of things."""
 MOTS_IGNORED = 10_000
@@ -37,6 +40,11 @@ def davis2017(root: Path) -> list[Video]:
     resolution = folder(root / "JPEGImages" / "480p", root / "JPEGImages" / "Full-Resolution").name
     images, labels = root / "JPEGImages" / resolution, root / "Annotations" / resolution
     return [paired(name, images / name, labels / name) for name in names]
+
+
+def physics(root: Path) -> list[Video]:
+    """Rendered clips of `hqtrack train scenes --physics`: laid out as DAVIS 2017."""
+    return davis2017(root)
 
 
 def youtube_vos(root: Path) -> list[Video]:
@@ -171,6 +179,7 @@ def _section(content: Any, key: str, file: Path) -> Any:
 READERS: Mapping[str, Callable[[Path], list[Video]]] = MappingProxyType(
     {
         "davis2017": davis2017,
+        "physics": physics,
         "youtube-vos": youtube_vos,
         "vipseg": vipseg,
         "burst": burst,
@@ -182,9 +191,21 @@ READERS: Mapping[str, Callable[[Path], list[Video]]] = MappingProxyType(
 """Datasets by the name that the command line uses."""
 
 MAX_GAP: Mapping[str, int] = MappingProxyType(
-    {"davis2017": 15, "youtube-vos": 3, "vipseg": 3, "burst": 3, "mots": 12, "ovis": 3, "vot": 12}
+    {
+        "davis2017": 15,
+        "physics": 4,
+        "youtube-vos": 3,
+        "vipseg": 3,
+        "burst": 3,
+        "mots": 12,
+        "ovis": 3,
+        "vot": 12,
+    }
 )
-"""Most frames between two samples: more where frames follow one another at 24 to 30 a second."""
+"""Most frames between two samples: more where frames follow one another at 24 to 30 a second.
+
+Rendered clips have 16 to 24 frames, at 11 to 30 a second.
+"""
 
 
 def read_dataset(name: str, root: Path) -> list[Video]:
@@ -206,6 +227,13 @@ def read_dataset(name: str, root: Path) -> list[Video]:
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{root}: its annotations are not those of {name}: {error!r}") from error
     usable = [video for video in videos if len(video) >= 2]
+    if usable and len(usable) < len(videos):
+        left_out = next(video.name for video in videos if len(video) < 2)
+        logger.warning(
+            "%s: %d of %d videos have fewer than two annotated frames, such as %s, and are left out; is the "
+            "data set complete?",
+            *(root, len(videos) - len(usable), len(videos), left_out),
+        )
     if not usable:
         raise DataError(f"{root} holds no video with two annotated frames; is it the folder of {name}?")
     if not any(_shows_objects(video) for video in usable):

@@ -27,6 +27,7 @@ MOST_REGIONS = 256
 class RegionImage:
     """A photograph, its region labels, and the regions that can serve as objects."""
 
+    name: str
     image: Tensor
     """(3, H, W) uint8 RGB."""
     labels: LabelMap
@@ -132,7 +133,8 @@ def _read(image_file: Path | None, label_file: Path) -> str | RegionImage:
     if len(numbers) > MOST_REGIONS:
         return f"{label_file.name} has {len(numbers)} regions; is it an index map?"
     labels = places.reshape(values.shape).astype(np.uint8)
-    return RegionImage(torch.from_numpy(image.transpose(2, 0, 1).copy()), labels, _object_regions(labels))
+    planes = torch.from_numpy(image.transpose(2, 0, 1).copy())
+    return RegionImage(image_file.stem, planes, labels, _object_regions(labels))
 
 
 def largest_component(mask: Mask) -> tuple[Mask, tuple[int, int, int, int]]:
