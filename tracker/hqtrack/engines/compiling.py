@@ -14,7 +14,7 @@ from hqtrack.errors import CardError, InputError
 BACKEND: str | Callable[..., Any] = "inductor"
 """What compiles: PyTorch's own compiler."""
 
-LONGEST_REASON = 160
+LONGEST_COMPILER_REASON = 160
 """Characters of a compiler's error that are shown."""
 
 
@@ -37,7 +37,7 @@ def compile_if_wanted(card: Card, encoder: nn.Module, *, device: torch.device) -
     try:
         torch.compile(torch.neg, backend=BACKEND)(torch.zeros(8, device=device))
     except Exception as error:  # compilers, drivers and PyTorch raise many kinds
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_REASON]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_COMPILER_REASON]
         raise InputError(
             f"compile = true: torch.compile does not work on {device} here: {reason}. It needs a C++ "
             "compiler on a CPU, and Triton on a GPU: install it, or leave compile out"

@@ -12,7 +12,7 @@ Made = TypeVar("Made")
 PREVIEW_SECONDS = 0.15
 """What takes longer follows the mouse too late."""
 
-TRIES = 2
+PREVIEWS_TRIED = 2
 """Times in a row that may be longer: the first one of a frame can include reading it."""
 
 
@@ -30,12 +30,12 @@ class Pace:
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
-        self._seconds: deque[float] = deque(maxlen=TRIES)
+        self._seconds: deque[float] = deque(maxlen=PREVIEWS_TRIED)
 
     @property
     def quick(self) -> bool:
         """Whether one of the last masks came in time, or too few were made to know."""
-        return len(self._seconds) < TRIES or min(self._seconds) < PREVIEW_SECONDS
+        return len(self._seconds) < PREVIEWS_TRIED or min(self._seconds) < PREVIEW_SECONDS
 
     def timed(self, make: Callable[[], Made]) -> Made:
         """Return what is made, and take note of how long it took; errors are no measure of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from nicegui import events, ui
 
@@ -81,7 +82,7 @@ class TimeLine:
                 ("zoom_out", "Show more frames", 2),
                 ("zoom_in", "Show fewer frames", 0.5),
             ):
-                icon_button(icon, label, lambda factor=factor: self._view.run_method("zoom", factor))
+                icon_button(icon, label, partial(self._zoom, factor))
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
         self._view = TimeLineView(self._count, self._on_go)
@@ -92,6 +93,9 @@ class TimeLine:
         """Show a frame, or the first or last one, and stay there."""
         self.stay()
         self._go(frame)
+
+    def _zoom(self, factor: float) -> None:
+        self._view.run_method("zoom", factor)
 
     def step(self, frames: int) -> None:
         """Move by some frames, or back."""

@@ -22,7 +22,7 @@ EXPOSURE_SHIFTS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0
 """Pixels by which the exposures of a frame are moved: their mean has smooth outlines."""
 DECIDING = 1
 """The exposure that decides where two see one thing and two another."""
-TRIES = 30
+SCENES_TRIED = 30
 """Scenes that are drawn from a seed before it is given up."""
 LEAST_SHARE = 0.0012
 """Of a picture: an object that shows less of itself at first has no label."""
@@ -48,13 +48,13 @@ def make_clip(seed: int, settings: ClipSettings) -> RenderedClip:
         DullSceneError: Of all scenes that were drawn none is worth it.
         DataError: A photograph cannot be read.
     """
-    for attempt in range(TRIES):
+    for attempt in range(SCENES_TRIED):
         rng = np.random.default_rng([seed, attempt])
         try:
             return _scene(rng, settings)
         except DullSceneError:
             continue
-    raise DullSceneError(f"seed {seed}: none of {TRIES} scenes was worth rendering")
+    raise DullSceneError(f"seed {seed}: none of {SCENES_TRIED} scenes was worth rendering")
 
 
 def _scene(rng: np.random.Generator, settings: ClipSettings) -> RenderedClip:
