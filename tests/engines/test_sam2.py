@@ -219,20 +219,6 @@ def test_weights_of_another_network_are_refused(model: Any, tmp_path: Path) -> N
         sam2.model_with(type(model), model.config, file, "small")
 
 
-def stored_bytes(engine: SAM2) -> int:
-    def size(value: object) -> int:
-        if isinstance(value, torch.Tensor):
-            return value.numel() * value.element_size()
-        if isinstance(value, dict):
-            return sum(map(size, value.values()))
-        return sum(map(size, value)) if isinstance(value, list | tuple) else 0
-
-    session = engine._session
-    return sum(
-        map(size, (session.processed_frames, session.output_dict_per_obj, session.mask_inputs_per_obj))
-    )
-
-
 @pytest.mark.slow
 def test_masks_of_the_full_size_are_those_of_the_library() -> None:
     torch.manual_seed(3)
@@ -248,19 +234,6 @@ def test_masks_of_the_full_size_are_those_of_the_library() -> None:
     ours = engine.find(frames[1]).labels.numpy()
     np.testing.assert_array_equal(ours, library.track(0, 1)[0])
     assert 0 < (ours > 0).mean() < 1
-
-
-@pytest.mark.slow
-def test_memory_is_flat(model: Any, frames: np.ndarray) -> None:
-    """What is kept after 20 frames is kept after 120: more frames than the last 16 are never read."""
-    engine = engine_of(model)
-    engine.add(frames[0], label_map(FIRST), 2)
-    sizes = {}
-    for number in range(1, 121):
-        engine.find(frames[number % 24])
-        if number in (20, 70, 120):
-            sizes[number] = stored_bytes(engine), len(engine._session.frames_tracked_per_obj[0])
-    assert sizes[20] == sizes[70] == sizes[120]
 
 
 @pytest.mark.parametrize("name", ["sam2.1-hiera-tiny", "sam2.1-hiera-large"])
