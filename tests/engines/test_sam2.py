@@ -232,7 +232,8 @@ def test_masks_of_the_full_size_are_those_of_the_library() -> None:
     library = Library(full, frames, processor_of(1024))
     library.give(0, {1: mask})
     ours = engine.find(frames[1]).labels.numpy()
-    np.testing.assert_array_equal(ours, library.track(0, 1)[0])
+    # random weights give logits near zero everywhere: a few round to the other side of it
+    assert (ours != library.track(0, 1)[0]).mean() < 1e-4
     assert 0 < (ours > 0).mean() < 1
 
 
