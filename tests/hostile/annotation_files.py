@@ -115,9 +115,11 @@ _TEXTS = {
     "voc.xml": (
         "<annotation><filename>00001.jpg</filename><size><width>32</width><height>24</height></size><object>"
         "<name>cat</name><bndbox><xmin>4</xmin><ymin>5</ymin><xmax>19</xmax><ymax>20</ymax></bndbox></object>"
-        "</annotation>"
+        "<object><name>b</name><polygon><pt><x>3</x><y>4</y></pt><pt><x>9</x><y>4</y></pt><pt><x>9</x><y>9.5</y>"
+        "</pt></polygon></object></annotation>"
     ),
     "00001.txt": "0 0.5 0.5 0.25 0.5 0.9 3\n1 0.2 0.2 0.8 0.2 0.8 0.8\n",
+    "00002.txt": "0 0.5 0.5 0.25 0.5 0.4 0.4 2 0.5 0.5 0\n",
     "mot.txt": "1,1,3,4,9,9,1,1,0.5\n2,1,4,4,9,9,1,1,0.5\n1,2,13,4,9,9,1,1,0.5\n",
     "groundtruth.txt": "nan,nan,nan,nan\n3,4,9,9\nm3,4,4,3,2,5,5\n3,4,9,4,9,12,3,12\n",
     "boxes.csv": "frame,object,x,y,width,height,name,colour\n0,4,3,4,9,9,cat,#102030\n00001.jpg,4,3,4,9,9\n",

@@ -60,9 +60,17 @@ def test_other_zeros_and_words_before_the_numbers_of_frames_are_no_other_frames(
 ) -> None:
     folder = save(tmp_path / "a", **{form.format(0): [1], form.format(20): [1, 2], form.format(45): [1, 3]})
     assert begins(folder) == [(0, 1), (4, 2), (9, 3)]
-    assert "belong to the frames with the same numbers" in caplog.text
+    assert "belong to the frames of their numbers" in caplog.text
     folder = save(tmp_path / "b", **{form.format(0): [1], form.format(4): [1, 2]})
     assert begins(folder, stems=[]) == [(0, 1), (4, 2)]
+
+
+def test_numbers_that_count_otherwise_than_the_frames_are_refused(tmp_path: Path) -> None:
+    folder = save(tmp_path / "a", **{f"f{index:04d}": [1] for index in range(1, 11)})
+    with pytest.raises(
+        InputError, match=r"0010.png: no frame has this name; frames are named 00000 to 00009"
+    ):
+        begins(folder, stems=[f"{index:05d}" for index in range(10)])
 
 
 def test_numbers_without_zeros_are_frames_where_every_frame_has_a_mask(tmp_path: Path) -> None:

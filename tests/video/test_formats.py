@@ -586,6 +586,27 @@ def test_of_several_arrays_one_is_read_and_it_is_said(
     np.savez(tmp_path / "a.npz", scores=np.ones(2), masks=np.stack([FIRST, SECOND]))
     assert len(read(tmp_path / "a.npz")) == 2
     assert "of its 2 arrays masks is read" in caplog.text
+    np.savez(tmp_path / "b.npz", cat=FIRST, dog=SECOND * 255)
+    np.testing.assert_array_equal([each.mask for each in read(tmp_path / "b.npz")], [FIRST, SECOND])
+    assert "each of its 2 arrays is read as the mask of an object" in caplog.text
+
+
+def test_boxes_of_a_video_of_label_studio_name_their_frames(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sequence = [{"frame": 3, "x": 25, "y": 25, "width": 50, "height": 50, "enabled": True}]
+    result = {"id": "a", "type": "videorectangle", "value": {"sequence": sequence, "labels": ["cat"]}}
+    task = {"data": {"video": "/data/clip.mp4"}, "annotations": [{"result": [result]}]}
+    (prompt,) = read(save(tmp_path / "a.json", [task]))
+    assert (prompt.frame, prompt.name, prompt.box) == (2, "cat", (16, 12, 32, 24))
+    assert "begin in frame" not in caplog.text
+
+
+def test_a_polygon_of_a_ground_truth_is_no_row_of_motchallenge(tmp_path: Path) -> None:
+    (prompt,) = read(save(tmp_path / "groundtruth.txt", "10,8,30,8,40,20,20,30,5,20"))
+    assert prompt.frame == 0
+    assert prompt.mask is not None
+    assert prompt.mask[15, 20]
 
 
 SPENT = """

@@ -38,16 +38,22 @@ def frames_of_masks(folder: Path, files: Sequence[Path], frames: FrameNames) -> 
     places = {stem: index for index, stem in enumerate(frames.stems)}
     tail = _common_tail(stems, places)
     matched = [places.get(stem.removesuffix(tail)) for stem in stems]
+    by_number = not any(place is not None for place in matched)
+    if by_number:
+        matched = _by_numbers(stems, frames)
     found = [place for place in matched if place is not None]
     if not found:
-        return _by_numbers(folder, stems, frames)
+        return None
     if len(found) < len(stems):
         odd = files[matched.index(None)]
         raise InputError(
             f"mask {odd}: no frame has this name; frames are named {frames.stems[0]} to {frames.stems[-1]}. "
             "Give masks the names of their frames, or name single files with --mask"
         )
-    if tail:
+    if by_number:
+        first = frames.stems[found[0]]
+        logger.warning("masks %s: belong to the frames of their numbers, %s to %s", folder, stems[0], first)
+    elif tail:
         logger.warning("masks %s: belong to the frames of their names without %s", folder, tail)
     return found
 
@@ -65,20 +71,15 @@ def _numbers(stems: Sequence[str], fewest_digits: int = 3) -> list[int] | None:
     return [int(each[2]) for each in matches] if shortest >= fewest_digits + bool(matches[0][1]) else None
 
 
-def _by_numbers(folder: Path, stems: Sequence[str], frames: FrameNames) -> list[int] | None:
+def _by_numbers(stems: Sequence[str], frames: FrameNames) -> list[int | None]:
     """Return the frames of masks whose names have other zeros, or another word, before the same numbers."""
     # Numbers of one or two digits are frames where every frame has a mask, and else perhaps objects.
     numbers = _numbers(stems, 1 if len(stems) == len(frames.stems) else 3)
     own = _numbers(frames.stems, 0)
-    if numbers is None or own is None or not {*numbers} <= {*own} or len({*numbers}) < len(numbers):
-        return None
-    logger.warning(
-        "masks %s: belong to the frames with the same numbers, %s to %s",
-        folder,
-        stems[0],
-        frames.stems[own.index(numbers[0])],
-    )
-    return [own.index(number) for number in numbers]
+    if numbers is None or own is None or len({*numbers}) < len(numbers):
+        return []
+    places = {number: index for index, number in enumerate(own)}
+    return [places.get(number) for number in numbers]
 
 
 def _common_tail(stems: Sequence[str], places: dict[str, int]) -> str:

@@ -66,6 +66,13 @@ def _array(file: AnnotationFile, video: TargetVideo) -> npt.NDArray[Any]:
         if isinstance(loaded, np.ndarray):
             return loaded
         names = [name for name in ("masks", "mask", "labels") if name in loaded.files] or loaded.files
+        if (
+            names == loaded.files
+            and len(names) > 1
+            and all(loaded[name].shape == video.size for name in names)
+        ):
+            video.report(file.path, f"each of its {len(names)} arrays is read as the mask of an object")
+            return np.stack([loaded[name] != 0 for name in names])
         if len(loaded.files) > 1:
             video.report(file.path, f"of its {len(loaded.files)} arrays {names[0]} is read")
         return np.asarray(loaded[names[0]])

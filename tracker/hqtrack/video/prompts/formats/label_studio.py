@@ -31,8 +31,10 @@ def _fits(file: AnnotationFile) -> bool:
 
 def _read(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
     tasks = _tasks(file.json)
-    names = [next((v for v in task["data"].values() if isinstance(v, str)), "") for task in tasks]
-    frames = video.frames_of(file.path, names)
+    pictures = [task for task in tasks if not _is_of_video(task)]
+    names = [next((v for v in task["data"].values() if isinstance(v, str)), "") for task in pictures]
+    found = iter(video.frames_of(file.path, names))
+    frames = [video.start if _is_of_video(task) else next(found) for task in tasks]
     return [
         annotation
         for task, frame in zip(tasks, frames, strict=True)
@@ -40,6 +42,12 @@ def _read(file: AnnotationFile, video: TargetVideo) -> list[Annotation]:
         for result in task["annotations"][0]["result"]  # further ones are other people's of the same
         for annotation in _annotations(file, result, frame, video)
     ]
+
+
+def _is_of_video(task: dict[str, Any]) -> bool:
+    """Return whether a task is a video, whose results name their frames themselves."""
+    results = task["annotations"][0]["result"] if task["annotations"] else []
+    return any(each["type"] == "videorectangle" for each in results)
 
 
 def _annotations(

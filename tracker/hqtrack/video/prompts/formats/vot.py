@@ -17,7 +17,8 @@ _LINE = re.compile(rf"(?:m\s*)?(?:{_NUMBER})(?:[,;\s]+(?:{_NUMBER}))*", re.IGNOR
 def _fits(file: AnnotationFile) -> bool:
     lines = [line for line in file.lines if line]
     counts = [1 + len(re.findall(r"[,;\s]+", line)) for line in lines if line[0] not in "mM"]
-    regions = any(line[0] in "mM" for line in lines) or any(count in (4, 6, 8) for count in counts)
+    sides = (4, 6, 8, *(counts if file.path.stem.startswith("groundtruth") else ()))
+    regions = any(line[0] in "mM" for line in lines) or any(count > 1 and count in sides for count in counts)
     return (
         regions
         and all(_LINE.fullmatch(line) for line in lines)
