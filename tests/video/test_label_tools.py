@@ -197,3 +197,26 @@ def test_pylabel_reads_our_coco_and_its_exports_are_read(tmp_path: Path) -> None
     np.testing.assert_array_equal(boxes.to_numpy(float), BOXES)
     data.export.ExportToVoc(output_path=str(tmp_path / "voc"))
     check(read(tmp_path / "voc"), ["cat", "dog"])
+
+
+# FiftyOne
+
+
+def test_fiftyones_importer_reads_our_coco(tmp_path: Path) -> None:
+    """The importer alone: a data set would need FiftyOne's database."""
+    fiftyone = pytest.importorskip("fiftyone.utils.coco", reason="needs the package fiftyone")
+    _, names, _, images, annotations = fiftyone.load_coco_detection_annotations(str(write("rle", tmp_path)))
+    assert [images[index]["file_name"] for index in range(3)] == [f"{stem}.png" for stem in STEMS[:3]]
+    for index in range(3):
+        seen = [1] if index == 1 else [0, 1]
+        found = [
+            each.to_detection(SIZE[::-1], classes_map=names, load_segmentation=True)
+            for each in annotations[index]
+        ]
+        assert [each.label for each in found] == [OBJECTS[place].name for place in seen]
+        assert [each["track_id"] for each in found] == [OBJECTS[place].id for place in seen]
+        for each, place in zip(found, seen, strict=True):
+            left, top, width, height = BOXES[place]
+            part = MASKS[place][top : top + height, left : left + width]
+            np.testing.assert_array_equal(each.mask, part)
+            np.testing.assert_allclose(each.bounding_box, np.array(BOXES[place]) / [64, 48, 64, 48])
