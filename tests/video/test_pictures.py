@@ -86,8 +86,9 @@ def test_white_of_a_pgm_is_the_value_that_its_header_names(tmp_path: Path, white
 
 
 def test_deep_jpeg_2000_is_stretched(tmp_path: Path) -> None:
-    if not cv2.imwrite(str(tmp_path / "0.jp2"), pictures()[0][..., 0].astype(np.uint16) * 16):
+    if not cv2.haveImageWriter("0.jp2"):
         pytest.skip("OpenCV was built without JPEG 2000")
+    cv2.imwrite(str(tmp_path / "0.jp2"), pictures()[0][..., 0].astype(np.uint16) * 16)
     (frame,) = open_frames(tmp_path)
     assert likeness(frame.image, pictures()[0]) > 0.98
     assert frame.image.std() > pictures()[0].std()
