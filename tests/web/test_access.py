@@ -51,5 +51,6 @@ def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
     for button in ("Rename one.mp4", "Delete one.mp4"):
         press(tab, button)
         tab.get_by_role("dialog").wait_for()
+        tab.wait_for_timeout(400)
         assert violations(tab) == [], button
         press(tab, "Cancel")

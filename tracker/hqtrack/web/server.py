@@ -33,6 +33,7 @@ from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.start_page import StartPage
 from hqtrack.web.store import OpenSession, Store
+from hqtrack.web.styling import heading, paint_page
 from hqtrack.web.tracking import SharedTracker, message_of
 from hqtrack.web.tracks import tracks_of
 
@@ -209,6 +210,8 @@ def _serve_pages(service: TrackingService) -> None:
         try:
             found = _opened(service, request, name)
         except HQTrackError as error:
+            paint_page(preferences_of(request).dark)
+            heading("There is no such session here", 1).classes("text-lg font-bold")
             ui.label(message_of(error))
             ui.label("In another browser, open the link that hqtrack web printed.")
             ui.link("Choose a video", "/videos")

@@ -12,9 +12,11 @@ PRIMARY_COLOUR = "#2b6cb0"
 """White on it, and it on white, can be read: their contrast is 5.4."""
 
 DARK_STYLE = """@layer quasar_importants {
-  .body--dark .text-primary { color: #90cdf4 !important }
+  .nicegui-link:not(.text-white) { color: #2b6cb0 !important }
+  .body--dark .text-primary, .body--dark .nicegui-link:not(.text-white) { color: #90cdf4 !important }
+  .body--dark .text-negative { color: #ff8a80 !important }
 }"""
-"""On black the first colour is too dark to be read."""
+"""On black the first colours are too dark to be read, and links would be too pale on white."""
 
 
 COLUMN_STYLE = """
@@ -22,10 +24,11 @@ html { scroll-padding-top: 64px }
 .hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
 .hq-work { flex: 1 1 0; min-width: 0; position: sticky; top: 60px }
 .hq-side { flex: 0 0 21rem; min-width: 0 }
-.hq-objects { max-height: max(8.5rem, calc(100vh - 36rem)); overflow-y: auto; flex-wrap: nowrap }
+.hq-objects { max-height: max(8.5rem, calc(100vh - 33.5rem)); overflow-y: auto; flex-wrap: nowrap }
 .hq-pick .q-btn__content { flex-wrap: nowrap }
 .hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
-.hq-chosen { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 4px }
+.hq-chosen { background: color-mix(in srgb, currentColor 5%, transparent) }
+.hq-chosen { box-shadow: inset -3px 0 currentColor }
 .hq-drop { padding: 24px; border: 2px dashed currentColor; border-radius: 8px; width: 100% }
 @media (min-width: 2200px) { .hq-side { flex-basis: 28rem } }
 @media (max-width: 900px) {
