@@ -21,6 +21,7 @@ DARK_STYLE = """@layer quasar_importants {
 
 COLUMN_STYLE = """
 html { scroll-padding-top: 64px }
+.q-loading-bar { display: none }
 .hq-columns { display: flex; gap: 16px; width: 100%; align-items: flex-start }
 .hq-work { flex: 1 1 0; min-width: 0; position: sticky; top: 60px }
 .hq-side { flex: 0 0 21rem; min-width: 0 }
