@@ -87,3 +87,14 @@ def test_a_file_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, text: st
 def test_workers_share_the_videos(clips: list[Path], tmp_path: Path) -> None:
     result = run(*clips, "-o", tmp_path / "out", "--workers", 2, *PLAIN, "--box", "10,16,24,24")
     assert (result.exit_code, states(result)) == (0, ["done"] * 3), result.output
+
+
+def test_track_names_the_command_for_several_videos(tmp_path: Path) -> None:
+    for words, said in (
+        (["a.mp4", "b.mp4", "--csv"], "hqtrack batch a.mp4 b.mp4 --csv"),
+        ([str(tmp_path / "jobs.csv")], "is a job file"),
+    ):
+        (tmp_path / "jobs.csv").write_text("input\na.mp4\n")
+        result = CliRunner().invoke(app, ["track", *words])
+        assert result.exit_code == 2
+        assert said in (result.output + str(result.exception)).replace("\n", " ")

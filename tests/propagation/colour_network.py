@@ -37,7 +37,7 @@ class ColourNetwork(PropagationNetwork):
         features: Features,
         long_term: Memory,
         short_term: Memory,
-        references: int = 1,
+        references: float = 1,
         identities: int | None = None,
     ) -> Propagation:
         query = _tokens(features[0])

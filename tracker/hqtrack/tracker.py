@@ -15,7 +15,7 @@ import torch
 
 from hqtrack import processor, zoo
 from hqtrack.cards import Backend, Card
-from hqtrack.engines import Engine, Start, load_engine, vmos
+from hqtrack.engines import Engine, LearnsFromPictures, Start, load_engine, vmos
 from hqtrack.engines.capacity import explained_memory
 from hqtrack.errors import InputError, StateError
 from hqtrack.images import Image
@@ -240,6 +240,46 @@ class HQTrack:
         self._scores, self._mean_scores = np.ones(count, np.float32), np.ones(count)
         return masks_of(labels, count)
 
+    @_exclusive
+    def add_picture(
+        self,
+        picture: Image,
+        masks: npt.ArrayLike | Sequence[npt.ArrayLike],
+        *,
+        ids: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    ) -> None:
+        """Add objects that another picture shows, of any size, before the first frame of a video.
+
+        The picture is encoded at its own size, and remembered for good. The first frame goes to `track`,
+        which looks for the objects. Others may join with `add_objects`.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB.
+            masks: (N, H, W) bool, or N arrays (H, W), one for each object; none of them empty.
+            ids: N whole numbers from 1 that no other object has; by default the lowest that are free.
+
+        Raises:
+            StateError: A video has begun: call `reset` first.
+            InputError: The picture or masks cannot be used, or the card's engine learns from frames of the
+                video alone; the tracker is as it was.
+        """
+        if self._size != (0, 0):
+            raise StateError("add_picture comes before the first frame: call reset first")
+        picture = _checked_image(picture)
+        earlier = 0 if self._engine is None else self._engine.count
+        labels, count = _checked_masks(masks, picture, earlier=earlier)
+        numbers = _checked_ids(ids, count, earlier=self._ids)
+        engine = self._start() if self._engine is None else self._engine
+        if not isinstance(engine, LearnsFromPictures):
+            raise InputError(
+                f"the engine {self.card.engine} of the card {self.card.name} cannot learn an object from "
+                "another picture; choose another card, or give the object in a frame of the video"
+            )
+        engine.add_picture(picture, labels, count)
+        self._engine, self._ids = engine, [*self._ids, *numbers]
+        self._scores = np.append(self._scores, np.zeros(count, np.float32))
+        self._mean_scores = np.append(self._mean_scores, np.ones(count))
+
     @overload
     def track(
         self,
@@ -437,6 +477,9 @@ class HQTrack:
 
     def _checked_frame(self, image: Image) -> Image:
         image = _checked_image(image)
+        if self._size == (0, 0):  # nothing but pictures was given so far
+            self._size = image.shape[:2]
+            self._shown = np.zeros(self._size, np.uint8)
         if image.shape[:2] != self._size:
             raise InputError(
                 f"the frame has {_size_text(image.shape)} pixels, but the video started with "

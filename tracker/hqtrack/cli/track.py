@@ -119,6 +119,15 @@ def track(
             rich_help_panel=OBJECTS_PANEL,
         ),
     ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PICTURE,MASK",
+            help="An object that another picture shows, and its mask in that picture: picture.jpg,mask.png. "
+            "Add object=ID for one of several. The picture may have any size. Repeat for more.",
+            rich_help_panel=OBJECTS_PANEL,
+        ),
+    ] = None,
     correct: Annotated[
         list[str] | None,
         typer.Option(
@@ -304,23 +313,31 @@ def track(
 
       hqtrack track clip.mp4 -o out --object frame=200,box=10,20,60,40 --direction both
 
+      hqtrack track clip.mp4 -o out --reference ball.jpg,ball-mask.png
+
       hqtrack track clip.mp4 -o out --resume
 
       hqtrack track rtsp://camera/1 --box 120,80,60,90 --no-overlay --csv
     """
-    from hqtrack.video.presence import check_masks, check_source
+    from hqtrack.video.presence import check_masks, check_pictures, check_source, parsed_reference
 
     # What is misspelt is refused before anything that is slow to import.
     check_source(source)
+    if Path(source).suffix.lower() in (".csv", ".json") and Path(source).is_file():
+        raise InputError(f"{source}: is a job file, not a video; for its videos: hqtrack batch {source}")
     given = [*(mask or []), *_mask_files([*(later or []), *(correct or [])])]
+    references = [parsed_reference(text) for text in reference or []]
+    given += [of_picture for _, of_picture, _ in references]
+    pictures = [picture for picture, _, _ in references]
     if not resume:
         check_masks(given)
+        check_pictures(pictures)
 
     from hqtrack.video.cleaning import MaskCleaning
     from hqtrack.video.corrections import read_correction
     from hqtrack.video.job import Job, absolute, default_folder, frame_names, open_source
     from hqtrack.video.journal import read_job
-    from hqtrack.video.prompts import made_ids, numbered
+    from hqtrack.video.prompts import made_ids, numbered, read_reference
 
     out = default_folder(source) if out is None else out
     notice = ""
@@ -360,6 +377,9 @@ def track(
         )
         frames = open_source(job)
         prompts = _prompts(frames, mask or [], box or [], point or [], later or [], ignore or [], select)
+        prompts += [
+            each for text in reference or [] for each in read_reference(text, frames.start, ignore or [])
+        ]
         corrections = [
             read_correction(text, frames.size, ignore=ignore or [], frames=frame_names(frames))
             for text in correct or []
@@ -380,7 +400,7 @@ def track(
         device=device,
         precision=cast("Precision", precision),  # which it checks
         earlier="resume" if resume else "replace" if force else "refuse",
-        inputs=given,
+        inputs=[*given, *pictures],
     )
     if notice:
         typer.echo(notice, err=True)
@@ -415,6 +435,16 @@ def _shared_tracker(context: typer.Context, job: Job, device: str, precision: st
 
 class TrackCommand(TyperCommand):
     """The command with an option for each writer; these are read only where this command is parsed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse several videos, and job files, with the command that takes them."""
+        _, further, _ = self.make_parser(ctx).parse_args(list(args))
+        several = further and not any(word.startswith("-") for word in further)
+        if several and not ctx.resilient_parsing:
+            raise InputError(
+                f"hqtrack track takes one video; for several: {shlex.join(['hqtrack', 'batch', *args])}"
+            )
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, those of the writers after those of the objects."""
@@ -537,7 +567,7 @@ def _prompts(
     ignore: list[int],
     select: bool,
 ) -> list[Prompt]:
-    """Read the objects."""
+    """Read the objects, but those of other pictures."""
     from hqtrack.video.job import frame_names
     from hqtrack.video.prompts import read_prompts, select_boxes
 

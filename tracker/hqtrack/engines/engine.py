@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -76,6 +76,20 @@ class Engine(Protocol):
 
     def remember(self, labels: Tensor) -> None:
         """Remember the frame that `find` was given, with labels (H, W) uint8 on the device."""
+
+
+@runtime_checkable
+class LearnsFromPictures(Protocol):
+    """An engine that learns objects from other pictures than frames of the video."""
+
+    def add_picture(self, image: Image, labels: LabelMap, count: int) -> None:
+        """Add objects that a picture of any size shows; called before the first frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            labels: The new objects alone, as 1 to `count`.
+            count: Number of new objects.
+        """
 
 
 Start = Callable[[], Engine]

@@ -175,6 +175,15 @@ class SAM2:
         if earlier:
             self._forward()  # beside given masks the library encodes found ones as if they were given, too
 
+    def add_picture(self, image: Image, labels: LabelMap, count: int) -> None:
+        """Add objects that a picture of any size shows; see `hqtrack.engines.LearnsFromPictures`.
+
+        For SAM 2 all frames are squares of one size, so that a picture is a frame before the first one.
+        """
+        if self.count:
+            self.find(image)
+        self.add(image, labels, count)
+
     @torch.inference_mode()
     def add_reference(self, image: Image, labels: LabelMap) -> None:
         """Take a frame as the current one and as a conditioning frame; see `hqtrack.engines.Engine`."""

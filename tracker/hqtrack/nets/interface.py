@@ -95,7 +95,7 @@ class PropagationNetwork(nn.Module, ABC):
         features: Features,
         long_term: Memory,
         short_term: Memory,
-        references: int = 1,
+        references: float = 1,
         identities: int | None = None,
     ) -> Propagation:
         """Propagate identities from memory to a frame.
@@ -105,7 +105,8 @@ class PropagationNetwork(nn.Module, ABC):
             long_term: Any number of frames, their tokens one after another along T: references first, then
                 propagated frames in any order.
             short_term: Exactly one frame.
-            references: How many of the long-term frames have known masks. Networks may trust them more.
+            references: How many of the long-term frames have known masks. Networks may trust them more. A
+                picture of another size counts as the part of a frame that its tokens are.
             identities: Only so many, the first ones with background, are in memory and will be decoded, which
                 networks may make use of; None leaves it open.
         """

@@ -85,7 +85,7 @@ class LayeredNetwork(PropagationNetwork):
         features: Features,
         long_term: Memory,
         short_term: Memory,
-        references: int = 1,
+        references: float = 1,
         identities: int | None = None,
     ) -> Propagation:
         """Propagate identities from memory to a frame."""

@@ -240,7 +240,7 @@ class LightGPM(nn.Module):
         long_term: MemoryEntry,
         short_term: MemoryEntry,
         size: tuple[int, int],
-        references: int = 1,
+        references: float = 1,
     ) -> Propagated:
         """Propagate identities to a frame.
 
@@ -248,7 +248,7 @@ class LightGPM(nn.Module):
         references alone did.
         """
         dim = x.shape[-1]
-        known = references * size[0] * size[1]
+        known = _reference_tokens(references, size)
         far = self.long_term(query, long_term, known, dim if self.first else None)[:, 0]
         near = self.short_term(query, short_term, size)[:, 0]
         visual = self.norm_x(x)
@@ -493,7 +493,7 @@ class VMOSLight(PropagationNetwork):
         features: Features,
         long_term: Memory,
         short_term: Memory,
-        references: int = 1,
+        references: float = 1,
         identities: int | None = None,
     ) -> Propagation:
         """See `PropagationNetwork.propagate`."""
@@ -512,7 +512,7 @@ class VMOSLight(PropagationNetwork):
 
         keys = key1[:, 0], key8[:, 0]
         coarse, fine = (
-            _references(entry, references * math.prod(grid))
+            _references(entry, _reference_tokens(references, grid))
             for entry, grid in ((known.first16, size), (known.fine8, size8))
         )
         patches = coarse.value[..., dim:], fine.value[..., KEY_CHANNELS:]
@@ -596,6 +596,13 @@ def _of_identities(memory: Memory, identities: int) -> Memory:
         MemoryEntry(key, value[..., :-unused] if layer in with_masks else value)
         for layer, (key, value) in enumerate(memory)
     )
+
+
+def _reference_tokens(references: float, grid: tuple[int, int]) -> int:
+    """Return how many tokens of a memory are of references, on a grid."""
+    if isinstance(references, float):  # there are pictures of other sizes
+        return round(references * math.prod(grid))
+    return references * math.prod(grid)
 
 
 def _references(entry: MemoryEntry, tokens: int) -> MemoryEntry:

@@ -34,6 +34,7 @@ class ObjectGroup:
         self._labels_on_device: Tensor | None = None  # made once: to send them with every frame would wait
         self._rules = rules
         self._tiny = TinyObjects()
+        self._placed = True  # every object was in a frame of the video: so rules know where it is
         self._long_term = LongTermMemory(memory.long_term_slots, memory.long_term_gap)
         self._short_term = ShortTermMemory(memory.short_term_distance)
 
@@ -46,6 +47,11 @@ class ObjectGroup:
     def identities(self) -> int:
         """Number of identities in use: those of removed objects are not used again, as memory holds them."""
         return len(self._labels)
+
+    @property
+    def placed(self) -> bool:
+        """True: every object was seen in the video, not in another picture alone."""
+        return self._placed
 
     @property
     def tiny(self) -> Sequence[int]:
@@ -76,18 +82,50 @@ class ObjectGroup:
         self._labels.extend(joining)
         self._labels_on_device = None
         masks = self._masks(labels)
-        self._tiny.refer(masks[1:])
-        for rule in self._rules:
-            rule.refer(masks[1:])
+        if self._placed or self._all_seen(masks):
+            self._refer(masks)
         entry = self._network.reference(features, self._identity(masks, features))
         self._long_term.add_reference(entry)
         self._short_term.restart(entry)
 
-    def propagate(self, features: Features) -> Propagation:
-        """Propagate the group's identities from memory to a frame."""
+    def add_picture(self, features: Features, labels: Tensor, joining: Iterable[int]) -> None:
+        """Remember another picture of new objects for good; where they are in the video is unknown.
+
+        Args:
+            features: The picture's pyramid, of any size.
+            labels: (h, w) uint8 at the size of its network input, labels of the whole video.
+            joining: Labels of the objects. They are the group's first ones.
+        """
+        self._labels.extend(joining)
+        self._labels_on_device = None
+        self._placed = False
+        identity = self._identity(self._masks(labels), features)
+        self._long_term.add_picture(self._network.reference(features, identity))
+
+    def _all_seen(self, masks: Tensor) -> bool:
+        return bool(masks[1:][self._present].any(2).any(1).all())
+
+    def _refer(self, masks: Tensor) -> None:
+        """Learn from masks that are known, or that are an object's first ones in the video."""
+        self._tiny.refer(masks[1:])
+        for rule in self._rules:
+            rule.refer(masks[1:])
+        self._placed = True
+
+    def propagate(self, features: Features, size: tuple[int, int]) -> Propagation:
+        """Propagate the group's identities from memory to a frame.
+
+        Args:
+            features: The frame's pyramid.
+            size: Height and width of the network's input.
+        """
         memory, channels = self._long_term, self.identities + 1
         recent = self._short_term.read()
-        return self._network.propagate(features, memory.read(), recent, memory.references, channels)
+        if recent is None:  # the first frame: the frame itself, of which no pixel is known
+            nothing = torch.zeros((channels, *size), dtype=torch.bool, device=features[0].device)
+            recent = self._network.reference(features, self._identity(nothing, features))
+        known = memory.known_frames(recent)
+        return self._network.propagate(features, memory.read(), recent, known, channels)
 
     def logits(self, features: Features, propagation: Propagation) -> Tensor:
         """Return logits (count + 1, h, w), float32, as the rules judge them; channel 0 is background.
@@ -97,7 +135,7 @@ class ObjectGroup:
         """
         identities = torch.arange(self.identities + 1, device=features[0].device)[None]
         logits = self._network.decode(features, propagation, identities)[0].float()
-        for rule in self._rules:
+        for rule in self._rules if self._placed else ():
             logits = rule.judge(logits)
         present = self._present
         if len(present) == self.identities:
@@ -109,7 +147,9 @@ class ObjectGroup:
     def remember(self, features: Features, propagation: Propagation, labels: Tensor) -> None:
         """Remember a propagated frame with the labels (h, w) that were found in it."""
         masks = self._masks(labels)
-        for rule in self._rules:
+        if not self._placed and self._all_seen(masks):
+            self._refer(masks)
+        for rule in self._rules if self._placed else ():
             left_open = rule.see(masks[1:])
             if left_open is not None:
                 masks[0] &= ~left_open

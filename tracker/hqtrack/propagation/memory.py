@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+import torch
 from torch import Tensor
 
 from hqtrack.nets.interface import Memory, MemoryEntry
@@ -36,6 +37,7 @@ class LongTermMemory:
         self._capacity = 0
         self._used = 0
         self._oldest_first: deque[int] = deque()
+        self._pictures: list[Memory] = []
 
     def __len__(self) -> int:
         """Number of frames kept, references included."""
@@ -67,6 +69,25 @@ class LongTermMemory:
         self._used += 1
         self._since_kept = 0
 
+    def add_picture(self, entry: Memory) -> None:
+        """Keep a reference that is no frame of the video, and may have any number of tokens.
+
+        The next frame that is propagated is kept, too: it is the first one of the video.
+        """
+        self._pictures.append(entry)
+        self._since_kept = self._gap - 1
+
+    def known_frames(self, frame: Memory) -> float:
+        """Return how many frames of known masks are read first; pictures count by their tokens.
+
+        Args:
+            frame: An entry of the video's size.
+        """
+        if not self._pictures:
+            return self.references
+        tokens = sum(entry[0].key.shape[2] for entry in self._pictures)
+        return self.references + tokens / frame[0].key.shape[2]
+
     def write(self, entry: Memory) -> None:
         """Keep a propagated frame if it is its turn, in place of the oldest one when all slots are taken.
 
@@ -88,9 +109,21 @@ class LongTermMemory:
         self._oldest_first.append(index)
 
     def read(self) -> Memory:
-        """Return keys and values of all frames kept, side by side: views of the storage, no copies."""
-        return tuple(
+        """Return keys and values of all frames kept, side by side: views of the storage, no copies.
+
+        Where there are pictures, they come first, in a copy of all.
+        """
+        kept = tuple(
             MemoryEntry(_tokens(key, self._used), _tokens(value, self._used)) for key, value in self._storage
+        )
+        if not self._pictures:
+            return kept
+        every = zip(*self._pictures, *([kept] if kept else []), strict=True)
+        return tuple(
+            MemoryEntry(
+                torch.cat([each.key for each in layer], 2), torch.cat([each.value for each in layer], 2)
+            )
+            for layer in every
         )
 
     def _write(self, index: int, entry: Memory) -> None:
@@ -148,6 +181,6 @@ class ShortTermMemory:
         """Keep the entry of the frame just propagated."""
         self._entries.append(entry)
 
-    def read(self) -> Memory:
-        """Return the entry of `distance` frames before the frame to come, or the oldest there is."""
-        return self._entries[0]
+    def read(self) -> Memory | None:
+        """Return the entry of `distance` frames before the frame to come, or the oldest there is, if any."""
+        return self._entries[0] if self._entries else None

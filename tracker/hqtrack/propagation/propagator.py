@@ -117,7 +117,7 @@ class Propagator:
             return Found.nothing(image, self._device)
         self._look_at(image)
         features = self._features
-        self._propagations = [group.propagate(features) for group in self._groups]
+        self._propagations = [group.propagate(features, self._input_size) for group in self._groups]
         scores: list[Tensor] = []
         every = [
             _scored(group.logits(features, propagation), scores)
@@ -175,12 +175,34 @@ class Propagator:
         total = earlier + count
         joined = earlier
         while joined < total:
-            if not self._groups or self._groups[-1].identities == self._group_size:
+            if not self._groups or not self._groups[-1].placed or self._is_full(self._groups[-1]):
                 self._groups.append(self._new_group())
             group = self._groups[-1]
             more = min(total - joined, self._group_size - group.identities)
             group.add_reference(self._features, small, range(joined + 1, joined + more + 1))
             joined += more
+
+    def _is_full(self, group: ObjectGroup) -> bool:
+        return group.identities == self._group_size
+
+    @torch.inference_mode()
+    def add_picture(self, image: Image, labels: LabelMap, count: int) -> None:
+        """Add objects that another picture shows, before the first frame; they are looked for from then on.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, of any size: it is encoded at its own.
+            labels: (H, W) uint8, the new objects as 1 to `count`.
+            count: Number of new objects.
+        """
+        self._look_at(image)
+        earlier = self.count
+        small = torch.from_numpy(shrink_known_labels(labels, self._input_size)).to(self._device)
+        for first in range(0, count, self._group_size):
+            numbers = range(first + 1, min(first + self._group_size, count) + 1)
+            group = self._new_group()
+            own = torch.where(small > 0, small + earlier, small)
+            group.add_picture(self._features, own, [earlier + number for number in numbers])
+            self._groups.append(group)
 
     @torch.inference_mode()
     def add_reference(self, image: Image, labels: LabelMap) -> None:

@@ -258,7 +258,7 @@ class ForeignEncoder(PropagationNetwork):
         features: Features,
         long_term: Memory,
         short_term: Memory,
-        references: int = 1,
+        references: float = 1,
         identities: int | None = None,
     ) -> Propagation:
         """See `PropagationNetwork.propagate`."""

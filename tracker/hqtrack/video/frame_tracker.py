@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hqtrack.errors import DataError
-from hqtrack.images import Image
+from hqtrack.images import Image, read_image
 from hqtrack.masks import Masks, parts_of
 from hqtrack.video.corrections import Correction, corrected
 from hqtrack.video.cuts import SURE_AREA, CutDetector, Cuts
 from hqtrack.video.job import ContestedPixels
 from hqtrack.video.journal import ChangedSourceError, Journal
+from hqtrack.video.mask_fit import is_of_another
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.prompts import Prompt, numbered, objects_of
 from hqtrack.video.sources import Frame
@@ -23,6 +25,8 @@ from hqtrack.video.tracked_frame import TrackedFrame
 if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class ShotRules:
@@ -30,10 +34,12 @@ class ShotRules:
 
     cuts: Cuts = "search"
     overlap: ContestedPixels = "later"
+    doubt_masks: bool = True
+    """True: a mask that matches nothing in its frame is reported."""
 
 
-PLAIN = ShotRules("ignore")
-"""As data sets are tracked: they have no cuts."""
+PLAIN = ShotRules("ignore", doubt_masks=False)
+"""As data sets are tracked: they have no cuts, and their masks are right."""
 
 
 def track_frames(
@@ -94,6 +100,17 @@ def track_frames(
         )
 
 
+def _report_misfits(image: Image, prompts: Sequence[Prompt]) -> None:
+    """Log which given masks match nothing in their frame (H, W, 3)."""
+    for each in prompts:
+        if each.mask is not None and is_of_another(image, each.mask):
+            logger.warning(
+                "object %s: the outline of its mask follows no edges of frame %d; is it a mask of this "
+                "video?",
+                *(each.id, each.frame),
+            )
+
+
 class FrameTracker:
     """Takes a tracker through a video: objects join, corrections apply, known frames are taken up.
 
@@ -147,9 +164,10 @@ class FrameTracker:
         return [found.get(each.id, 0.0) for each in self.objects[: self._joined]]
 
     def is_reference(self, index: int) -> bool:
-        """Return whether objects join in a frame, or it is corrected."""
+        """Return whether objects are given in a frame, or it is corrected."""
         begins, corrections = self._prompts, self._corrections
-        return any(each.frame == index for each in begins) or any(each.frame == index for each in corrections)
+        given = any(each.frame == index and each.picture is None for each in begins)
+        return given or any(each.frame == index for each in corrections)
 
     def see_past(self, tracked: TrackedFrame) -> None:
         """Take note of a frame that was tracked before: of cuts, and of who was found since."""
@@ -226,11 +244,25 @@ class FrameTracker:
 
     def _tracked(self, image: Image, joining: Sequence[Prompt]) -> Masks:
         masks = np.zeros((0, *image.shape[:2]), bool)
+        pictures = [each for each in joining if each.picture is not None]
+        if pictures:
+            self._learn_pictures()
+            self._joined += len(pictures)
+            self._sought |= {each.id or 0: 1.0 for each in pictures}
+            joining = joining[len(pictures) :]
         if self._tracker.object_count:
             masks = self._tracker.track(image, sought=self._sought)
+        for each, mask in zip(pictures, masks, strict=False):
+            if not mask.any():
+                logger.warning(
+                    "object %s of %s: is not surely found in frame %d; it is looked for in the next ones",
+                    *(each.id, each.picture, each.frame),
+                )
         if not joining:
             return masks
         given = self._maker.masks(image, joining)
+        if self._rules.doubt_masks:
+            _report_misfits(image, joining)
         if self._rules.overlap == "keep":
             numbers = [*self._tracker.ids.tolist(), *(each.id for each in joining)]
             found = parts_of(np.concatenate([masks, given]))
@@ -239,6 +271,13 @@ class FrameTracker:
         places = range(self._joined, self._joined + len(given))
         self._joined += len(given)
         return self._join(image, given, places)
+
+    def _learn_pictures(self) -> None:
+        """Teach the tracker, which was reset, the objects of other pictures."""
+        for picture in dict.fromkeys(each.picture for each in self._prompts if each.picture is not None):
+            of_it = [each for each in self._prompts if each.picture == picture]
+            masks = np.stack([each.mask for each in of_it if each.mask is not None])
+            self._tracker.add_picture(read_image(picture), masks, ids=[each.id or 0 for each in of_it])
 
     def _join(self, image: Image, masks: Masks, places: Iterable[int]) -> Masks:
         """Start the tracker with the objects of these places, or let them join in."""
@@ -283,6 +322,8 @@ class FrameTracker:
 
     def _tell(self, image: Image, masks: Masks) -> None:
         """Enter the masks of a frame; those that it does not know yet join, those that have left do not."""
+        if not self._tracker.object_count:
+            self._learn_pictures()
         there = [place for place in range(len(masks)) if self.objects[place].id not in self._left]
         known = self._tracker.object_count
         if known:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from hqtrack.errors import DataError
+from hqtrack.errors import DataError, InputError
 
 PIPE = "-"
 """As a source: the video that another program writes into standard input."""
@@ -60,6 +60,25 @@ def missing(source: str) -> DataError:
     )
 
 
+def parsed_reference(text: str) -> tuple[Path, Path, int | None]:
+    """Return the picture, the mask and the object, if one is named, of a reference as people write it.
+
+    Raises:
+        InputError: The text is something else.
+
+    Example:
+        >>> [str(part) for part in parsed_reference("ball.jpg,ball.png,object=1")]
+        ['ball.jpg', 'ball.png', '1']
+    """
+    found = re.fullmatch(r"([^,]+),([^,]+?)(?:,\s*object=\s*(\d{1,9})\s*)?", text)
+    if found is None:
+        raise InputError(
+            f"reference {text[:80]}: write it as picture.jpg,mask.png or picture.jpg,mask.png,object=1; "
+            "names of files have no commas"
+        )
+    return Path(found[1].strip()), Path(found[2].strip()), None if found[3] is None else int(found[3])
+
+
 def check_masks(paths: Iterable[str | Path]) -> None:
     """Check that mask files, or folders of them, are there.
 
@@ -67,8 +86,22 @@ def check_masks(paths: Iterable[str | Path]) -> None:
         DataError: One is not.
     """
     for path in paths:
-        try:
-            Path(path).stat()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"mask {path}: {reason}") from error
+        _check_there("mask", path)
+
+
+def check_pictures(paths: Iterable[str | Path]) -> None:
+    """Check that pictures of references are there.
+
+    Raises:
+        DataError: One is not.
+    """
+    for path in paths:
+        _check_there("reference", path)
+
+
+def _check_there(what: str, path: str | Path) -> None:
+    try:
+        Path(path).stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{what} {path}: {reason}") from error

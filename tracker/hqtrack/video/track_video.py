@@ -21,7 +21,7 @@ from hqtrack.video.direction import Mirrored, forward_prompts, join_directions
 from hqtrack.video.frame_tracker import ShotRules, track_frames
 from hqtrack.video.job import ContestedPixels, Direction, frame_names
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.video.prompts import Prompt, check_frames, numbered, read_prompts
+from hqtrack.video.prompts import Prompt, check_frames, numbered, read_prompts, read_reference
 from hqtrack.video.recorded_frame import RecordedFrame
 from hqtrack.video.shown import as_shown
 from hqtrack.video.sources import FrameSource, open_frames
@@ -54,6 +54,7 @@ def track_video(
     masks: str | Path | npt.ArrayLike | None = None,
     boxes: Sequence[Sequence[float]] = (),
     points: Sequence[Sequence[float]] = (),
+    references: Sequence[str] = (),
     prompts: Sequence[Prompt] = (),
     frame: int | str | None = None,
     direction: Direction = "forward",
@@ -76,6 +77,7 @@ def track_video(
             ids of a file are kept.
         boxes: x, y, width, height of an object each, in pixels.
         points: x, y of a pixel on an object each.
+        references: "picture.jpg,mask.png,object=1" each: objects that other pictures show, of any size.
         prompts: Further objects, in any frame.
         frame: In which masks, boxes and points are given; by default the first that is read.
         direction: Where objects are tracked to from there.
@@ -103,7 +105,13 @@ def track_video(
     """
     frames = open_frames(source, start=start, end=end, stride=stride, first_number=first_number)
     begin = frames.start if frame is None else frames.number_of(frame)
-    known = numbered([*_given(masks, boxes, points, begin, frames), *prompts])
+    known = numbered(
+        [
+            *_given(masks, boxes, points, begin, frames),
+            *(each for text in references for each in read_reference(text, frames.start)),
+            *prompts,
+        ]
+    )
     stop = None if frames.indices is None else frames.indices.stop
     check_frames(known, frames.start, stop, frames.stride, direction)
     if direction != "forward" and frames.live:

@@ -5,6 +5,7 @@ from hqtrack.video.prompts.frame_names import FrameNames, NumberOf, plain_number
 from hqtrack.video.prompts.label_images import read_label_image
 from hqtrack.video.prompts.prompt import Prompt, made_ids, numbered, objects_of
 from hqtrack.video.prompts.reading import check_frames, read_mask_file, read_prompts
+from hqtrack.video.prompts.references import read_reference
 from hqtrack.video.prompts.texts import read_box, read_object, read_point
 from hqtrack.video.prompts.window import select_boxes
 
@@ -24,5 +25,6 @@ __all__ = [
     "read_object",
     "read_point",
     "read_prompts",
+    "read_reference",
     "select_boxes",
 ]

@@ -16,7 +16,7 @@ from hqtrack.video.objects import Colour, TrackedObject
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
 class Prompt:
-    """One object where it begins: its mask, or a box, points, or both."""
+    """One object where it begins: its mask, or a box, points, or both; or a picture that shows it."""
 
     frame: Annotated[int, Field(ge=0)]
     """Index in the whole source."""
@@ -38,12 +38,15 @@ class Prompt:
     """Where it is from, for messages: a file, a box."""
     until: Annotated[int, Field(ge=0)] | None = None
     """The last frame with the object, on the side to which it is tracked; None: the end of the video."""
+    picture: str | None = None
+    """File of another picture, of which `mask` is; the object is looked for from the first frame on."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
         mask = None if self.mask is None else rle_encode(self.mask)
         places = {"box": self.box, "points": self.points, "beside": self.beside}
         marks = {"id": self.id, "name": self.name, "colour": self.colour, "until": self.until}
+        marks["picture"] = self.picture
         return {"frame": self.frame, "mask": mask, **places, **marks}
 
     @classmethod
@@ -59,11 +62,19 @@ class Prompt:
             entry["name"],
             entry["colour"] and tuple(entry["colour"]),
             until=entry.get("until"),
+            picture=entry.get("picture"),
         )
+
+
+def _place(prompt: Prompt) -> tuple[int, bool, str]:
+    """Return by what objects are sorted."""
+    return prompt.frame, prompt.picture is None, prompt.picture or ""
 
 
 def numbered(prompts: Sequence[Prompt]) -> list[Prompt]:
     """Sort objects by the frame in which they begin, and give an id to those without one: the lowest free.
+
+    In one frame those of other pictures come first.
 
     Raises:
         InputError: Two objects have the same id.
@@ -72,7 +83,7 @@ def numbered(prompts: Sequence[Prompt]) -> list[Prompt]:
         >>> [each.id for each in numbered([Prompt(3, id=1), Prompt(0), Prompt(0)])]
         [2, 3, 1]
     """
-    ordered = sorted(prompts, key=lambda prompt: prompt.frame)
+    ordered = sorted(prompts, key=_place)
     known = [prompt.id for prompt in ordered if prompt.id is not None]
     twice = sorted({number for number in known if known.count(number) > 1})
     if twice:
@@ -93,7 +104,7 @@ def made_ids(prompts: Sequence[Prompt]) -> str:
         >>> made_ids([Prompt(0, id=1), Prompt(0, box=(3, 4, 9, 9), origin="box 3,4,9,9")])
         'ids: 2 is box 3,4,9,9'
     """
-    ordered = sorted(prompts, key=lambda prompt: prompt.frame)
+    ordered = sorted(prompts, key=_place)
     pairs = zip(ordered, numbered(prompts), strict=True)
     said = [f"{after.id} is {after.origin}" for before, after in pairs if before.id is None and before.origin]
     return f"ids: {'; '.join(said)}" if said else ""

@@ -128,10 +128,15 @@ def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
     return [replace(each, id=None) if each.id in several else each for each in prompts]
 
 
+def _is_in_frame(prompt: Prompt) -> bool:
+    """Return whether the mask of a prompt is of a frame of the video."""
+    return prompt.mask is not None and prompt.picture is None
+
+
 def _report_overlaps(prompts: Sequence[Prompt]) -> None:
     """Log which masks of one frame overlap, and whose the pixels are (see `hqtrack.masks.label_map`)."""
     for frame in dict.fromkeys(each.frame for each in prompts):
-        given = [each for each in numbered(prompts) if each.frame == frame and each.mask is not None]
+        given = [each for each in numbered(prompts) if each.frame == frame and _is_in_frame(each)]
         if not given:
             continue
         masks = np.stack([each.mask for each in given if each.mask is not None])
@@ -170,6 +175,11 @@ def check_frames(
         raise InputError("no object: name what to track with --mask, --box, --point, --object or --select")
     for prompt in prompts:
         frame = prompt.frame
+        if prompt.picture is not None and (frame != start or direction != "forward"):
+            raise InputError(
+                f"reference {prompt.picture}: is for the first frame and for tracking forward; leave out "
+                "--direction, or give the object in a frame of the video"
+            )
         if frame < start or (end is not None and frame >= end):
             last = "the end" if end is None else f"{start + (end - 1 - start) // stride * stride}"
             raise InputError(f"an object begins in frame {frame}, but frames {start} to {last} are read")
