@@ -242,17 +242,24 @@ def write_with_sound(file: Path, codec: str, seconds: int = 2, rate: int = 48_00
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "kept"),
-    [("a.mp4", "aac", "aac"), ("a.mkv", "pcm_s16le", "aac"), ("b.mkv", "flac", "flac")],
+    ("name", "codec", "kept", "start", "kind"),
+    [
+        ("a.mp4", "aac", "aac", 0, "overlay"),
+        ("a.mp4", "aac", "aac", 15, "blur"),
+        ("a.mp4", "aac", "aac", 0, "blacken"),
+        ("a.mkv", "pcm_s16le", "aac", 0, "pixelate"),
+        ("a.mkv", "pcm_s16le", "aac", 15, "overlay"),
+        ("b.mkv", "flac", "flac", 0, "overlay"),
+        ("b.mkv", "flac", "flac", 15, "overlay"),
+    ],
 )
-@pytest.mark.parametrize("start", [0, 15])
-def test_the_overlay_keeps_the_sound_in_time(
-    tmp_path: Path, name: str, codec: str, kept: str, start: int, caplog: pytest.LogCaptureFixture
+def test_the_overlay_and_what_hides_objects_keep_the_sound_in_time(  # noqa: PLR0913
+    tmp_path: Path, name: str, codec: str, kept: str, start: int, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = open_frames(write_with_sound(tmp_path / name, codec), start=start)
     frames = [TrackedFrame(frame, np.zeros((0, *SIZE), bool)) for frame in source]
     with caplog.at_level(logging.WARNING):
-        file = write("overlay", tmp_path, frames, facts_of(source))
+        file = write(kind, tmp_path, frames, facts_of(source))
     assert ("encoded again as AAC" in caplog.text) == (codec != kept)
     with av.open(str(file)) as container:
         (sound,) = container.streams.audio

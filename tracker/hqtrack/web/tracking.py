@@ -129,7 +129,7 @@ class Tracking:
         plan = session.plan()
         prompts, corrections = prompts_of(session, plan.tracked.objects), corrections_of(session, plan)
         session.begin(plan, self._corrected(plan, corrections))
-        course = FrameTracker(tracker, prompts, maker, corrections, ShotRules())
+        course = FrameTracker(tracker, prompts, maker, corrections, ShotRules(doubt_masks=False))
         for index in references(plan):
             begun = [item.key for item in plan.tracked.objects if item.first.frame <= index]
             course.know(index, frames.image(index), session.masks(index, begun))
