@@ -253,7 +253,7 @@ def write_with_sound(file: Path, codec: str, seconds: int = 2, rate: int = 48_00
         ("b.mkv", "flac", "flac", 15, "overlay"),
     ],
 )
-def test_the_overlay_and_what_hides_objects_keep_the_sound_in_time(  # noqa: PLR0913
+def test_the_overlay_and_what_hides_objects_keep_the_sound_in_time(
     tmp_path: Path, name: str, codec: str, kept: str, start: int, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = open_frames(write_with_sound(tmp_path / name, codec), start=start)
