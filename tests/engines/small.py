@@ -98,14 +98,13 @@ def start_sam3(dtype: torch.dtype) -> Start:
 
 
 def start_cutie(dtype: torch.dtype) -> Start:
-    """Start Cutie with a memory for small frames, which is full after some hundred of them."""
+    """Start Cutie with a long-term memory that fills within some hundred small frames."""
     pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
     from hqtrack.engines import cutie
 
     torch.manual_seed(2)
     config = cutie.configuration("cutie-small")
-    config.top_k, config.long_term.num_prototypes = 8, 16
-    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 200, 50
+    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 800, 200
     return cutie.starter(cutie.build(config).eval(), config, device=torch.device("cpu"), dtype=dtype)
 
 
