@@ -120,6 +120,27 @@ def test_a_live_stream_that_is_faster_loses_its_oldest_frames_and_counts_them(
     assert f"{dropped} of {COUNT} frames were dropped" in caplog.text
 
 
+def test_a_stream_that_ends_when_its_server_closes_is_read_once() -> None:
+    video = encoded()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()  # neither a length nor chunks: whoever reads sees an end, or a loss
+        handler.wfile.write(video)
+        handler.close_connection = True
+
+    with served(answer) as address:
+        frames = open_frames(address)
+        deadline = time.monotonic() + 60
+        read: list[Frame] = []
+        for frame in frames:
+            read.append(frame)
+            assert time.monotonic() < deadline
+            assert len(read) <= COUNT
+    assert frames.live
+    assert read[-1].image.mean() == pytest.approx(5 * (COUNT - 1), abs=6)
+
+
 def test_a_video_by_http_waits_for_who_reads_it() -> None:
     video = encoded(form="matroska")
 

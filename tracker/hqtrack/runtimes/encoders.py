@@ -129,6 +129,8 @@ def keep_graph(network: PropagationNetwork) -> Path:
     """
     path = kept_graph(network)
     if not path.is_file():
+        require("onnx")
+        require("onnxscript")
         with naming(path.parent):
             make_folder(path.parent)
         with FileLock(path.with_suffix(".lock")):

@@ -6,6 +6,7 @@ frames that wait are dropped. A pipe, and a file that comes by HTTP, do wait, an
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -129,6 +130,10 @@ def _frame(received: _Received, index: int) -> Frame:
     return Frame(image_of_picture(received.picture), index, received.seconds, f"{index:08d}")
 
 
+class _BegunAnewError(Exception):
+    """A server sends a video from its first picture again."""
+
+
 class _Receiver:
     """Connects, receives and decodes; a live stream is connected to again when it is lost."""
 
@@ -150,6 +155,10 @@ class _Receiver:
         self._begin = time.monotonic()
         self._last: Fraction | None = None
         self._count = 0
+        self._opening: bytes | None = None
+        """The first picture's brightness, where another connection may begin with it again."""
+        self._perhaps_ended = False
+        """FFmpeg reports the end of a stream of unknown length by HTTP as an error of reading."""
 
     def start(self) -> None:
         """Begin to receive."""
@@ -196,8 +205,12 @@ class _Receiver:
                 if self._ends:
                     return self.waiting.end()
                 reason = "it ended"
+            except _BegunAnewError:
+                logger.warning("%s: begins anew, so it had ended after %d frames", self.title, self._count)
+                return self.waiting.end()
             except (av.error.FFmpegError, OSError, DataError) as error:
                 reason = _reason(error)
+                self._perhaps_ended = isinstance(error, OSError) and error.errno == errno.EIO
             except Exception as error:  # a fault of ours is for the other thread to show
                 return self.waiting.end(error)
             if failures == 0 or self._count > before:
@@ -220,8 +233,12 @@ class _Receiver:
         container = self._open() if self._container is None else self._container
         self._container = None
         late: Fraction | None = None  # by which the connection's times are too large
+        first = True
         try:
             for picture in self._pictures(container):
+                if first and self._scheme in ("http", "https"):
+                    self._compare(picture)
+                first = False
                 known = picture.pts is not None and picture.time_base is not None
                 own: Fraction | None = picture.pts * picture.time_base if known else None  # type: ignore[assignment, operator]
                 if self._last is None:
@@ -251,18 +268,35 @@ class _Receiver:
             with suppress(av.error.FFmpegError, OSError):
                 container.close()
 
+    def _compare(self, picture: av.VideoFrame) -> None:
+        """Keep the first connection's first picture; compare that of one after a doubtful end with it.
+
+        Raises:
+            _BegunAnewError: They are equal, to the bit: what a camera sees never is.
+        """
+        brightness = bytes(picture.planes[0])
+        if self._opening is None:
+            self._opening = brightness
+        elif self._perhaps_ended and brightness == self._opening:
+            raise _BegunAnewError
+
     def _pictures(self, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
         """Decode; what cannot be, such as frames before the first key frame, is left out."""
         stream = container.streams.video[0]
         stream.thread_type = "SLICE" if self._live else "AUTO"  # threads over frames are frames late
 
         def decoded() -> Iterator[av.VideoFrame]:
-            for packet in container.demux(stream):
-                try:
-                    pictures = packet.decode()
-                except av.error.InvalidDataError:
-                    continue
-                yield from pictures
+            try:
+                for packet in container.demux(stream):
+                    try:
+                        pictures = packet.decode()
+                    except av.error.InvalidDataError:
+                        continue
+                    yield from pictures
+            except OSError:
+                with suppress(av.error.FFmpegError):  # the decoder may hold the last ones
+                    yield from stream.decode(None)
+                raise
 
         return whole_pictures(stream, decoded())
 
