@@ -247,12 +247,13 @@ class SessionPage:
 
 def _dialog_of_keys() -> ui.dialog:
     with ui.dialog().props('aria-label="Keys"') as dialog, ui.card():
-        heading("Keys", 2).classes("text-lg")
+        with ui.row(wrap=False).classes("items-center w-full"):
+            heading("Keys", 2).classes("text-lg grow")
+            icon_button("close", "Close", dialog.close)
         with ui.grid(columns=2).classes("gap-x-6 gap-y-1"):
             for key, meaning in KEYS:
                 ui.label(key).classes("font-mono")
                 ui.label(meaning)
-        ui.button("Close", on_click=dialog.close).props("flat")
     return dialog
 
 
