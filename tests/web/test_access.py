@@ -51,7 +51,8 @@ def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
     check_all_looks(tab)
     for button in ("Rename one.mp4", "Delete one.mp4"):
         press(tab, button)
-        tab.get_by_role("dialog").wait_for()
+        tab.get_by_role("dialog", name=button.split()[0]).wait_for()
         tab.wait_for_timeout(400)
         assert violations(tab) == [], button
         press(tab, "Cancel")
+        expect(tab.get_by_role("dialog")).to_have_count(0)

@@ -9,7 +9,7 @@ from nicegui import ui
 from hqtrack.web.tracking import message_of
 
 PRIMARY_COLOUR = "#255d99"
-"""White on it, and it on white, can be read: their contrast is 6.7, and 5.3 on a button that has the focus."""
+"""White on it, and it on white, can be read: their contrast is 6.7; 5.3 on a button with the focus."""
 
 DARK_STYLE = """@layer quasar_importants {
   .nicegui-link:not(.text-white) { color: #255d99 !important }
