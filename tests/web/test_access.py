@@ -8,6 +8,7 @@ from web_hand import drag_around, open_video, press
 from web_server import Server, orange
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
+expect.set_options(timeout=120_000)  # a machine may be busy with other tests
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe judges the pages here")
 
 pytestmark = pytest.mark.slow
