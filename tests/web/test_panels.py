@@ -16,12 +16,12 @@ from nicegui import Client, ui
 from nicegui.page import page
 
 from hqtrack.web.canvas import Canvas
-from hqtrack.web.export import Settings
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.frame_view import FrameView
 from hqtrack.web.outlines import path_of
 from hqtrack.web.pointing import Drag
 from hqtrack.web.service import TrackingService
+from hqtrack.web.settings import Settings
 from hqtrack.web.store import Store
 from hqtrack.web.tracking import SharedTracker
 from web_server import filled, green, orange, write_video
@@ -39,7 +39,7 @@ def test_the_page_offers_every_writer_by_its_title(tmp_path: Path, monkeypatch: 
         service = TrackingService(store, SharedTracker(cast("Any", None)), Settings())
         ExportPanel(service, store.create("me", store.root, "clip"), lambda do: do(), ())
         shown = [each.text for each in client.elements.values() if isinstance(each, ui.checkbox)]
-    assert shown == [writer.title for writer in WRITERS.values()]
+    assert shown == [*(writer.title for writer in WRITERS.values()), "Largest part alone"]
     assert "Other images" in shown
     assert OtherImages(tmp_path, VideoFacts(Fraction(25))).path == tmp_path / "other"
 

@@ -1,6 +1,7 @@
 """What a person said and what was tracked: numbers, undoing, what is stale, and how tracking goes on."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 
 from hqtrack import DataError, InputError
 from hqtrack.masks import masks_of
+from hqtrack.video.objects import TrackedObject
+from hqtrack.video.sources import Frame
+from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.web.plan import references
 from hqtrack.web.saved import SESSION_FILE
 from hqtrack.web.session import Session
@@ -278,3 +282,113 @@ def test_a_session_of_an_earlier_version_is_read(session: Session, tmp_path: Pat
     file.write_text(text)
     loaded = Session.load(tmp_path)
     assert (loaded.objects, loaded.tracked) == (before, basis)
+
+
+def test_swapped_objects_need_no_tracking_and_tracking_continues_from_what_is_shown(session: Session) -> None:
+    one, other = session.add(0, LEFT), session.add(0, RIGHT)
+    track(session, 20)
+    session.set_mask(one.key, 15, filled((60, 60, 9, 9)))
+    session.begin(session.plan(), np.stack([filled((60, 60, 9, 9)), RIGHT]))
+    for index in range(16, 20):
+        session.append(f"{index}", np.stack([LEFT, RIGHT]), [0.5, 0.7])
+    session.identify("swap", (one.key, other.key), 10)
+    assert session.stale() is None
+    np.testing.assert_array_equal(session.mask(one.key, 9), LEFT)
+    np.testing.assert_array_equal(session.mask(one.key, 10), RIGHT)
+    assert session.scores(18) == {one.key: 0.7, other.key: 0.5}
+    # A correction belongs to who is shown there.
+    np.testing.assert_array_equal(session.mask(other.key, 15), filled((60, 60, 9, 9)))
+    assert [region.frame for region in session.find(other.key).corrections] == [15]
+    plan = session.plan()
+    assert (plan.start, plan.tracked.restarts) == (20, (19,))
+    session.begin(plan, None)
+    np.testing.assert_array_equal(session.masks(19, [one.key, other.key]), np.stack([RIGHT, LEFT]))
+    session.append("20", np.stack([RIGHT, LEFT]))
+    np.testing.assert_array_equal(Session.load(session.folder).mask(one.key, 20), RIGHT)
+    session.undo()
+    assert session.stale() == 20, "what was tracked after it was tracked of it"
+    np.testing.assert_array_equal(session.mask(one.key, 12), LEFT)
+    session.redo()
+    assert session.stale() is None
+    # What is tracked again is not swapped once more.
+    session.set_mask(one.key, 12, RIGHT | LEFT)
+    session.begin(session.plan(), np.stack([RIGHT, LEFT]))
+    session.append("13", np.stack([RIGHT, LEFT]))
+    np.testing.assert_array_equal(session.mask(one.key, 13), RIGHT)
+    np.testing.assert_array_equal(session.mask(one.key, 11), RIGHT)
+    session.undo()
+    session.undo()
+    np.testing.assert_array_equal(session.mask(one.key, 13), RIGHT)
+
+
+def test_an_object_becomes_part_of_another_from_a_frame_on(session: Session) -> None:
+    part, whole = session.add(0, LEFT), session.add(0, RIGHT)
+    track(session, 20)
+    session.set_mask(whole.key, 18, RIGHT)
+    before = session.given
+    session.identify("merge", (part.key, whole.key), 5)
+    assert session.stale() == 18
+    np.testing.assert_array_equal(session.mask(whole.key, 5), LEFT | RIGHT)
+    np.testing.assert_array_equal(session.mask(whole.key, 18), LEFT | RIGHT)
+    assert session.mask(part.key, 5) is None
+    np.testing.assert_array_equal(session.mask(part.key, 4), LEFT)
+    session.undo()
+    assert session.given == before
+    for pair, frame, why in (
+        ((1, 1), 5, "two objects"),
+        ((1, 2), 0, "go to a later one"),
+        ((1, 2), 18, "out of date"),
+        ((1, 9), 5, "was deleted"),
+    ):
+        with pytest.raises(InputError, match=why):
+            session.identify("swap", pair, frame)
+
+
+def test_a_session_is_tracked_again_from_here_and_another_card_makes_all_out_of_date(
+    session: Session,
+) -> None:
+    session.card = "a"
+    session.add(0, LEFT)
+    track(session, COUNT)
+    plan = session.plan(since=11)
+    assert (plan.start, plan.corrected, plan.tracked.restarts) == (12, False, (11,))
+    with pytest.raises(InputError, match="all frames are tracked"):
+        session.plan(since=COUNT - 1)
+    session.choose("b", "cpu")
+    assert (session.stale(), session.plan().start) == (0, 0)
+    assert session.plan().tracked.card == "b"
+    session.choose("a", "")
+    assert session.stale() is None
+    assert Session.load(session.folder).card == "a"
+
+
+def test_a_mask_before_an_object_begins_is_its_first_one_where_it_was_tracked_backward(
+    session: Session,
+) -> None:
+    item, other = session.add(6, LEFT), session.add(0, RIGHT)
+    track(session, 10)
+    session.begin_backward()
+    for frame in range(6, 1, -1):
+        wide = LEFT | RIGHT  # where another one is surer, that has the pixels
+        found = np.stack([wide, np.zeros_like(LEFT)]) if frame < 6 else np.stack([LEFT, np.zeros_like(LEFT)])
+        objects = [TrackedObject(item.key), TrackedObject(other.key)]
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        session.append_backward(
+            TrackedFrame(
+                Frame(image, frame, Fraction(0), f"{frame}"), found, objects=objects, scores=[0.4, 0]
+            )
+        )
+    assert session.stale() is None
+    assert session.mask(item.key, 1) is None, "it was tracked to frame 2"
+    again = Session.load(session.folder)
+    for each in (session, again):
+        np.testing.assert_array_equal(each.mask(item.key, 3), LEFT)
+        np.testing.assert_array_equal(each.mask(other.key, 3), RIGHT)
+    assert session.scores(3) == {item.key: 0.4, other.key: 1}
+    session.set_mask(item.key, 4, RIGHT)
+    moved = session.find(item.key)
+    assert (moved.first.frame, [region.frame for region in moved.corrections]) == (4, [6])
+    assert session.mask(item.key, 3) is None, "what was tracked backward was of another mask"
+    assert session.stale() == 4
+    session.undo()
+    np.testing.assert_array_equal(session.mask(item.key, 3), LEFT)

@@ -14,8 +14,9 @@ from hqtrack import HQTrack, InputError
 from hqtrack.masks import iou
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
-from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, Settings, export, state_of
+from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, export, state_of
 from hqtrack.web.service import TrackingService
+from hqtrack.web.settings import Settings
 from hqtrack.web.store import OpenSession, Store
 from hqtrack.web.tracking import SharedTracker
 from web_server import filled, green, orange, write_video
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def shared() -> SharedTracker:
     tracker = HQTrack.from_card("vmos-light")
-    return SharedTracker(lambda: (tracker, MaskMaker.beside(tracker)))
+    return SharedTracker(lambda _: (tracker, MaskMaker.beside(tracker)))
 
 
 @pytest.fixture

@@ -19,7 +19,11 @@ def edit(
     ] = None,
     merge: Annotated[
         list[str] | None,
-        typer.Option(metavar="A,B", help="Object A becomes part of object B. Repeat for more."),
+        typer.Option(
+            metavar="A,B,frame=N",
+            help="Object A becomes part of object B, from frame N on; without it in all frames. "
+            "Repeat for more.",
+        ),
     ] = None,
     remove: Annotated[
         list[str] | None,

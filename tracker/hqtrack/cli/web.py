@@ -72,8 +72,8 @@ def web(
     require("nicegui")
     if not source.is_file() and not source.is_dir():
         raise InputError(f"{source}: no such video or folder")
-    from hqtrack.web.export import Settings
     from hqtrack.web.server import Options, serve
+    from hqtrack.web.settings import Settings
     from hqtrack.zoo import load_card
 
     settings = Settings(
@@ -87,17 +87,17 @@ def web(
 
     load_card(settings.card)  # a wrong one is better known before the page is there
 
-    def build() -> tuple[HQTrack, MaskMaker]:
+    def build(settings: Settings) -> tuple[HQTrack, MaskMaker]:
         from hqtrack.tracker import HQTrack
         from hqtrack.video.mask_maker import MaskMaker
 
         tracker = HQTrack.from_card(
             settings.card,
             weights=settings.weights,
-            device=device,
-            precision=cast("Precision", precision),  # which it checks
-            max_long_edge=max_long_edge,
-            backend=backend,
+            device=settings.device,
+            precision=cast("Precision", settings.precision),  # which it checks
+            max_long_edge=settings.max_long_edge,
+            backend=settings.backend,
         )
         return tracker, MaskMaker.beside(tracker)
 

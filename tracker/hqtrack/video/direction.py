@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hqtrack.masks import Masks
 from hqtrack.video.access import FrameAccess
@@ -153,12 +154,28 @@ def join_directions(
     for found, known, sure in (backward, (forward.masks, forward.objects, forward.scores)):
         for each, mask, score in zip(known, found, sure, strict=True):
             masks[places[each.id]], scores[places[each.id]] = mask, score
-    taken = np.zeros(size, bool)
-    for place in np.argsort(-scores, kind="stable"):
-        masks[place] &= ~taken
-        taken |= masks[place]
-    scores[~masks.any((1, 2))] = 0
+    settle(masks, scores)
     pairs = list(dict.fromkeys([*forward.parts, *parts]))
     return TrackedFrame(
         forward.frame, masks, objects=objects, scores=scores.tolist(), parts=pairs, cut=forward.cut
     )
+
+
+def settle(masks: Masks, scores: NDArray[np.float64]) -> None:
+    """Give contested pixels to the object with the higher score, in place; who keeps none has the score 0.
+
+    Args:
+        masks: (N, H, W) bool.
+        scores: (N,).
+
+    Example:
+        >>> masks, scores = np.array([[[1, 1, 0]], [[0, 1, 1]]], bool), np.array([0.5, 0.9])
+        >>> settle(masks, scores)
+        >>> masks.astype(int).tolist()
+        [[[1, 0, 0]], [[0, 1, 1]]]
+    """
+    taken = np.zeros(masks.shape[1:], bool)
+    for place in np.argsort(-scores, kind="stable"):
+        masks[place] &= ~taken
+        taken |= masks[place]
+    scores[~masks.any((1, 2))] = 0

@@ -33,8 +33,8 @@ class Edits:
 
     swaps: tuple[tuple[int, int, int | None], ...] = ()
     """Two objects that are exchanged, from a frame on; None: in all frames."""
-    merges: tuple[tuple[int, int], ...] = ()
-    """An object that becomes part of another, and that one."""
+    merges: tuple[tuple[int, int, int | None], ...] = ()
+    """An object that becomes part of another, and that one, from a frame on; None: in all frames."""
     removals: tuple[tuple[int, int | None], ...] = ()
     """An object that is removed, from a frame on; None: from all frames."""
     names: tuple[tuple[int, str], ...] = ()
@@ -52,7 +52,7 @@ def read_edits(
 
     Args:
         swaps: "1,2", or "1,2,frame=40" each.
-        merges: "3,1" each: object 3 becomes part of object 1.
+        merges: "3,1", or "3,1,frame=40" each: object 3 becomes part of object 1.
         removals: "4", or "4,from=100" each.
         names: "2=ball" each.
         number_of: Returns the number of the frame that a text names.
@@ -73,7 +73,8 @@ def read_edits(
 
     two, when = r"\s*(\d{1,10})\s*,\s*(\d{1,10})\s*", r"(?:,\s*%s=([^,=]+))?"
     swapped = [matched("swap", text, two + when % "frame", "1,2 or 1,2,frame=40") for text in swaps]
-    merged = [matched("merge", text, two, "3,1 (object 3 becomes part of object 1)") for text in merges]
+    parts = "3,1 or 3,1,frame=40 (object 3 becomes part of object 1)"
+    merged = [matched("merge", text, two + when % "frame", parts) for text in merges]
     one = r"\s*(\d{1,10})\s*"
     removed = [matched("remove", text, one + when % "from", "4 or 4,from=100") for text in removals]
     named = [matched("rename", text, one + r"=(.*)", "2=ball") for text in names]
@@ -83,7 +84,7 @@ def read_edits(
 
     return Edits(
         tuple((int(each[1]), int(each[2]), frame_of(each[3])) for each in swapped),
-        tuple((int(each[1]), int(each[2])) for each in merged),
+        tuple((int(each[1]), int(each[2]), frame_of(each[3])) for each in merged),
         tuple((int(each[1]), frame_of(each[2])) for each in removed),
         tuple((int(each[1]), each[2].strip()) for each in named),
     )
@@ -112,11 +113,12 @@ def check_edits(edits: Edits, objects: Sequence[TrackedObject], first: int, last
     _check_frames(edits, first, last)
     for a, b, _ in edits.swaps:
         check(a, b)
-    for a, b in edits.merges:
+    for a, b, frame in edits.merges:
         check(a, b)
         if a == b:
             raise InputError(f"--merge {a},{b}: an object cannot become part of itself")
-        known.remove(a)
+        if frame is None:
+            known.remove(a)
     for number, frame in edits.removals:
         check(number)
         if frame is None:
@@ -128,7 +130,8 @@ def check_edits(edits: Edits, objects: Sequence[TrackedObject], first: int, last
 
 
 def _check_frames(edits: Edits, first: int, last: int) -> None:
-    for frame in (*(each[2] for each in edits.swaps), *(each[1] for each in edits.removals)):
+    named = (*(each[2] for each in (*edits.swaps, *edits.merges)), *(each[1] for each in edits.removals))
+    for frame in named:
         if frame is not None and not first <= frame <= last:
             raise InputError(f"frame {frame}: the run has the frames {first} to {last}")
 
@@ -152,8 +155,8 @@ def edited_rows(rows: Rows, edits: Edits, frame: int) -> Rows:
         if since is None or frame >= since:
             there = {key: result.pop(key) for key in (a, b) if key in result}
             result |= {(b if key == a else a): value for key, value in there.items()}
-    for a, b in edits.merges:
-        if a in result:
+    for a, b, since in edits.merges:
+        if a in result and (since is None or frame >= since):
             mask, score = result.pop(a)
             other, score_of_other = result.get(b, (np.zeros_like(mask), 0.0))
             result[b] = mask | other, max(score, score_of_other)

@@ -279,7 +279,8 @@ class Canvas:
             self.update_hint()
 
     def _found(self, prompt: Prompt, base: Mask | None) -> Mask:
-        return self._service.shared.mask(self._opened.frames.image(prompt.frame), prompt, base)
+        image = self._opened.frames.image(prompt.frame)
+        return self._service.shared.mask(image, prompt, base, self._service.settings_of(self._session))
 
     def _give(self, frame: int, key: int | None, mask: Mask) -> int:
         """Change a mask, a new object's where there is no key; returns the object, which is chosen then."""

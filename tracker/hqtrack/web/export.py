@@ -3,53 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
-from PIL import Image as Pillow
 
 from hqtrack import files
-from hqtrack.defaults import DEFAULT_CARD
 from hqtrack.errors import InputError
+from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning, cleaned
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.sources import open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, Outputs, facts_of
-from hqtrack.web.objects import Region, SessionObject, SessionObjects
+from hqtrack.video.writers import Outputs, facts_of
+from hqtrack.web.command import GivenMasks, command_lines
+from hqtrack.web.objects import SessionObjects
 from hqtrack.web.session import Session
+from hqtrack.web.settings import Settings
 from hqtrack.web.tracking import message_of
 
 EXPORT_FOLDER, MASKS_FOLDER, COMMAND_FILE = "export", "given", "command.txt"
 STATE_FILE = "state.txt"
 """Of what was exported; the page reads it."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """With what the page tracks, as the options of `hqtrack track` have it."""
-
-    card: str = DEFAULT_CARD
-    weights: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    max_long_edge: int | None = None
-    backend: str | None = None
-
-    def options(self) -> list[str]:
-        """Return what differs from the command's own values."""
-        values = vars(self)
-        return [
-            word
-            for name, default in vars(Settings()).items()
-            if values[name] != default
-            for word in (f"--{name.replace('_', '-')}", str(values[name]))
-        ]
 
 
 class Exporting:
@@ -59,14 +36,21 @@ class Exporting:
         session: What is exported.
         kinds: Keys of `hqtrack.video.writers.WRITERS`.
         settings: With what it was tracked.
+        cleaning: How the masks of outputs are cleaned.
 
     Raises:
         InputError: No output was chosen, or no frame is up to date.
     """
 
-    def __init__(self, session: Session, kinds: Sequence[str], settings: Settings) -> None:
+    def __init__(
+        self,
+        session: Session,
+        kinds: Sequence[str],
+        settings: Settings,
+        cleaning: MaskCleaning = AS_TRACKED,
+    ) -> None:
         check_exportable(session, kinds)
-        self._work = (session, kinds, settings)
+        self._work = (session, kinds, settings, cleaning)
         self.share = 0.0
         """What is done, 0 to 1."""
         self.state = "exporting"
@@ -76,7 +60,7 @@ class Exporting:
 
     def _run(self) -> None:
         try:
-            export(*self._work, self._progress)
+            export(*self._work, progress=self._progress)
             self.state = "done"
         except Exception as error:
             self.error = message_of(error)
@@ -104,7 +88,8 @@ def check_exportable(session: Session, kinds: Sequence[str]) -> None:
 
 def state_of(session: Session) -> str:
     """Return a digest of all that an export depends on."""
-    content = repr((session.objects, session.tracked, session.up_to_date()))
+    backward = session.backward.holding(session.objects, session.card)
+    content = repr((session.given, session.tracked, session.up_to_date(), sorted(backward)))
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
@@ -112,6 +97,8 @@ def export(
     session: Session,
     kinds: Sequence[str],
     settings: Settings,
+    cleaning: MaskCleaning = AS_TRACKED,
+    *,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Path:
     """Write outputs of all frames that are up to date into the session's folder, in place of earlier ones.
@@ -123,6 +110,7 @@ def export(
         session: What was tracked.
         kinds: Keys of `hqtrack.video.writers.WRITERS`.
         settings: With what it was tracked.
+        cleaning: How the masks of outputs are cleaned; what was tracked stays as it is.
         progress: Called with the share that is done, 0 to 1.
 
     Returns:
@@ -134,19 +122,15 @@ def export(
         OSError: A file cannot be written; the earlier outputs stay.
     """
     check_exportable(session, kinds)
-    count, objects, state = session.up_to_date(), session.objects, state_of(session)
-    objects = tuple(item for item in objects if item.first.frame < count)
+    count, given, state = session.up_to_date(), session.given, state_of(session)
+    objects = tuple(item for item in given.objects if item.first.frame < count)
     folder, part = session.folder / EXPORT_FOLDER, session.folder / f"{EXPORT_FOLDER}.part"
     try:
         files.fresh_folder(part)
-        _write_outputs(session, objects, kinds, part, count, progress)
-        words = _write_masks(session, objects, count, part / MASKS_FOLDER, folder / MASKS_FOLDER)
-        ending = [] if count == session.count else ["--end", str(count)]
-        outputs = [f"--{kind}" for kind in kinds if not WRITERS[kind].wanted]
-        outputs += [f"--no-{kind}" for kind, each in WRITERS.items() if each.wanted and kind not in kinds]
-        command = ["hqtrack", "track", session.source, "-o", f"{Path(session.source).stem}-again"]
-        line = shlex.join([*command, *words, *ending, *outputs, *settings.options()])
-        (part / COMMAND_FILE).write_text(line + "\n", encoding="utf-8")
+        _write_outputs(session, objects, kinds, part, (count, cleaning, progress))
+        masks = GivenMasks(session, given, count, part / MASKS_FOLDER, folder / MASKS_FOLDER)
+        lines = command_lines(masks, session, kinds, settings, cleaning)
+        (part / COMMAND_FILE).write_text(" &&\n".join(lines) + "\n", encoding="utf-8")
         _pack(part)
         (part / STATE_FILE).write_text(state, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
@@ -161,63 +145,30 @@ def _write_outputs(
     objects: SessionObjects,
     kinds: Sequence[str],
     folder: Path,
-    count: int,
-    progress: Callable[[float], None],
+    work: tuple[int, MaskCleaning, Callable[[float], None]],
 ) -> None:
+    count, cleaning, progress = work
     source = open_frames(session.source, end=count)
     titles = [TrackedObject(each.key, each.name, each.paint) for each in objects]
-    outputs = Outputs(kinds, folder, facts_of(source, titles))
+    both = bool(session.backward.holding(objects, session.card))
+    begins = {each.key: each.first.frame for each in objects} if both else None
+    outputs = Outputs(kinds, folder, facts_of(source, titles, begins))
+    unseen = np.zeros(session.size, bool), 0.0
     try:
         for frame in source:
-            keys = [item.key for item in objects if item.first.frame <= frame.index]
-            known = session.record.scores(frame.index)
+            there = titles if both else titles[: sum(each.first.frame <= frame.index for each in objects)]
+            rows = session.rows(frame.index)
+            found = [rows.get(each.id, unseen) for each in there]
+            masks = np.array([mask for mask, _ in found], bool).reshape(-1, *session.size)
             outputs.write(
                 TrackedFrame(
-                    frame,
-                    session.masks(frame.index, keys),
-                    objects=titles[: len(keys)],
-                    scores=[known.get(key, 0.0) for key in keys],
+                    frame, cleaned(masks, cleaning), objects=there, scores=[score for _, score in found]
                 )
             )
             progress((frame.index + 1) / count)
         outputs.finish()
     finally:
         outputs.discard()
-
-
-def _write_masks(
-    session: Session, objects: SessionObjects, count: int, folder: Path, final: Path
-) -> list[str]:
-    """Write the masks that a person gave; returns the options that name them where they will be."""
-    folder.mkdir()
-    words = []
-    for item in objects:
-        name = _write_mask(session, folder, item.key, item.first)
-        words += ["--object", f"frame={item.first.frame},mask={final / name}{_marks(item)}"]
-        for region in item.corrections:
-            if region.frame < count:
-                name = _write_mask(session, folder, item.key, region)
-                value = final / name if region.mask(session.size).any() else "none"
-                words += ["--correct", f"frame={region.frame},object={item.key},mask={value}"]
-    for frame in session.tracked.restarts:
-        if frame < count:
-            words += ["--correct", f"frame={frame}"]
-    return words
-
-
-def _marks(item: SessionObject) -> str:
-    """Return the parts of an option that keep an object's id, name and colour."""
-    colour = ",colour=#{:02x}{:02x}{:02x}".format(*item.paint)
-    # A comma would end the name.
-    name = f",name={item.name.replace(',', ' ')}" if item.name else ""
-    return f",id={item.key}{name}{colour}"
-
-
-def _write_mask(session: Session, folder: Path, number: int, region: Region) -> str:
-    name = f"object{number}-frame{region.frame}.png"
-    pixels = region.mask(session.size).astype(np.uint8) * 255
-    Pillow.fromarray(pixels).save(folder / name)
-    return name
 
 
 def _pack(folder: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 
 from nicegui import ui
 
+from hqtrack.video.cleaning import MOST_GROWN, MaskCleaning
 from hqtrack.video.writers import WRITERS
 from hqtrack.web.canvas import Change
 from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, state_of
@@ -14,6 +14,15 @@ from hqtrack.web.preferences import OUTPUTS_COOKIE, remember
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading
+
+CLEANING = (
+    ("fill_holes", "Fill holes of so many pixels", 0),
+    ("drop_specks", "Drop specks of fewer pixels", 0),
+    ("grow", "Grow by pixels (below 0: shrink)", -MOST_GROWN),
+)
+"""Setting, label and least value of each way to clean masks."""
+
+MOST_PIXELS = 10**9
 
 
 class ExportPanel:
@@ -41,6 +50,14 @@ class ExportPanel:
                 kind: ui.checkbox(writer.title, value=kind in chosen, on_change=self._remember).props("dense")
                 for kind, writer in WRITERS.items()
             }
+            with ui.expansion("Clean masks").classes("w-full").props("dense"):
+                self._largest = ui.checkbox("Largest part alone").props("dense")
+                self._pixels = {
+                    name: ui.number(label, value=0, precision=0, min=least, max=MOST_PIXELS)
+                    .props("dense")
+                    .classes("w-full")
+                    for name, label, least in CLEANING
+                }
             self._bar = ui.linear_progress(0, show_value=False).props('aria-label="Exported"')
             self._note = ui.label().classes("text-sm").props("role=status aria-live=polite")
             self._files = ui.column().classes("w-full gap-1")
@@ -88,6 +105,10 @@ class ExportPanel:
         ui.label(f"In {folder}").classes("text-sm break-all")
         address = f"/export/{session.folder.name}/{EXPORT_FOLDER}.zip"
         ui.link("Download all (zip)", address).props(f'download="{EXPORT_FOLDER}.zip"')
+        if session.tracked.identities:
+            ui.label(
+                "Objects were swapped or merged, and tracked further: masks of the command can differ."
+            ).classes("text-sm")
         ui.label("The same without the page:").classes("text-sm")
         code = ui.code((folder / COMMAND_FILE).read_text(encoding="utf-8").strip(), language="bash")
         code.classes("w-full text-xs whitespace-pre-wrap break-all")
@@ -106,4 +127,8 @@ class ExportPanel:
         remember(OUTPUTS_COOKIE, ".".join(self._kinds()))
 
     def _export(self) -> None:
-        self._change(partial(self._service.export, self._opened, self._kinds()))
+        self._change(lambda: self._service.export(self._opened, self._kinds(), self._cleaning()))
+
+    def _cleaning(self) -> MaskCleaning:
+        pixels = {name: int(field.value or 0) for name, field in self._pixels.items()}
+        return MaskCleaning(largest_part=bool(self._largest.value), **pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 from zlib import crc32
 
 from nicegui import ui
@@ -11,7 +12,8 @@ from nicegui import ui
 from hqtrack.video.objects import Colour
 from hqtrack.web.canvas import Canvas, Change
 from hqtrack.web.objects import SessionObject
-from hqtrack.web.session import Session
+from hqtrack.web.service import TrackingService
+from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, press
 
 
@@ -22,16 +24,25 @@ class ObjectList:
     them is not lost by what happens meanwhile.
 
     Args:
-        session: Whose objects.
+        service: What all pages share.
+        opened: The session whose objects they are.
         canvas: Where the chosen object is known.
         change: Changes the session.
         go_to: Shows a frame, with an object chosen.
+        import_masks: Asks for masks of other tools.
     """
 
     def __init__(
-        self, session: Session, canvas: Canvas, change: Change, go_to: Callable[[int, int], None]
+        self,
+        service: TrackingService,
+        opened: OpenSession,
+        canvas: Canvas,
+        change: Change,
+        go_to: Callable[[int, int], None],
+        import_masks: Callable[[], None],
     ) -> None:
-        self._session, self._canvas, self._change, self._go_to = session, canvas, change, go_to
+        self._service, self._opened, self._session = service, opened, opened.session
+        self._canvas, self._change, self._go_to = canvas, change, go_to
         self._rows: dict[int, ObjectRow] = {}
         self._state: object = None
         self._lost: dict[int, int | None] = {}
@@ -39,6 +50,8 @@ class ObjectList:
             heading("Objects", 2).classes("font-bold")
             self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
             self._fresh.props("no-caps dense").classes("w-full").tooltip("N")
+            taking = ui.button("Import masks", icon="upload_file", on_click=import_masks)
+            taking.props("no-caps dense flat").classes("w-full")
             self._list = ui.column().classes("w-full gap-1 hq-objects")
 
     def tick(self) -> None:
@@ -91,7 +104,26 @@ class ObjectList:
         row.lost.on_click(lambda: self._go_to(self._lost.get(key) or 0, key))
         row.eye.on_click(partial(self._canvas.toggle_object, key))
         row.delete.on_click(partial(change, partial(session.delete, key)))
+        row.menu.on("show", partial(self._fill_menu, row, key))
         return row
+
+    def _fill_menu(self, row: ObjectRow, key: int) -> None:
+        """Offer to swap or merge an object with each other one, from the frame on that is looked at."""
+        frame = self._canvas.frame
+        others = [item for item in self._session.objects if item.key != key]
+        row.menu.clear()
+        with row.menu:
+            for item in others:
+                swap = partial(self._identify, "swap", (key, item.key), frame)
+                ui.menu_item(f"Swap with {item.title} from frame {frame} on", swap)
+            for item in others:
+                merge = partial(self._identify, "merge", (key, item.key), frame)
+                ui.menu_item(f"Make part of {item.title} from frame {frame} on", merge)
+            if not others:
+                ui.menu_item("There is no other object")
+
+    def _identify(self, kind: Literal["swap", "merge"], pair: tuple[int, int], frame: int) -> None:
+        self._change(partial(self._service.identify, self._opened, kind, pair, frame))
 
 
 class ObjectRow:
@@ -117,6 +149,9 @@ class ObjectRow:
                 self.eye = (
                     ui.button(icon="visibility").props("flat round dense size=sm").tooltip("Show or hide")
                 )
+                self._more = ui.button(icon="more_vert").props("flat round dense size=sm")
+                with self._more:
+                    self.menu = ui.menu()
                 self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
             self.lost = ui.button(icon="visibility_off").props("flat dense no-caps size=sm color=negative")
         self._shown: tuple[SessionObject, int | None] | None = None
@@ -143,6 +178,7 @@ class ObjectRow:
             (self.begin, f"Go to frame {begin}, in which object {number} begins"),
             (self.lost, f"Object {number} is lost since frame {lost}: go there"),
             (self.eye, f"Show or hide object {number}"),
+            (self._more, f"Swap or merge object {number}"),
             (self.delete, f"Delete object {number}"),
         ):
             element.props(f'aria-label="{label}"')

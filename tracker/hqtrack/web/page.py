@@ -11,6 +11,8 @@ from nicegui import events, ui
 from hqtrack.web.canvas import Canvas
 from hqtrack.web.correction_list import CorrectionList
 from hqtrack.web.export_panel import ExportPanel
+from hqtrack.web.import_panel import ImportDialog
+from hqtrack.web.model_panel import ModelPanel
 from hqtrack.web.object_list import ObjectList
 from hqtrack.web.objects import keys_of
 from hqtrack.web.preferences import THEME_COOKIE, Preferences, remember
@@ -57,12 +59,16 @@ class SessionPage:
         service: What all pages share.
         opened: The session with its frames.
         preferences: What the browser remembers.
+        owner: Who looks.
     """
 
-    def __init__(self, service: TrackingService, opened: OpenSession, preferences: Preferences) -> None:
+    def __init__(
+        self, service: TrackingService, opened: OpenSession, preferences: Preferences, owner: str
+    ) -> None:
         self._service, self._opened, self._session = service, opened, opened.session
         self._version = self._session.version
         """What the frame was drawn of."""
+        self._owner = owner
         self._build(preferences)
         ui.timer(SECONDS_PER_TICK, self._tick)  # which begins when the browser listens
 
@@ -92,7 +98,10 @@ class SessionPage:
                 )
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()
-                self._objects = ObjectList(session, self._canvas, change, self._go_to)
+                importing = ImportDialog(self._service, self._opened, self._owner, lambda: self._canvas.frame)
+                self._objects = ObjectList(
+                    self._service, self._opened, self._canvas, change, self._go_to, importing.open
+                )
                 self._corrections = CorrectionList(session, change, self._go_to)
                 self._export = ExportPanel(self._service, self._opened, change, preferences.outputs)
         self._show_progress()
@@ -106,6 +115,7 @@ class SessionPage:
                 self._status = ui.label().classes("text-sm")
                 self._lost = ui.row().classes("gap-1")
             self._lost_shown: object = None
+            self._model = ModelPanel(self._service, self._opened, self._change)
 
     def _stay(self) -> None:
         self._time_line.stay()
@@ -142,6 +152,7 @@ class SessionPage:
         self._objects.tick()
         self._corrections.tick()
         self._export.tick()
+        self._model.tick()
         self._show_progress()
 
     def _show_progress(self) -> None:

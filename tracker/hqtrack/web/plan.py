@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple
 from pydantic import AliasChoices, Field
 
 from hqtrack.errors import InputError
+from hqtrack.web.history import Given
+from hqtrack.web.identities import Identities, seen_objects
 from hqtrack.web.objects import Region, SessionObjects, keys_of
 
 
@@ -21,6 +23,10 @@ class Tracked:
     track the next frame again. They are references, as corrected frames are."""
     deleted: tuple[int, ...] = ()
     """Numbers of further objects that were tracked in a part of the record, and deleted since."""
+    identities: Identities = ()
+    """Swaps and merges that were made before tracking continued last."""
+    card: str = ""
+    """With which it was tracked; empty: not known."""
 
     def without(self, objects: SessionObjects) -> tuple[int, ...]:
         """Return the numbers of tracked objects that are not among these any more, ascending."""
@@ -38,32 +44,33 @@ class Plan(NamedTuple):
     """Of what the record will have been tracked."""
 
 
-def stale(objects: SessionObjects, tracked: Tracked, recorded: int) -> int | None:
+def stale(given: Given, tracked: Tracked, recorded: int) -> int | None:
     """Return the first recorded frame that was tracked of other masks than are given now.
 
-    An object that was deleted makes nothing stale: its masks are left out, and the others stay.
+    An object that was deleted makes nothing stale: its masks are left out, and the others stay. Objects that
+    are swapped or merged make nothing stale either, until that is undone after tracking continued.
 
     Args:
-        objects: The objects as they are now.
+        given: What is given now.
         tracked: Of what the record was tracked.
         recorded: Frames in the record.
     """
-    changed = _given_masks(objects) ^ _given_masks(_kept(tracked, objects))
-    first = min((region.frame for _, region in changed), default=recorded)
+    changed = _given_masks(given.objects) ^ _given_masks(_kept(tracked, given))
+    first = min((*(region.frame for _, region in changed), *_undone(given, tracked)), default=recorded)
     return first if first < recorded else None
 
 
-def next_frame(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> int | None:
+def next_frame(given: Given, tracked: Tracked, recorded: int, count: int) -> int | None:
     """Return the frame from which tracking continues; None if all is tracked, or there is no object."""
-    if not objects:
+    if not given.objects:
         return None
-    out_of_date = stale(objects, tracked, recorded)
+    out_of_date = stale(given, tracked, recorded)
     if out_of_date is not None:
         return out_of_date
     return recorded if recorded < count else None
 
 
-def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -> Plan:
+def plan(given: Given, tracked: Tracked, recorded: int, count: int, since: int | None = None) -> Plan:
     """Return how tracking continues.
 
     Frames before the first change stay. Where that change only corrects a frame as it was tracked, this
@@ -71,30 +78,33 @@ def plan(objects: SessionObjects, tracked: Tracked, recorded: int, count: int) -
     tracker remembers beyond references is not kept.
 
     Args:
-        objects: The objects as they are now.
+        given: What is given now.
         tracked: Of what the record was tracked.
         recorded: Frames in the record.
         count: Frames of the video.
+        since: The last frame that stays, where frames that are not out of date are tracked again.
 
     Raises:
         InputError: There is nothing to track.
     """
-    frame = next_frame(objects, tracked, recorded, count)
+    frame = next_frame(given, tracked, recorded, count)
+    if since is not None and given.objects and since + 1 < min(count, count if frame is None else frame):
+        frame = since + 1
     if frame is None:
         raise InputError(
             "all frames are tracked; correct one, and track again from there"
-            if objects
+            if given.objects
             else "there is no object yet: drag a box around one, click on it, or paint it"
         )
-    deleted = tracked.without(objects) if frame else ()
+    deleted = tracked.without(given.objects) if frame else ()
     restarts = tuple(each for each in tracked.restarts if each < frame)
-    if frame < recorded and _is_only_corrected(objects, tracked, frame):
-        return Plan(frame + 1, True, Tracked(objects, restarts, deleted))
-    if any(item.first.frame < frame for item in objects) and not any(
-        region.frame == frame - 1 for item in objects for region in item.corrections
+    if frame < recorded and _is_only_corrected(given, tracked, frame):
+        return Plan(frame + 1, True, Tracked(given.objects, restarts, deleted, given.identities))
+    if any(item.first.frame < frame for item in given.objects) and not any(
+        region.frame == frame - 1 for item in given.objects for region in item.corrections
     ):
         restarts = (*(each for each in restarts if each != frame - 1), frame - 1)
-    return Plan(frame, False, Tracked(objects, restarts, deleted))
+    return Plan(frame, False, Tracked(given.objects, restarts, deleted, given.identities))
 
 
 def references(plan: Plan) -> list[int]:
@@ -104,22 +114,31 @@ def references(plan: Plan) -> list[int]:
     return sorted({each for each in (*begun, *corrected, *plan.tracked.restarts) if each < plan.start})
 
 
-def _is_only_corrected(objects: SessionObjects, tracked: Tracked, frame: int) -> bool:
+def _is_only_corrected(given: Given, tracked: Tracked, frame: int) -> bool:
     """Return whether all that is new in a frame are corrections of masks as they were tracked."""
-    earlier = _kept(tracked, objects)
-    now, before = _given_masks(objects), _given_masks(earlier)
+    earlier = _kept(tracked, given)
+    now, before = _given_masks(given.objects), _given_masks(earlier)
     begun = {item.key for item in earlier if item.first.frame < frame}
+    new = [key for key, region in now - before if region.frame == frame]
     return (
-        all(key in begun for key, region in now - before if region.frame == frame)
+        bool(new)
+        and frame not in _undone(given, tracked)
+        and begun.issuperset(new)
         and not any(region.frame == frame for _, region in before - now)
-        and not any(region.frame == frame for item in tracked.objects for region in item.corrections)
+        and not any(region.frame == frame for item in earlier for region in item.corrections)
     )
 
 
-def _kept(tracked: Tracked, objects: SessionObjects) -> SessionObjects:
-    """Return the tracked objects that were not deleted since."""
-    keys = keys_of(objects)
-    return tuple(item for item in tracked.objects if item.key in keys)
+def _undone(given: Given, tracked: Tracked) -> list[int]:
+    """Return the frames from which the tracker continued with swaps and merges that were undone since."""
+    return [each.end for each in tracked.identities if each not in given.identities]
+
+
+def _kept(tracked: Tracked, given: Given) -> SessionObjects:
+    """Return the tracked objects that were not deleted since, under the identities that hold now."""
+    keys = keys_of(given.objects)
+    objects = seen_objects(tracked.objects, tracked.identities, given.identities)
+    return tuple(item for item in objects if item.key in keys)
 
 
 def _given_masks(objects: SessionObjects) -> set[tuple[int, Region]]:

@@ -9,6 +9,8 @@ from pydantic import AliasChoices, BaseModel, Field
 
 from hqtrack.errors import DataError
 from hqtrack.images import Size
+from hqtrack.web.backwards import Backwards
+from hqtrack.web.identities import Identities
 from hqtrack.web.objects import SessionObjects
 from hqtrack.web.plan import Tracked
 
@@ -25,6 +27,12 @@ class Saved(BaseModel):
     count: int
     objects: Annotated[SessionObjects, Field(validation_alias=AliasChoices("objects", "things"))]
     tracked: Tracked
+    identities: Identities = ()
+    backwards: Backwards = Backwards()
+    card: str = ""
+    device: str = ""
+    seconds: float | None = None
+    """Length of the video; None: not known."""
 
     @classmethod
     def read(cls, folder: Path) -> Saved:

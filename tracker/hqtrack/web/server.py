@@ -19,23 +19,26 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from filelock import Timeout
 from nicegui import ui
+from starlette.requests import ClientDisconnect
 
 from hqtrack import files
 from hqtrack.errors import HQTrackError, InputError
 from hqtrack.tracker import HQTrack
 from hqtrack.video.mask_maker import MaskMaker
-from hqtrack.web.export import EXPORT_FOLDER, Settings
+from hqtrack.web.export import EXPORT_FOLDER
 from hqtrack.web.guard import Guard
 from hqtrack.web.outlines import masks_in
 from hqtrack.web.page import SessionPage
 from hqtrack.web.pictures import jpeg, thumbnail_of
 from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
+from hqtrack.web.settings import Settings
 from hqtrack.web.start_page import StartPage
 from hqtrack.web.store import OpenSession, Store
 from hqtrack.web.styling import heading, paint_page
 from hqtrack.web.tracking import SharedTracker, message_of
 from hqtrack.web.tracks import tracks_of
+from hqtrack.web.uploads import MASK_PREFIX
 
 LOOPBACK = "127.0.0.1"
 
@@ -58,7 +61,7 @@ class Options:
 
 def serve(
     options: Options,
-    build: Callable[[], tuple[HQTrack, MaskMaker]],
+    build: Callable[[Settings], tuple[HQTrack, MaskMaker]],
     *,
     report: Callable[[str], None],
     browse: bool,
@@ -85,12 +88,17 @@ def serve(
     try:
         listener = _listen(options.host, options.port)
         password = None if _is_loopback(options.host) else secrets.token_urlsafe(24)
-        store = Store(options.folder, options.root, upload_limit=options.upload_limit)
+        store = Store(
+            options.folder,
+            options.root,
+            upload_limit=options.upload_limit,
+            card=options.settings.card,
+        )
         address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}/?token={store.token()}"
         report(f"the page is at {address} (Ctrl+C ends it)")
         if password is not None:
             report(f"its password, which is not shown again: {password}")
-        service = TrackingService(store, SharedTracker(build), options.settings)
+        service = TrackingService(store, SharedTracker(build, options.settings), options.settings)
         Thread(target=_load_ahead, args=[service.shared], name="hqtrack-load", daemon=True).start()
         if browse:
             webbrowser.open(address)
@@ -127,7 +135,7 @@ def _app(service: TrackingService, options: Options, password: str | None) -> Gu
         favicon="🎯",
         dark=None,
         show_welcome_message=False,
-        reconnect_timeout=30,  # seconds for which a tab is waited for: tracking may take all cores
+        reconnect_timeout=120,  # seconds for which a tab is waited for: a network may drop for a minute
     )
     hosts = frozenset({"127.0.0.1", "localhost", "::1"}) if password is None else None
     return Guard(
@@ -185,7 +193,11 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
     @app.post("/upload/{name}")
     async def upload(request: Request, name: str, file: str) -> Response:
         try:
-            await service.store.uploads.receive(request.state.owner, name, file, request.stream())
+            store = service.store
+            uploads = store.masks if name.startswith(MASK_PREFIX) else store.uploads
+            await uploads.receive(request.state.owner, name, file, request.stream())
+        except ClientDisconnect:  # what came of the file is removed already
+            return PlainTextResponse("the upload was cut off: try again", 400)
         except (HQTrackError, OSError) as error:
             return PlainTextResponse(message_of(error), 413 if isinstance(error, InputError) else 507)
         return PlainTextResponse("")
@@ -217,7 +229,7 @@ def _serve_pages(service: TrackingService) -> None:
             ui.link("Choose a video", "/videos")
             return
         ui.page_title(f"{found.session.title} - HQTrack")
-        SessionPage(service, found, preferences_of(request))
+        SessionPage(service, found, preferences_of(request), request.state.owner)
 
 
 def preferences_of(request: Request) -> Preferences:

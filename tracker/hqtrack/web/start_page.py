@@ -14,28 +14,11 @@ from hqtrack.web.saved import SESSION_FILE, Saved
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
+from hqtrack.web.time_line import clock
+from hqtrack.web.uploading import upload_script
 from hqtrack.web.uploads import VIDEO_SUFFIXES
 
 MOST_SESSIONS_LISTED = 50
-
-UPLOAD_SCRIPT = """
-const files = getHtmlElement(%(input)d).querySelector('input').files;
-const total = [...files].reduce((sum, file) => sum + file.size, 0);
-let sent = 0;
-for (const file of files) {
-  const answer = await new Promise((done) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', '/upload/%(name)s?file=' + encodeURIComponent(file.name));
-    request.upload.onprogress = (event) => emitEvent('sent', (sent + event.loaded) / Math.max(1, total));
-    request.onload = () => done(request.status < 300 ? '' : request.responseText || 'refused');
-    request.onerror = () => done('the upload was cut off: try again');
-    request.send(file);
-  });
-  if (answer) { emitEvent('refused', answer); return; }
-  sent += file.size;
-}
-emitEvent('uploaded', files.length ? files[0].name : '');
-"""
 
 
 class StartPage:
@@ -104,7 +87,7 @@ class StartPage:
             async def send() -> None:
                 button.disable()
                 bar.set_visibility(True)
-                ui.run_javascript(f"(async () => {{{UPLOAD_SCRIPT % {'input': picked.id, 'name': name}}}})()")
+                ui.run_javascript(upload_script(picked.id, name, "video"))
 
             async def arrived(event: events.GenericEventArguments) -> None:
                 button.enable()
@@ -121,9 +104,9 @@ class StartPage:
                 show_error(InputError(str(event.args)))
 
             button.on_click(send)
-            ui.on("sent", lambda event: bar.set_value(float(event.args)))
-            ui.on("uploaded", arrived)
-            ui.on("refused", refused)
+            ui.on("video-sent", lambda event: bar.set_value(float(event.args)))
+            ui.on("video-uploaded", arrived)
+            ui.on("video-refused", refused)
 
     def _build_demo(self) -> None:
         with self._section("The demo's sequences"):
@@ -152,7 +135,8 @@ class StartPage:
                 sanitize=False,
             )
             with ui.column().classes("gap-0 grow min-w-0"):
-                text = f"{saved.title}: {saved.count} frames, {objects}"
+                length = "" if saved.seconds is None else f" ({clock(saved.seconds)})"
+                text = f"{saved.title}: {saved.count} frames{length}, {objects}"
                 ui.link(text, f"/session/{name}").classes("break-all")
                 ui.label(f"Changed {changed:%d %B %Y, %H:%M}").classes("text-sm opacity-80")
             icon_button("edit", f"Rename {saved.title}", partial(self._rename, name, saved.title))

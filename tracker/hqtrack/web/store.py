@@ -13,23 +13,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-
 from hqtrack import files
 from hqtrack.errors import DataError, HQTrackError, InputError
 from hqtrack.images import IMAGE_SUFFIXES
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
 from hqtrack.video.sources.pictures import open_container
+from hqtrack.web.changes import clean_name
+from hqtrack.web.poster import POSTER_FILE, write_poster
 from hqtrack.web.saved import SESSION_FILE, Saved
 from hqtrack.web.session import Session
-from hqtrack.web.uploads import NEW_UPLOAD_PREFIX, VIDEO_SUFFIXES, Uploads
+from hqtrack.web.uploads import MASK_PREFIX, MASK_SUFFIXES, NEW_UPLOAD_PREFIX, VIDEO_SUFFIXES, Uploads
 
 SHOWN_EDGE = 1280
 """Longer side of frames on the page, at most."""
 
-TOKEN_FILE, THUMBNAIL_FILE = ".link", "thumbnail.jpg"
-THUMBNAIL_EDGE = 160
+TOKEN_FILE = ".link"
 EMPTY_KEPT = 3600
 """Seconds for which a session without objects is kept."""
 
@@ -55,13 +54,16 @@ class Store:
         folder: Where sessions are kept; made where there is none.
         root: The video, or the folder of videos and images, that may be opened. Nothing else of the disk is.
         upload_limit: Bytes that the uploads of one session may have together.
+        card: With which new sessions are tracked, until another one is chosen; empty: not known.
     """
 
-    def __init__(self, folder: Path, root: Path, *, upload_limit: int) -> None:
+    def __init__(self, folder: Path, root: Path, *, upload_limit: int, card: str = "") -> None:
         self.folder, self.root = folder.resolve(), root.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._card = card
         self._open: dict[str, OpenSession] = {}
         self.uploads = Uploads(self.folder, upload_limit)
+        self.masks = Uploads(self.folder, upload_limit, MASK_PREFIX, MASK_SUFFIXES)
         self._lock = threading.Lock()
         self._remove_empty()
 
@@ -165,11 +167,17 @@ class Store:
             path = folder / path.relative_to(upload)
             frames, fps = self._frames(path)
         session = Session(
-            folder, owner=owner, source=str(path), title=title, size=frames.size, count=len(frames)
+            folder,
+            owner=owner,
+            source=str(path),
+            title=clean_name(title, LONGEST_TITLE) or path.name,
+            size=frames.size,
+            count=len(frames),
         )
+        session.card, session.seconds = self._card, float(len(frames) / fps)
         session.save()
         with suppress(HQTrackError, OSError):  # a session is opened without its picture too
-            write_thumbnail(folder / THUMBNAIL_FILE, frames)
+            write_poster(folder / POSTER_FILE, frames)
         with self._lock:
             self._open[folder.name] = OpenSession(session, frames, fps)
         return self._open[folder.name]
@@ -228,7 +236,7 @@ class Store:
         """
         session = self._owned(owner, name)
         if title.strip():
-            session.title = title.strip()[:LONGEST_TITLE]
+            session.title = clean_name(title, LONGEST_TITLE)
             session.save()
 
     def delete(self, owner: str, name: str) -> None:
@@ -258,7 +266,7 @@ class Store:
         Raises:
             InputError: There is none that belongs to the owner.
         """
-        file = self.folder / name / THUMBNAIL_FILE
+        file = self.folder / name / POSTER_FILE
         if name not in {each for each, _ in self.of(owner)} or not file.is_file():
             raise InputError("there is no such picture")
         return file
@@ -273,19 +281,6 @@ class Store:
             for file in source.files:
                 self._check_inside(file.resolve())
         return FrameAccess(source, long_edge=SHOWN_EDGE), source.fps
-
-
-def write_thumbnail(file: Path, frames: FrameAccess) -> None:
-    """Write a small picture of the first frame.
-
-    Raises:
-        DataError: The frame cannot be read.
-        OSError: The picture cannot be written.
-    """
-    image = frames.reduced(0)
-    factor = THUMBNAIL_EDGE / max(image.shape[:2])
-    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    files.write_whole(file, cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
 
 
 def check_container(path: Path) -> None:

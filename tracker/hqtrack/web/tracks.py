@@ -23,10 +23,14 @@ class Span(NamedTuple):
 
 
 def spans(session: Session, item: SessionObject) -> list[Span]:
-    """Return how sure the tracker is of an object, from where it begins to the end of the record."""
+    """Return how sure the tracker is of an object, from where it begins to the end of the record.
+
+    What was tracked backward comes before.
+    """
     found: list[Span] = []
-    for frame in range(item.first.frame, len(session.record)):
-        score = session.record.scores(frame).get(item.key, 0.0)
+    begin = 0 if item.key in session.backward.holding(session.objects, session.card) else item.first.frame
+    for frame in range(begin, max(len(session.record), item.first.frame)):
+        score = session.scores(frame).get(item.key, 0.0)
         # A doubtful score must not be rounded up to one that is not.
         shown = int(score * LEVELS) / LEVELS or (1 / LEVELS if score else 0.0)
         if found and found[-1].score == shown:

@@ -17,6 +17,12 @@ VIDEO_SUFFIXES = frozenset(
     {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".webm", ".wmv"}
 )
 
+MASK_SUFFIXES = IMAGE_SUFFIXES | {".json", ".jsonl", ".csv", ".txt", ".xml", ".npy", ".npz"}
+"""Of label images, and of annotations of other tools."""
+
+MASK_PREFIX = ".masks-"
+"""Beginning of the names of uploaded masks, which go when they are read."""
+
 NEW_UPLOAD_PREFIX, UPLOAD_FOLDER = ".new-", "upload"
 """Beginning of the names of uploads that were not opened yet; the folder with the files of an upload."""
 
@@ -30,20 +36,29 @@ class Uploads:
     Args:
         folder: Where they are kept; uploads that an earlier server left there unopened are removed.
         limit: Bytes that the files of one upload may have together.
+        prefix: Beginning of their names.
+        suffixes: Of the files that are taken.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit: int,
+        prefix: str = NEW_UPLOAD_PREFIX,
+        suffixes: frozenset[str] = VIDEO_SUFFIXES | IMAGE_SUFFIXES,
+    ) -> None:
         self.folder, self.limit = folder, limit
+        self._prefix, self._suffixes = prefix, suffixes
         self._expected: dict[str, str] = {}
         """Owners of uploads that were not opened yet."""
         self._bytes: dict[str, int] = {}
         """Bytes of each of them, those of files that are still arriving included."""
-        for left in self.folder.glob(f"{NEW_UPLOAD_PREFIX}*"):
+        for left in self.folder.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def expect(self, owner: str) -> str:
         """Return the name under which an owner may upload files, until one of them is opened."""
-        name = f"{NEW_UPLOAD_PREFIX}{secrets.token_urlsafe(12)}"
+        name = f"{self._prefix}{secrets.token_urlsafe(12)}"
         self._expected[name] = owner
         return name
 
@@ -58,7 +73,7 @@ class Uploads:
         files = sorted(target.iterdir()) if target.is_dir() else []
         if not files:
             raise InputError("nothing was uploaded")
-        if len(files) == 1 and files[0].suffix in VIDEO_SUFFIXES:
+        if len(files) == 1 and files[0].suffix not in IMAGE_SUFFIXES:
             return files[0]
         if any(file.suffix in VIDEO_SUFFIXES for file in files):
             raise InputError("upload one video, or images that are its frames")
@@ -97,8 +112,9 @@ class Uploads:
         self._check_expected(owner, name)
         file_name = Path(file_name).name
         suffix = Path(file_name).suffix.lower()
-        if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
-            raise InputError(f"{file_name}: is neither a video nor an image by its name")
+        if suffix not in self._suffixes:
+            kinds = "neither a video nor an image" if ".mp4" in self._suffixes else "no file of masks"
+            raise InputError(f"{file_name[:60]}: is {kinds} by its name")
         target = self.folder / name / UPLOAD_FOLDER
         target.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{secrets.token_hex(8)}.part")
@@ -110,7 +126,7 @@ class Uploads:
                     self._bytes[name] = self._bytes.get(name, 0) + len(chunk)
                     if self._bytes[name] > self.limit:
                         raise InputError(
-                            f"{file_name}: uploads may have {self.limit >> 20} MB together "
+                            f"{file_name[:60]}: uploads may have {self.limit >> 20} MB together "
                             "(--max-upload); open it by its path instead"
                         )
                     file.write(chunk)

@@ -1,0 +1,132 @@
+"""What the page does beside selecting and tracking, in a real browser: cards, imports, identities, export."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from hqtrack.zoo import load_card, locate
+from web_hand import folder_of, objects, open_video, press, wait_for
+from web_server import Server, filled, green, orange
+
+expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
+expect.set_options(timeout=120_000)  # a machine may be busy with other tests
+
+pytestmark = pytest.mark.slow
+
+
+def write_masks(path: Path) -> Path:
+    """Write a label image of both rectangles as they are in the first frame."""
+    labels = filled(orange(0)).astype(np.uint8) * 3 + filled(green()).astype(np.uint8) * 7
+    Pillow.fromarray(labels).save(path)
+    return path
+
+
+def test_masks_are_imported_tracked_swapped_and_exported_clean(
+    tab: Any, server: Server, tmp_path: Path
+) -> None:
+    open_video(tab, server, "clip.mp4")
+    press(tab, "Import masks")
+    tab.get_by_label("Masks to import").set_input_files(write_masks(tmp_path / "first.png"))
+    press(tab, "Import")
+    tab.get_by_text("2 objects added").wait_for()
+    text = tmp_path / "notes.json"
+    text.write_text("{}")
+    press(tab, "Import masks")
+    tab.get_by_label("Masks to import").set_input_files(text)
+    press(tab, "Import")
+    tab.locator(".bg-negative").get_by_text("notes.json").wait_for()
+    tab.get_by_role("dialog", name="Import masks").get_by_role("button", name="Close").click()
+    assert len(objects(tab, server)) == 2
+
+    press(tab, "Track")
+    tab.get_by_text("40 of 40 frames tracked", exact=True).wait_for()
+    tab.keyboard.press("Home")
+    tab.keyboard.press("PageDown")
+    tab.locator("img[src*='/10.jpg']").wait_for()
+    press(tab, "Swap or merge object 1")
+    tab.get_by_text("Swap with object 2 from frame 10 on").click()
+    folder = folder_of(tab, server)
+    wait_for(lambda: len(json.loads((folder / "session.json").read_text())["identities"]) == 1)
+    tab.get_by_text("40 of 40 frames tracked", exact=True).wait_for()  # nothing to track again
+
+    for name in ("Overlay video",):
+        tab.get_by_label(name, exact=True).uncheck()
+    tab.get_by_text("Clean masks").click()
+    tab.get_by_label("Largest part alone").check()
+    tab.get_by_label("Drop specks of fewer pixels").fill("4")
+    press(tab, "Export")
+    tab.get_by_text("Exported.", exact=True).wait_for()
+    command = tab.locator("pre", has_text="hqtrack track").inner_text()
+    assert "--largest-part" in command
+    assert "--drop-specks 4" in command
+    # The command makes the same files: the masks where swapped objects are, and before.
+    again = tmp_path / "again"
+    lines = command.replace("clip-again", str(again)).replace("hqtrack ", f"{sys.executable} -m hqtrack ")
+    subprocess.run(lines, shell=True, check=True, capture_output=True)
+    ours = sorted((folder / "export" / "labels").iterdir())
+    theirs = sorted((again / "labels").iterdir())
+    assert [each.name for each in ours] == [each.name for each in theirs]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(ours, theirs, strict=True))
+    before, after = (np.array(Pillow.open(ours[index])) for index in (9, 10))
+    x, y, width, height = green()
+    assert np.median(before[y : y + height, x : x + width]) == 2
+    assert np.median(after[y : y + height, x : x + width]) == 1
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Return a server of weights on this machine: its address, and its folder."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_address[1]}", folder
+        served.shutdown()
+
+
+def test_a_card_is_pulled_and_chosen_on_the_page(
+    tab: Any,
+    clip: Path,
+    start: Callable[..., Server],
+    shop: tuple[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, folder = shop
+    monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
+    card = tmp_path / "mine.toml"
+    card.write_text(
+        'base = "vmos-light"\ntitle = "My own"\n'
+        f'[weights]\nfile = "mine.pth"\norigin = "published"\nurl = "{address}/mine.pth"\n'
+    )
+    server = start(clip, "--card", card)
+    tab.goto(server.address)
+    tab.get_by_text("Drag a box around").wait_for()
+    tab.get_by_text(f"{card} on auto").wait_for()
+    press(tab, "Model")
+    pull = tab.get_by_label(f"Pull {card}", exact=True)
+    pull.click()
+    tab.get_by_text("Not pulled: ").wait_for()  # the file is not there yet
+    weights = locate(load_card("vmos-light").weights)
+    assert weights is not None
+    shutil.copy(weights, folder / "mine.pth")
+    pull.click()
+    expect(tab.get_by_label(f"Choose {card}", exact=True)).to_be_visible()
+    # Another one is chosen, and kept over a reload.
+    tab.get_by_label("Choose vmos-light", exact=True).click()
+    tab.get_by_text("vmos-light on auto").wait_for()
+    tab.reload()
+    tab.get_by_text("vmos-light on auto").wait_for()
