@@ -289,3 +289,31 @@ def test_the_secret_of_the_link_outlives_the_server(store: Store, root: Path) ->
     assert Store(store.folder, root, upload_limit=1).token() == store.token()
     if os.name == "posix":
         assert (store.folder / ".link").stat().st_mode & 0o077 == 0
+
+
+def test_an_upload_that_stops_midway_leaves_nothing_and_another_one_follows(store: Store, root: Path) -> None:
+    name, content = store.uploads.expect("me"), (root / "clip.mp4").read_bytes()
+
+    async def cut_off() -> AsyncIterator[bytes]:
+        yield content[:1000]
+        raise ConnectionError("the browser is gone")
+
+    with pytest.raises(ConnectionError):
+        asyncio.run(store.uploads.receive("me", name, "clip.mp4", cut_off()))
+    assert [path for path in store.folder.rglob("*") if path.is_file()] == []
+    upload(store, name, "l" * 300 + ".mp4", content)
+    opened = store.create("me", store.uploads.received("me", name), "t" * 300)
+    assert (opened.session.count, len(opened.session.title)) == (8, 120)
+    opened.session.rename(opened.session.add(0, np.ones(opened.session.size, bool)).key, " n\n" * 300)
+    assert len(opened.session.objects[0].title) <= 60
+    assert "\n" not in opened.session.objects[0].title
+
+
+def test_frames_are_made_ahead_of_who_looks_at_one_after_another(store: Store, root: Path) -> None:
+    opened = store.create("me", root / "clip.mp4", "clip")
+    made = [jpeg(opened, index) for index in (0, 1, 2, 7, 3, 0)]
+    assert made[0] == made[5]
+    assert [jpeg(opened, index) for index in range(8)] == [jpeg(opened, index) for index in range(8)]
+    for _ in range(2):
+        with pytest.raises(DataError, match="frame 8"):
+            jpeg(opened, 8)

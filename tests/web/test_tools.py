@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as Pillow
 
 from hqtrack.zoo import load_card, locate
-from web_hand import folder_of, objects, open_video, press, wait_for
+from web_hand import drag_around, folder_of, objects, open_video, press, wait_for
 from web_server import Server, filled, green, orange
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
@@ -60,8 +60,16 @@ def test_masks_are_imported_tracked_swapped_and_exported_clean(
     wait_for(lambda: len(json.loads((folder / "session.json").read_text())["identities"]) == 1)
     tab.get_by_text("40 of 40 frames tracked", exact=True).wait_for()  # nothing to track again
 
-    for name in ("Overlay video",):
-        tab.get_by_label(name, exact=True).uncheck()
+    name = tab.get_by_label("Name of object 1")
+    name.fill("<b>bold</b>" + "long" * 75)  # which is text, and is cut
+    name.press("Enter")
+    press(tab, "Swap or merge object 2")
+    tab.get_by_text("Make part of <b>bold</b>long").wait_for()
+    tab.keyboard.press("Escape")
+    assert tab.locator("b").count() == 0
+    name.fill("cat, or dog")
+    name.press("Enter")
+    tab.get_by_label("Overlay video", exact=True).uncheck()
     tab.get_by_text("Clean masks").click()
     tab.get_by_label("Largest part alone").check()
     tab.get_by_label("Drop specks of fewer pixels").fill("4")
@@ -130,3 +138,26 @@ def test_a_card_is_pulled_and_chosen_on_the_page(
     tab.get_by_text("vmos-light on auto").wait_for()
     tab.reload()
     tab.get_by_text("vmos-light on auto").wait_for()
+
+
+def test_it_is_tracked_backward_and_again_from_here(tab: Any, server: Server, tmp_path: Path) -> None:
+    open_video(tab, server, "clip.mp4")
+    tab.keyboard.press("PageDown")
+    tab.locator("img[src*='/10.jpg']").wait_for()
+    drag_around(tab, orange(10))
+    tab.get_by_label("Choose object 1").wait_for()
+    press(tab, "More ways to track")
+    tab.get_by_text("From here to a frame").click()
+    tab.get_by_label("To", exact=True).fill("15")
+    press(tab, "Track to this frame")
+    tab.get_by_text("16 of 40 frames tracked", exact=True).wait_for()
+    press(tab, "More ways to track")
+    tab.get_by_text("Track backward, to the first frame").click()
+    folder = folder_of(tab, server)
+    wait_for(lambda: lines_of(folder / "backward.jsonl") == 11)
+    tab.keyboard.press("Home")
+    expect(tab.locator("path[data-object='1']")).to_have_count(1)
+
+
+def lines_of(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0

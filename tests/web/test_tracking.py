@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from typer.testing import CliRunner
 
 from hqtrack import HQTrack, InputError
+from hqtrack.cli import app
 from hqtrack.masks import iou
 from hqtrack.video.mask_maker import MaskMaker
 from hqtrack.video.mask_record import MaskRecord
+from hqtrack.video.writers.labels import LabelImages
 from hqtrack.web.export import COMMAND_FILE, EXPORT_FOLDER, STATE_FILE, export, state_of
 from hqtrack.web.service import TrackingService
 from hqtrack.web.settings import Settings
 from hqtrack.web.store import OpenSession, Store
-from hqtrack.web.tracking import SharedTracker
+from hqtrack.web.tracking import Course, SharedTracker
 from web_server import filled, green, orange, write_video
 
 COUNT = 10
@@ -45,11 +48,11 @@ def opened(service: TrackingService) -> OpenSession:
 
 
 @pytest.fixture
-def track(service: TrackingService, opened: OpenSession) -> Callable[[], str]:
-    """Return what tracks to the end and tells how that was."""
+def track(service: TrackingService, opened: OpenSession) -> Callable[..., str]:
+    """Return what tracks to the end of a course and tells how that was."""
 
-    def run() -> str:
-        service.track(opened)
+    def run(course: Course = Course()) -> str:  # noqa: B008 - immutable
+        service.track(opened, course)
         tracking = service.tracking(opened)
         assert tracking is not None
         tracking.join(120)
@@ -59,7 +62,7 @@ def track(service: TrackingService, opened: OpenSession) -> Callable[[], str]:
 
 
 def test_a_full_disk_stops_and_what_was_tracked_stays(
-    opened: OpenSession, track: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    opened: OpenSession, track: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = opened.session
     session.add(0, filled(orange(0)))
@@ -96,7 +99,7 @@ def test_two_sessions_are_tracked_one_after_the_other(service: TrackingService, 
 
 
 def test_what_is_out_of_date_is_not_exported(
-    service: TrackingService, opened: OpenSession, track: Callable[[], str]
+    service: TrackingService, opened: OpenSession, track: Callable[..., str]
 ) -> None:
     session = opened.session
     item = session.add(0, filled(orange(0)))
@@ -121,7 +124,7 @@ def test_what_is_out_of_date_is_not_exported(
 
 
 def test_a_deleted_object_is_left_out_and_the_others_keep_their_numbers(
-    service: TrackingService, opened: OpenSession, track: Callable[[], str]
+    service: TrackingService, opened: OpenSession, track: Callable[..., str]
 ) -> None:
     session = opened.session
     gone, stays = session.add(0, filled(orange(0))), session.add(1, filled(green()))
@@ -149,7 +152,7 @@ def test_a_deleted_object_is_left_out_and_the_others_keep_their_numbers(
 
 
 def test_all_outputs_of_the_command_are_exported(
-    service: TrackingService, opened: OpenSession, track: Callable[[], str]
+    service: TrackingService, opened: OpenSession, track: Callable[..., str]
 ) -> None:
     opened.session.add(2, filled(orange(2)))
     assert track() == "done"
@@ -167,3 +170,75 @@ def test_all_outputs_of_the_command_are_exported(
     words = " ".join(shlex.split((folder / COMMAND_FILE).read_text()))
     assert "--card" not in words  # it is the default
     assert "--object frame=2,mask=" in words
+
+
+def test_tracking_leads_to_a_frame_backward_and_again_from_here(
+    service: TrackingService, opened: OpenSession, track: Callable[..., str], tmp_path: Path
+) -> None:
+    session = opened.session
+    with pytest.raises(InputError, match="nothing to track backward"):
+        track(Course(backward=True))
+    item, other = session.add(4, filled(orange(4))), session.add(0, filled(green()))
+    assert track(Course(until=6)) == "done"
+    assert len(session.record) == 7
+    with pytest.raises(InputError, match="frame 5 is tracked already"):
+        track(Course(until=5))
+    assert track() == "done"
+    before = session.masks(9, [item.key])
+    assert session.mask(item.key, 1) is None
+    assert track(Course(backward=True)) == "done"
+    found = session.mask(item.key, 1)
+    assert found is not None
+    assert iou(found, filled(orange(1))) > 0.6
+    np.testing.assert_array_equal(session.masks(9, [item.key]), before)
+    # The printed command makes the same files.
+    folder = export(session, ["labels"], service.settings)
+    command = (folder / COMMAND_FILE).read_text()
+    assert "--direction both" in command
+    words = shlex.split(command)
+    words[words.index("-o") + 1] = str(tmp_path / "again")
+    result = CliRunner().invoke(app, words[1:])
+    assert result.exit_code == 0, result.output
+    for ours in sorted((folder / "labels").iterdir()):
+        theirs = tmp_path / "again" / "labels" / ours.name
+        assert ours.read_bytes() == theirs.read_bytes(), ours.name
+    assert track(Course(since=5, until=7)) == "done"
+    assert len(session.record) == 8
+    assert session.tracked.restarts == (5,)
+    assert [shown.object.key for shown in session.shown(1)] == [other.key, item.key]
+
+
+def test_a_full_disk_ends_an_export_and_the_one_before_stays(
+    service: TrackingService,
+    opened: OpenSession,
+    track: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened.session.add(0, filled(orange(0)))
+    assert track(Course(until=3)) == "done"
+    folder = export(opened.session, ["labels"], service.settings)
+    left = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LabelImages, "write", refuse)
+    service.export(opened, ["labels"])
+    exporting = service.exporting(opened)
+    assert exporting is not None
+    until = time.monotonic() + 60
+    while exporting.state == "exporting" and time.monotonic() < until:
+        time.sleep(0.01)
+    assert exporting.state == "failed"
+    assert "No space left" in exporting.error
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == left
+    assert [path.name for path in opened.session.folder.glob("*.part")] == []
+
+
+def test_a_video_that_vanishes_ends_tracking_with_its_name(
+    service: TrackingService, opened: OpenSession, track: Callable[..., str]
+) -> None:
+    opened.session.add(0, filled(orange(0)))
+    Path(opened.session.source).unlink()
+    assert "clip.mp4" in track()
+    assert track().startswith("failed")

@@ -10,18 +10,20 @@ from nicegui import events, ui
 
 from hqtrack.web.canvas import Canvas
 from hqtrack.web.correction_list import CorrectionList
+from hqtrack.web.course_menu import CourseMenu
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.import_panel import ImportDialog
 from hqtrack.web.model_panel import ModelPanel
 from hqtrack.web.object_list import ObjectList
 from hqtrack.web.objects import keys_of
 from hqtrack.web.preferences import THEME_COOKIE, Preferences, remember
+from hqtrack.web.progress_text import status
 from hqtrack.web.service import TrackingService
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import heading, icon_button, paint_page, show_error
 from hqtrack.web.time_line import TimeLine
 from hqtrack.web.tool_bar import TOOLS
-from hqtrack.web.tracking import Tracking
+from hqtrack.web.tracking import TO_THE_END, Course
 from hqtrack.web.tracks import doubtful_stretches, marks
 
 KEYS = (
@@ -108,8 +110,10 @@ class SessionPage:
 
     def _build_tracking(self) -> None:
         with ui.card().classes("w-full p-3 gap-2"):
-            self._track_button = ui.button("Track", on_click=self.toggle_track)
-            self._track_button.props("no-caps").classes("w-full")
+            with ui.row(wrap=False).classes("w-full items-center gap-1"):
+                self._track_button = ui.button("Track", on_click=self.toggle_track)
+                self._track_button.props("no-caps").classes("grow")
+                CourseMenu(self._session, lambda: self._canvas.frame, self._track)
             self._progress = ui.linear_progress(0, show_value=False).props('aria-label="Tracked"')
             with ui.column().classes("gap-1 w-full").props("role=status aria-live=polite"):
                 self._status = ui.label().classes("text-sm")
@@ -171,7 +175,7 @@ class SessionPage:
             label = "Track" if done == 0 else f"{again} from frame {start}"
         self._track_button.text = label
         self._track_button.set_enabled(active or start is not None)
-        self._status.text = _status(tracking, done, session.count, session.stale())
+        self._status.text = status(tracking, done, session.count, session.stale())
         self._show_lost()
 
     def _show_lost(self) -> None:
@@ -192,8 +196,13 @@ class SessionPage:
         if tracking is not None and tracking.active:
             tracking.stop()
         else:
+            self._track(TO_THE_END)
+
+    def _track(self, course: Course) -> None:
+        """Track along a course, and show the frames as they are finished."""
+        if not course.backward:
             self._time_line.follow()
-            self._change(partial(self._service.track, self._opened))
+        self._change(partial(self._service.track, self._opened, course))
 
     def _on_key(self, event: events.KeyEventArguments) -> None:
         if str(event.key).lower() == "h" and not event.action.repeat:
@@ -266,34 +275,3 @@ def _dialog_of_keys() -> ui.dialog:
                 ui.label(key).classes("font-mono")
                 ui.label(meaning)
     return dialog
-
-
-def _status(tracking: Tracking | None, done: int, count: int, stale: int | None) -> str:
-    """Describe how far tracking is, and what became of it."""
-    if tracking is not None and tracking.state == "waiting":
-        return "waiting until another video is tracked"
-    if tracking is not None and tracking.active:
-        left = tracking.seconds_left
-        parts = [
-            f"frame {done} of {count}",
-            f"{tracking.rate:.1f} frames/s" if tracking.rate else "starting …",
-            *([] if left is None else [f"{_duration(left)} left"]),
-        ]
-        return ", ".join(parts)
-    text = f"{done} of {count} frames tracked"
-    if stale is not None:
-        text += f"; out of date from frame {stale} on"
-    if tracking is not None and tracking.state == "failed":
-        text += f"; stopped: {tracking.error}"
-    return text
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as text.
-
-    Example:
-        >>> _duration(75)
-        '1:15 min'
-    """
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02d} min"

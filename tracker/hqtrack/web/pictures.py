@@ -5,11 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hqtrack.images import Image
 from hqtrack.masks import box_of
+from hqtrack.web.encoded import as_jpeg
 from hqtrack.web.store import OpenSession
-
-JPEG_QUALITY = 88
 
 THUMBNAIL_SIDE = 64
 THUMBNAIL_MARGIN = 0.15
@@ -29,7 +27,7 @@ def jpeg(opened: OpenSession, index: int) -> bytes:
     Raises:
         DataError: The frame cannot be read.
     """
-    return _encoded(opened.frames.reduced(index))
+    return opened.encoded.get(index)
 
 
 def thumbnail_of(opened: OpenSession, key: int) -> bytes:
@@ -54,9 +52,4 @@ def thumbnail_of(opened: OpenSession, key: int) -> bytes:
     bordered = np.pad(dimmed, ((half, half), (half, half), (0, 0)))
     square = bordered[y - half : y + half + 1, x - half : x + half + 1]
     size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    return _encoded(np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_AREA), np.uint8))
-
-
-def _encoded(image: Image) -> bytes:
-    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()
+    return as_jpeg(np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_AREA), np.uint8))

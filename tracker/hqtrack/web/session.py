@@ -195,6 +195,10 @@ class Session(SessionState):
             self.version += 1
             self.save()
 
+    def end_backward(self) -> None:
+        """Note that frames show more than before."""
+        self.version += 1
+
     def append_backward(self, tracked: TrackedFrame) -> None:
         """Record the next frame toward the start of the video."""
         with self._lock:

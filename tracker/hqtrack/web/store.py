@@ -20,6 +20,7 @@ from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import ImageFrames, VideoFrames, open_frames
 from hqtrack.video.sources.pictures import open_container
 from hqtrack.web.changes import clean_name
+from hqtrack.web.encoded import EncodedFrames
 from hqtrack.web.poster import POSTER_FILE, write_poster
 from hqtrack.web.saved import SESSION_FILE, Saved
 from hqtrack.web.session import Session
@@ -45,6 +46,8 @@ class OpenSession:
     session: Session
     frames: FrameAccess
     fps: Fraction
+    encoded: EncodedFrames
+    """The frames as the page shows them."""
 
 
 class Store:
@@ -179,7 +182,7 @@ class Store:
         with suppress(HQTrackError, OSError):  # a session is opened without its picture too
             write_poster(folder / POSTER_FILE, frames)
         with self._lock:
-            self._open[folder.name] = OpenSession(session, frames, fps)
+            self._open[folder.name] = OpenSession(session, frames, fps, EncodedFrames(frames))
         return self._open[folder.name]
 
     def get(self, owner: str, name: str) -> OpenSession:
@@ -203,7 +206,7 @@ class Store:
                         raise DataError(
                             f"{session.source}: has changed since the session began; open it as a new session"
                         )
-                    found = self._open[name] = OpenSession(session, frames, fps)
+                    found = self._open[name] = OpenSession(session, frames, fps, EncodedFrames(frames))
         if found is None or found.session.owner != owner:
             raise InputError("there is no such session")
         return found

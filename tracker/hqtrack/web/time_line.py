@@ -11,7 +11,7 @@ from nicegui import events, ui
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import icon_button
 
-PLAYED_RATE = 25
+PLAYED_RATE = 30
 """Frames per second at most while playing."""
 
 SECONDS_PER_LOAD = 0.5
@@ -86,6 +86,7 @@ class TimeLine:
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
         self._view = TimeLineView(self._count, self._on_go)
+        self._player = ui.timer(1 / self._rate, self._play_on, active=False)
         self._load()
         self._go(frame)
 
@@ -104,10 +105,12 @@ class TimeLine:
     def stay(self) -> None:
         """Neither play nor follow what is tracked."""
         self._playing, self._following = None, False
+        self._player.deactivate()
 
     def follow(self) -> None:
         """Show the frame that was tracked last from now on."""
-        self._playing, self._following = None, True
+        self.stay()
+        self._following = True
 
     def toggle_play(self) -> None:
         """Play from here (at the end: from the start), or pause."""
@@ -117,14 +120,18 @@ class TimeLine:
             if self.frame == self._count - 1:
                 self._go(0)
             self._playing = time.monotonic(), self.frame
+            self._player.activate()
 
-    def tick(self, tracked: int) -> None:
-        """Advance where it plays, or follows the frames that are tracked."""
+    def _play_on(self) -> None:
+        """Show the frame whose time has come; frames for which there is no time are left out."""
         if self._playing is not None:
             began, first = self._playing
             self._go(first + int((time.monotonic() - began) * self._rate))
             if self.frame == self._count - 1:
-                self._playing = None
+                self.stay()
+
+    def tick(self, tracked: int) -> None:
+        """Follow the frames that are tracked."""
         if tracked != self._latest:
             self._latest = tracked
             if self._following and tracked:

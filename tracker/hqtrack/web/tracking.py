@@ -153,11 +153,16 @@ class Tracking:
     @property
     def seconds_left(self) -> float | None:
         """Seconds to the end of its course, as it goes now."""
+        done, end = self.counted
+        return max(0, end - done) / self.rate if self.rate else None
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """Frames that are done, and those at its end; backward they count from the last one."""
         session = self._opened.session
-        left = self._end - len(session.record)
         if self.course.backward:
-            left = session.backward.basis.last + 1 - len(session.backward)
-        return max(0, left) / self.rate if self.rate else None
+            return len(session.backward), session.backward.basis.last + 1
+        return len(session.record), self._end
 
     def stop(self) -> None:
         """Stop after the frame at hand."""
@@ -216,11 +221,14 @@ class Tracking:
         corrections = corrections_of(session, objects, session.tracked.restarts)
         frames = open_frames(session.source)
         mirrored = Mirrored(frames, prompts_of(session, objects), corrections, ShotRules())
-        for tracked in mirrored.track(tracker, maker):
-            if self._stop.is_set():
-                return
-            session.append_backward(tracked)
-            self._times.append(time.monotonic())
+        try:
+            for tracked in mirrored.track(tracker, maker):
+                if self._stop.is_set():
+                    return
+                session.append_backward(tracked)
+                self._times.append(time.monotonic())
+        finally:
+            session.end_backward()
 
     def _corrected(self, plan: Plan, corrections: list[Correction]) -> Masks | None:
         """Return the masks of the frame before the first one, where that is recorded but corrected since."""
