@@ -28,10 +28,10 @@ from propagation import video
 from soak import resident_mb
 
 
-def write_clip(path: Path, clip: np.ndarray, frames: int) -> None:
+def write_clip(path: Path, clip: np.ndarray, frames: int, rate: int = 25) -> None:
     """Write a clip as H.264; it goes back and forth until there are so many frames."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream = container.add_stream("libx264", rate=Fraction(rate))
         stream.height, stream.width = clip.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for number in range(frames):
