@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 def write_masks(path: Path) -> Path:
     """Write a label image of both rectangles as they are in the first frame."""
-    labels = filled(orange(0)).astype(np.uint8) * 3 + filled(green()).astype(np.uint8) * 7
+    labels = filled(orange(0)).astype(np.uint8) + filled(green()).astype(np.uint8) * 2
     Pillow.fromarray(labels).save(path)
     return path
 

@@ -17,6 +17,7 @@ from hqtrack.video.job import frame_names
 from hqtrack.video.prompts import Prompt, read_mask_file
 from hqtrack.video.sources import open_frames
 from hqtrack.web.service import TrackingService
+from hqtrack.web.session import Begun
 from hqtrack.web.store import OpenSession
 
 
@@ -52,9 +53,9 @@ def import_masks(service: TrackingService, opened: OpenSession, path: Path, fram
             return np.ascontiguousarray(prompt.mask)
         return service.shared.mask(opened.frames.image(prompt.frame), prompt, None, settings)
 
-    found = [(each.frame, mask_of(each), each.name) for each in prompts]
-    empty = sum(not mask.any() for _, mask, _ in found)
-    items = session.add_all([each for each in found if each[1].any()])
+    found = [Begun(each.frame, mask_of(each), each.name, each.id, each.colour) for each in prompts]
+    empty = sum(not each.mask.any() for each in found)
+    items = session.add_all([each for each in found if each.mask.any()])
     if not items:
         raise InputError(f"{path.name}: shows no object")
     left_out = [f"{empty} objects without a pixel are left out"] if empty else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hqtrack.errors import InputError
 from hqtrack.masks import MAX_OBJECTS, Mask, Masks
@@ -18,6 +18,17 @@ from hqtrack.web.identities import cut_identities
 from hqtrack.web.objects import Region, SessionObject, keys_of, ordered
 from hqtrack.web.plan import Plan
 from hqtrack.web.state import SessionState
+
+
+class Begun(NamedTuple):
+    """An object where it begins."""
+
+    frame: int
+    mask: Mask
+    name: str = ""
+    key: int | None = None
+    """Its number, if it has one."""
+    colour: Colour | None = None
 
 
 class Session(SessionState):
@@ -39,28 +50,30 @@ class Session(SessionState):
         Raises:
             InputError: The mask is empty, or there are too many objects.
         """
-        return self.add_all([(frame, mask, name)])[0]
+        return self.add_all([Begun(frame, mask, name)])[0]
 
-    def add_all(self, found: Collection[tuple[int, Mask, str]]) -> list[SessionObject]:
-        """Add objects that begin in frames with masks, with names or empty ones; undone together.
+    def add_all(self, found: Collection[Begun]) -> list[SessionObject]:
+        """Add objects; undone together. One keeps its own number, where that is free.
 
         Raises:
             InputError: A mask is empty, or there are too many objects.
         """
-        if not all(mask.any() for _, mask, _ in found):
+        if not all(each.mask.any() for each in found):
             raise InputError("the mask is empty: give the object at least one pixel")
         if len(self.objects) + len(found) > MAX_OBJECTS:
             raise InputError(
-                f"there would be more than {MAX_OBJECTS} objects, which is the most in one video"
+                f"with these there are more than {MAX_OBJECTS} objects, which is the most in one video"
             )
+        items = []
         with self._lock:
-            taken = {0, *keys_of(self.objects), *self._history.keys()}
             # A number is not used again while undoing or the record may bring it back.
-            free = 1 + max(taken | keys_of(self.tracked.objects) | {*self.tracked.deleted})
-            items = [
-                SessionObject(free + place, Region.of(frame, mask), changes.clean_name(name))
-                for place, (frame, mask, name) in enumerate(found)
-            ]
+            taken = {0, *keys_of(self.objects), *self._history.keys()}
+            taken |= {*keys_of(self.tracked.objects), *self.tracked.deleted}
+            for each in found:
+                key = 1 + max(taken) if each.key is None or each.key in taken else each.key
+                taken.add(key)
+                name = changes.clean_name(each.name)
+                items.append(SessionObject(key, Region.of(each.frame, each.mask), name, each.colour))
             self._change(self.given._replace(objects=ordered((*self.objects, *items))))
         return items
 

@@ -73,6 +73,7 @@ class TimeLine:
         self._following = frame == 0
         self._latest = len(opened.session.record)
         """Frames that were tracked when it was last looked."""
+        self._view: TimeLineView
         with ui.row(wrap=False).classes("items-center gap-2 w-full"):
             self._play_button = icon_button("play_arrow", "Play (space)", self.toggle_play)
             icon_button("chevron_left", "A frame back", lambda: self.step(-1))
