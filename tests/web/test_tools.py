@@ -69,9 +69,9 @@ def test_masks_are_imported_tracked_swapped_and_exported_clean(
     assert tab.locator("b").count() == 0
     name.fill("cat, or dog")
     name.press("Enter")
-    tab.get_by_label("Overlay video", exact=True).uncheck()
+    tab.get_by_role("checkbox", name="Overlay video").click()
     tab.get_by_text("Clean masks").click()
-    tab.get_by_label("Largest part alone").check()
+    tab.get_by_role("checkbox", name="Largest part alone").click()
     tab.get_by_label("Drop specks of fewer pixels").fill("4")
     press(tab, "Export")
     tab.get_by_text("Exported.", exact=True).wait_for()
@@ -117,7 +117,7 @@ def test_a_card_is_pulled_and_chosen_on_the_page(
     monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
     card = tmp_path / "mine.toml"
     card.write_text(
-        'base = "vmos-light"\ntitle = "My own"\n'
+        'base = "vmos-light"\nname = "mine"\ntitle = "My own"\n'
         f'[weights]\nfile = "mine.pth"\norigin = "published"\nurl = "{address}/mine.pth"\n'
     )
     server = start(clip, "--card", card)
@@ -147,12 +147,11 @@ def test_it_is_tracked_backward_and_again_from_here(tab: Any, server: Server, tm
     drag_around(tab, orange(10))
     tab.get_by_label("Choose object 1").wait_for()
     press(tab, "More ways to track")
-    tab.get_by_text("From here to a frame").click()
-    tab.get_by_label("To", exact=True).fill("15")
-    press(tab, "Track to this frame")
+    tab.get_by_label("To frame", exact=True).fill("15")
+    press(tab, "Track these frames")
     tab.get_by_text("16 of 40 frames tracked", exact=True).wait_for()
     press(tab, "More ways to track")
-    tab.get_by_text("Track backward, to the first frame").click()
+    press(tab, "Track backward")
     folder = folder_of(tab, server)
     wait_for(lambda: lines_of(folder / "backward.jsonl") == 11)
     tab.keyboard.press("Home")

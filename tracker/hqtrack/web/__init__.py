@@ -11,7 +11,7 @@ shown, `encoded` those made ahead, `outlines` the masks that the browser draws o
 see them. `start_page` is where a video is chosen. `page` is a session's page, made of `canvas` (the frame,
 with its `tool_bar` and `hints`; `frame_view` is the frame in the browser, `pointing` the shapes that the
 mouse draws, `clicking` how clicks make a mask, `preview` where one is shown before), `time_line`,
-`course_menu`, `model_panel`, `object_list`, `import_panel`, `correction_list` and `export_panel`;
+`course_dialog`, `model_panel`, `object_list`, `import_panel`, `correction_list` and `export_panel`;
 `progress_text` says how far tracking is, `styling` holds colours and style. `server` puts everything
 together.
 """

@@ -10,7 +10,7 @@ from nicegui import events, ui
 
 from hqtrack.web.canvas import Canvas
 from hqtrack.web.correction_list import CorrectionList
-from hqtrack.web.course_menu import CourseMenu
+from hqtrack.web.course_dialog import CourseDialog
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.import_panel import ImportDialog
 from hqtrack.web.model_panel import ModelPanel
@@ -113,7 +113,7 @@ class SessionPage:
             with ui.row(wrap=False).classes("w-full items-center gap-1"):
                 self._track_button = ui.button("Track", on_click=self.toggle_track)
                 self._track_button.props("no-caps").classes("grow")
-                CourseMenu(self._session, lambda: self._canvas.frame, self._track)
+                CourseDialog(self._session, lambda: self._canvas.frame, self._track)
             self._progress = ui.linear_progress(0, show_value=False).props('aria-label="Tracked"')
             with ui.column().classes("gap-1 w-full").props("role=status aria-live=polite"):
                 self._status = ui.label().classes("text-sm")
