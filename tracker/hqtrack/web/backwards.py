@@ -13,7 +13,7 @@ from hqtrack.video.mask_record import MaskRecord, Scores
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.web.objects import SessionObject, SessionObjects
 
-BACKWARD_FILE = "backward.jsonl"
+EARLIER_FRAMES_FILE = "backward.jsonl"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class BackwardRecord:
     """
 
     def __init__(self, folder: Path, basis: Backwards) -> None:
-        self._path = folder / BACKWARD_FILE
+        self._path = folder / EARLIER_FRAMES_FILE
         self.basis = basis
         self._record: MaskRecord | None = MaskRecord(self._path) if self._path.exists() else None
 

@@ -12,10 +12,10 @@ from hqtrack.web.history import Given
 from hqtrack.web.identities import Identity, Regions, corrections_of_pair, seen_objects
 from hqtrack.web.objects import Region, SessionObject, SessionObjects
 
-LONGEST_NAME = 60
+LETTERS_OF_NAME = 60
 
 
-def clean_name(text: str, longest: int = LONGEST_NAME) -> str:
+def clean_name(text: str, longest: int = LETTERS_OF_NAME) -> str:
     """Return a name in one line, with so many letters at most.
 
     Example:

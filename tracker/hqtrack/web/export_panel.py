@@ -22,7 +22,7 @@ CLEANING = (
 )
 """Setting, label and least value of each way to clean masks."""
 
-MOST_PIXELS = 10**9
+MOST_CLEANED = 10**9
 
 
 class ExportPanel:
@@ -53,7 +53,7 @@ class ExportPanel:
             with ui.expansion("Clean masks").classes("w-full").props("dense"):
                 self._largest = ui.checkbox("Largest part alone").props("dense")
                 self._pixels = {
-                    name: ui.number(label, value=0, precision=0, min=least, max=MOST_PIXELS)
+                    name: ui.number(label, value=0, precision=0, min=least, max=MOST_CLEANED)
                     .props("dense")
                     .classes("w-full")
                     for name, label, least in CLEANING
