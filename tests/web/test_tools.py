@@ -1,13 +1,8 @@
 """What the page does beside selecting and tracking, in a real browser: cards, imports, identities, export."""
 
 import json
-import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from hqtrack.zoo import load_card, locate
 from web_hand import drag_around, folder_of, objects, open_video, press, wait_for
 from web_server import Server, filled, green, orange
 
@@ -90,54 +84,6 @@ def test_masks_are_imported_tracked_swapped_and_exported_clean(
     x, y, width, height = green()
     assert np.median(before[y : y + height, x : x + width]) == 2
     assert np.median(after[y : y + height, x : x + width]) == 1
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Return a server of weights on this machine: its address, and its folder."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        thread = threading.Thread(target=served.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{served.server_address[1]}", folder
-        served.shutdown()
-
-
-def test_a_card_is_pulled_and_chosen_on_the_page(
-    tab: Any,
-    clip: Path,
-    start: Callable[..., Server],
-    shop: tuple[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    address, folder = shop
-    monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
-    card = tmp_path / "mine.toml"
-    card.write_text(
-        'base = "vmos-light"\nname = "mine"\ntitle = "My own"\n'
-        f'[weights]\nfile = "mine.pth"\norigin = "published"\nurl = "{address}/mine.pth"\n'
-    )
-    server = start(clip, "--card", card)
-    tab.goto(server.address)
-    tab.get_by_text("Drag a box around").wait_for()
-    tab.get_by_text(f"{card} on auto").wait_for()
-    press(tab, "Model")
-    pull = tab.get_by_label(f"Pull {card}", exact=True)
-    pull.click()
-    tab.get_by_text("Not pulled: ").wait_for()  # the file is not there yet
-    weights = locate(load_card("vmos-light").weights)
-    assert weights is not None
-    shutil.copy(weights, folder / "mine.pth")
-    pull.click()
-    expect(tab.get_by_label(f"Choose {card}", exact=True)).to_be_visible()
-    # Another one is chosen, and kept over a reload.
-    tab.get_by_label("Choose vmos-light", exact=True).click()
-    tab.get_by_text("vmos-light on auto").wait_for()
-    tab.reload()
-    tab.get_by_text("vmos-light on auto").wait_for()
 
 
 def test_it_is_tracked_backward_and_again_from_here(tab: Any, server: Server, tmp_path: Path) -> None:
