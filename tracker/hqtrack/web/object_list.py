@@ -48,10 +48,11 @@ class ObjectList:
         self._lost: dict[int, int | None] = {}
         with ui.card().classes("w-full p-3 gap-1"):
             heading("Objects", 2).classes("font-bold")
-            self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
-            self._fresh.props("no-caps dense").classes("w-full").tooltip("N")
-            taking = ui.button("Import masks", icon="upload_file", on_click=import_masks)
-            taking.props("no-caps dense flat").classes("w-full")
+            with ui.row(wrap=False).classes("gap-1 w-full"):
+                self._fresh = ui.button("New object", icon="add", on_click=partial(canvas.choose, None))
+                self._fresh.props("no-caps dense no-wrap").classes("grow").tooltip("N")
+                taking = ui.button("Import masks", icon="upload_file", on_click=import_masks)
+                taking.props("no-caps dense flat no-wrap")
             self._list = ui.column().classes("w-full gap-1 hq-objects")
 
     def tick(self) -> None:
