@@ -99,6 +99,19 @@ def test_a_correction_is_a_conditioning_frame_of_the_library(model: Any, frames:
     assert any((a != b).any() for a, b in zip(track(plain, frames[1:])[10:], found[9:], strict=True))
 
 
+def test_pictures_of_any_size_are_frames_before_the_first(model: Any, frames: np.ndarray) -> None:
+    engine, plain = engine_of(model), engine_of(model)
+    engine.add_picture(frames[0], label_map(FIRST[:1]), 1)
+    plain.add(frames[0], label_map(FIRST[:1]), 1)
+    for ours, theirs in zip(track(engine, frames[1:4]), track(plain, frames[1:4]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    engine = engine_of(model)
+    engine.add_picture(frames[0], label_map(FIRST[:1]), 1)
+    engine.add_picture(np.ascontiguousarray(frames[1][:50, :40]), label_map(FIRST[:1, :50, :40]), 1)
+    assert engine.count == 2
+    assert {found.shape for found in track(engine, frames[1:4])} == {SIZE}
+
+
 def test_an_object_joins_as_in_the_library(model: Any, frames: np.ndarray) -> None:
     engine = engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)
