@@ -27,15 +27,15 @@ def test_missing_weights_are_noticed_before_anything_is_drawn(
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        ([], ({2023}, 3, 2)),
-        (["--full"], ({2023}, 5, 1)),
-        (["--test"], ({3101, 3102}, 5, 1)),
+        ([], ({2023}, [4, 2, 4])),
+        (["--full"], ({2023}, [1] * 5)),
+        (["--test"], ({3101, 3102}, [1] * 5)),
     ],
 )
 def test_the_demo_is_short_and_the_other_sets_are_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], wanted: tuple[set[int], int, int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], wanted: tuple[set[int], list[int]]
 ) -> None:
-    drawn: list[tuple[set[int], int, int]] = []
+    drawn: list[tuple[set[int], list[int]]] = []
 
     class Enough(Exception):
         """What follows is tested with the toolkit."""
@@ -43,8 +43,8 @@ def test_the_demo_is_short_and_the_other_sets_are_whole(
     def run(_: Path, watcher: object) -> None:
         raise Enough
 
-    def note(_: Path, seeds: tuple[int, ...], scenes: tuple[str, ...], step: int) -> None:
-        drawn.append((set(seeds), len(scenes), step))
+    def note(_: Path, seeds: tuple[int, ...], steps: dict[str, int]) -> None:
+        drawn.append((set(seeds), list(steps.values())))
 
     monkeypatch.setattr(dataset, "write_dataset", note)
     monkeypatch.setattr(demo, "run_demo", run)
