@@ -10,6 +10,8 @@ import torch
 from hqtrack.errors import DataError
 from hqtrack.images import read_image
 from hqtrack.training.synthesis import LEAST_SYNTHETIC_PIXELS, RegionImages, SequenceSynthesizer
+from hqtrack.training.synthesis.background import Backgrounds
+from hqtrack.training.synthesis.draws import Draws
 from training.small_data import write_static
 
 
@@ -34,6 +36,26 @@ def test_objects_of_the_first_frame_are_numbered_without_gaps_and_large_enough(i
         assert 1 <= len(area) - 1 <= 3
         assert (area[1:] >= LEAST_SYNTHETIC_PIXELS).all()
         assert int(labels.max()) == len(area) - 1
+
+
+def test_instances_of_one_photograph_are_several_objects_and_the_ground_is_none(tmp_path: Path) -> None:
+    root = tmp_path / "heap"
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    labels = np.zeros((96, 96), np.uint8)
+    for number, (x, y) in enumerate([(20, 20), (70, 20), (20, 70), (70, 70)], 1):
+        cv2.circle(labels, (x, y), 14, 10 * number, -1)
+    cv2.line(labels, (0, 45), (95, 45), 50, 3)  # a rope: too thin to be cut out, but an instance
+    cv2.imwrite(str(root / "images/a.png"), np.repeat(labels[..., None] * 5, 3, axis=2))
+    cv2.imwrite(str(root / "labels/a.png"), labels)
+    (item,) = RegionImages.from_folder(root).items
+    assert item.instances == (1, 2, 3, 4, 5)
+    assert item.objects == [(1,), (2,), (3,), (4,)]
+    made = Backgrounds(RegionImages([item], []), Draws(3), size=96, device=torch.device("cpu"))
+    sequences = [made.sequence(np.arange(2.0), 0.5) for _ in range(30)]
+    assert {sequence.in_place for sequence in sequences} >= {2, 3, 4, 5}
+    for sequence in sequences:
+        assert set(np.unique(sequence.labels.numpy())) <= set(range(sequence.in_place + 1))
 
 
 def test_the_same_seed_gives_the_same_batch(images: RegionImages) -> None:

@@ -15,6 +15,11 @@ from hqtrack.masks import LabelMap
 from hqtrack.training.synthesis.draws import Draws
 from hqtrack.training.synthesis.region_images import RegionImage, RegionImages
 
+SEVERAL_INSTANCES = 0.7
+"""Share of photographs with several instances in which several are followed."""
+MOST_INSTANCES = 7
+"""Of a photograph, in one sequence."""
+
 
 class Background(NamedTuple):
     """A photograph in all frames of a sequence."""
@@ -31,6 +36,9 @@ class Background(NamedTuple):
 
 class Backgrounds:
     """Makes backgrounds.
+
+    Where a photograph has several instances, most sequences follow some of them at the same time: people
+    beside people, fruit among fruit.
 
     Args:
         images: The photographs.
@@ -105,7 +113,12 @@ class Backgrounds:
         """Return a label map (H, W) of some of the photograph's own objects, and their number."""
         label_image = np.zeros_like(item.labels)
         count = 0
-        if item.objects and self._draws.chance(0.4):
+        if len(item.instances) > 1 and self._draws.chance(SEVERAL_INSTANCES):
+            most = min(len(item.instances), MOST_INSTANCES)
+            count = int(self._draws.rng.integers(2, most + 1))
+            for number, instance in enumerate(self._draws.rng.permutation(item.instances)[:count], 1):
+                label_image[item.labels == instance] = number
+        elif item.objects and self._draws.chance(0.4):
             used: set[int] = set()
             for index in self._draws.rng.permutation(len(item.objects))[
                 : int(self._draws.rng.integers(1, 4))

@@ -19,6 +19,8 @@ from hqtrack.training.datasets.video import read_png
 
 logger = logging.getLogger(__name__)
 
+LEAST_INSTANCE_PIXELS = 100
+"""Pixels of an object that a photograph shows, before it is reduced."""
 MOST_REGIONS = 256
 """Regions of an index map of 8 bits; an image with more values is no index map."""
 
@@ -34,6 +36,8 @@ class RegionImage:
     """(H, W) region numbers."""
     objects: list[tuple[int, ...]]
     """Sets of region numbers that together look like one object."""
+    instances: tuple[int, ...] = ()
+    """Numbers that are each an object of their own, of any outline; none where numbers are mere regions."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,12 @@ def _read(image_file: Path | None, label_file: Path) -> str | RegionImage:
         return f"{label_file.name} has {len(numbers)} regions; is it an index map?"
     labels = places.reshape(values.shape).astype(np.uint8)
     planes = torch.from_numpy(image.transpose(2, 0, 1).copy())
-    return RegionImage(image_file.stem, planes, labels, _object_regions(labels))
+    if numbers[0] != 0:
+        return RegionImage(image_file.stem, planes, labels, _object_regions(labels))
+    areas = np.bincount(labels.ravel())
+    instances = tuple(n for n in range(1, len(areas)) if areas[n] >= LEAST_INSTANCE_PIXELS)
+    objects: list[tuple[int, ...]] = [(n,) for n in instances if looks_like_object(labels == n)]
+    return RegionImage(image_file.stem, planes, labels, objects, instances)
 
 
 def largest_component(mask: Mask) -> tuple[Mask, tuple[int, int, int, int]]:
