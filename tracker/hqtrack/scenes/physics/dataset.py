@@ -8,6 +8,7 @@ physics.json                      what the clips were made from
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -253,4 +254,10 @@ def _start_worker(parent: int) -> None:
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's; the clip in work is finished
     cv2.setNumThreads(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pybullet prints when it is imported and connects
+    nowhere, errors = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+    os.dup2(nowhere, 1)  # pybullet prints when it connects
+    os.dup2(nowhere, 2)  # and when it is imported
+    try:
+        importlib.import_module("pybullet")
+    finally:
+        os.dup2(errors, 2)
