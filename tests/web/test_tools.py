@@ -1,6 +1,7 @@
 """What the page does beside selecting and tracking, in a real browser: cards, imports, identities, export."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,16 @@ def write_masks(path: Path) -> Path:
     labels = filled(orange(0)).astype(np.uint8) + filled(green()).astype(np.uint8) * 2
     Pillow.fromarray(labels).save(path)
     return path
+
+
+def test_another_card_is_chosen_and_others_are_listed(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    press(tab, "Model")
+    tab.get_by_role("button", name="Choose hqtrack-light").click()
+    tab.get_by_text("hqtrack-light on auto", exact=True).wait_for()
+    expect(tab.get_by_role("button", name=re.compile("^(Pull|Choose) edgetam$"))).to_be_visible()
+    tab.get_by_role("button", name="Choose vmos-light").click()
+    tab.get_by_text("vmos-light on auto", exact=True).wait_for()
 
 
 def test_masks_are_imported_tracked_swapped_and_exported_clean(

@@ -95,7 +95,8 @@ class ModelRow:
                 with ui.column().classes("gap-0 grow min-w-0"):
                     ui.label(f"{model.name}: {model.title}").classes("font-bold break-words")
                     size = f", {model.megabytes} MB" if model.megabytes else ""
-                    ui.label(f"{_STATES[model.readiness]}{size}. {model.note}").classes("text-sm break-words")
+                    note = model.note[:1].upper() + model.note[1:]
+                    ui.label(f"{_STATES[model.readiness]}{size}. {note}").classes("text-sm break-words")
                 self.use = ui.button("Chosen" if chosen else "Choose").props("dense no-caps outline")
                 self.use.props["aria-label"] = f"Choose {model.name}"
                 self.use.set_enabled(not chosen and model.readiness == "ready")

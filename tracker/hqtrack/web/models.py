@@ -40,11 +40,17 @@ class Model:
 
 
 def models(own: str = "") -> list[Model]:
-    """Return all cards, and one of a person's own where it is none of them."""
+    """Return all cards, installed ones first, and one of a person's own where it is none of them."""
     names = [*card_names()]
     if own and own not in names:
         names.insert(0, own)
-    return [model_of(name) for name in names]
+    found = []
+    for name in names:
+        try:
+            found.append(model_of(name))
+        except HQTrackError as error:  # a damaged card must not hide the others
+            found.append(Model(name, name, "", "by hand", str(error)))
+    return sorted(found, key=lambda model: model.readiness != "ready")
 
 
 def model_of(name: str) -> Model:
