@@ -37,7 +37,7 @@ class Doubts:
         """Take the next frame."""
         self._position += 1
         for each, score in zip(tracked.objects, tracked.scores, strict=True):
-            if not 0 < score < DOUBTFUL_BELOW:
+            if not is_doubtful(score):
                 continue
             ranges = self._ranges.setdefault(each, [])
             index = tracked.frame.index
@@ -50,6 +50,11 @@ class Doubts:
     def lines(self) -> list[str]:
         """Return a line for each doubtful object, such as "object 2 doubtful in frames 112-131, 140"."""
         return [f"{each.title} doubtful in frames {_named(ranges)}" for each, ranges in self._ranges.items()]
+
+
+def is_doubtful(score: float) -> bool:
+    """Return whether a person should look at a mask; that an object is not seen needs no look."""
+    return 0 < score < DOUBTFUL_BELOW
 
 
 def _named(ranges: Sequence[tuple[int, int]]) -> str:
