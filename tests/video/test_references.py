@@ -13,17 +13,18 @@ from typer.testing import CliRunner
 from hqtrack import HQTrack, InputError, StateError, track_video
 from hqtrack.cli import app
 from hqtrack.masks import iou
+from hqtrack.video.corrections import Correction
 from hqtrack.video.editing import EditedRun
+from hqtrack.video.job import Job
+from hqtrack.video.journal import read_job
 from hqtrack.video.mask_fit import better_places, is_of_another
 from hqtrack.video.prompts import Prompt
+from hqtrack.video.prompts.references import read_reference
+from hqtrack.video.run import VideoRun
+from hqtrack.video.tracked_frame import TrackedFrame
 from moving_square import picture, post, square, write_clip
 
 COUNT = 5
-
-
-@pytest.fixture(scope="module")
-def tracker() -> HQTrack:
-    return HQTrack.from_card("vmos-light", device="cpu", precision="float32")
 
 
 @pytest.fixture
@@ -80,6 +81,26 @@ def test_command_and_python_track_the_same_and_record_it(
     assert {first["picture"], second["picture"]} == {str(image), None}
     EditedRun(out).make()
     assert result.exit_code == 0
+
+
+def test_it_stays_known_after_a_correction_and_when_a_run_is_resumed(
+    tracker: HQTrack, files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    clip, image, mask = files
+    prompts = (*read_reference(f"{image},{mask},object=1", 0), Prompt(0, mask=post(), id=7))
+    corrections = (Correction(2, 7, Prompt(2, mask=post())),)
+    job = Job(str(clip), outputs=("labels",), prompts=prompts, corrections=corrections)
+    found: list[TrackedFrame] = []
+    VideoRun(job, tmp_path / "whole", tracker=tracker).track(on_frame=found.append)
+    assert [iou(each.masks[0], square(index)) > 0.8 for index, each in enumerate(found)] == [True] * COUNT
+    out = tmp_path / "stopped"
+    seen: list[TrackedFrame] = []
+    VideoRun(job, out, tracker=tracker).track(on_frame=seen.append, stop=lambda: len(seen) == 3)
+    VideoRun(read_job(out), out, tracker=tracker, earlier="resume").track()
+    for index in range(COUNT):
+        names = (tmp_path / "whole" / "labels", out / "labels")
+        whole, resumed = (np.array(Pillow.open(name / f"{index}.png")) for name in names)
+        np.testing.assert_array_equal(whole, resumed)
 
 
 def test_references_that_cannot_be_used_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
