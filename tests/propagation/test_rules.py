@@ -12,7 +12,8 @@ from hqtrack.propagation.rules import RULES, Rule, build_rules
 from hqtrack.zoo import card_names, load_card
 from propagation.colour_network import ColourNetwork
 
-FEATURES = ColourNetwork().encode(torch.zeros(1, 3, 64, 96))
+SIZE = (64, 96)
+FEATURES = ColourNetwork().encode(torch.zeros(1, 3, *SIZE))
 
 
 class Note(Rule):
@@ -59,7 +60,7 @@ def test_rules_are_told_and_asked_one_after_another() -> None:
     calls: list[tuple[str, str, tuple[int, ...]]] = []
     group = group_with(Note("first", calls), Note("second", calls))
     group.add_reference(FEATURES, two_objects(), [1, 2])
-    propagation = group.propagate(FEATURES)
+    propagation = group.propagate(FEATURES, SIZE)
     group.logits(FEATURES, propagation)
     group.remember(FEATURES, propagation, two_objects())
     masks, logits = (2, 64, 96), (3, 16, 24)
@@ -75,7 +76,7 @@ def test_each_rule_judges_what_those_before_it_left() -> None:
     found = []
     for group in (plain, judged):
         group.add_reference(FEATURES, two_objects(), [1, 2])
-        found.append(group.logits(FEATURES, group.propagate(FEATURES)))
+        found.append(group.logits(FEATURES, group.propagate(FEATURES, SIZE)))
     torch.testing.assert_close(found[0] + 2, found[1])
 
 
@@ -84,7 +85,7 @@ def test_what_a_rule_leaves_open_is_remembered_as_nobodys() -> None:
     group = group_with(Note("one", []), network=network)
     group.add_reference(FEATURES, two_objects(), [1, 2])
     assert network.told.sum(1).all()
-    group.remember(FEATURES, group.propagate(FEATURES), two_objects())
+    group.remember(FEATURES, group.propagate(FEATURES, SIZE), two_objects())
     assert not network.told[0, :, 0].any()
     assert network.told[0, :, 1:].sum(0).all()
 

@@ -346,7 +346,7 @@ def test_what_cannot_be_read_is_told_and_what_was_tracked_stays(
     press(tab, "Upload and open")
     tab.get_by_text("frame 0 · ").wait_for()
     tab.goto(f"{server.address}/videos")
-    tab.get_by_text("mine.mp4: 5 frames, 0 objects").wait_for()
+    tab.get_by_text(re.compile(r"^mine\.mp4: 5 frames.*, 0 objects$")).wait_for()
 
 
 def test_a_reload_keeps_frame_tool_theme_and_outputs(tab: Any, server: Server) -> None:
@@ -368,12 +368,12 @@ def test_a_reload_keeps_frame_tool_theme_and_outputs(tab: Any, server: Server) -
 def test_sessions_are_renamed_and_deleted_on_the_start_page(tab: Any, server: Server) -> None:
     open_video(tab, server, "clip.mp4")
     tab.get_by_role("link", name="HQTrack").click()  # one click away
-    tab.get_by_role("link", name="clip.mp4: 40 frames, 0 objects").wait_for()
+    tab.get_by_role("link", name=re.compile(r"^clip\.mp4: 40 frames.*, 0 objects$")).wait_for()
     wait_for(lambda: tab.evaluate("document.querySelector('img[src^=\"/thumbnails\"]').naturalWidth") == 160)
     press(tab, "Rename clip.mp4")
     tab.get_by_label("Name", exact=True).fill('"<b>cats</b>"')
     press(tab, "Rename")
-    tab.get_by_role("link", name='"<b>cats</b>": 40 frames, 0 objects').wait_for()
+    tab.get_by_role("link", name=re.compile("cats.*: 40 frames.*, 0 objects$")).wait_for()
     press(tab, 'Delete "<b>cats</b>"')
     press(tab, "Delete")
     expect(tab.get_by_role("link", name="cats")).to_have_count(0)
