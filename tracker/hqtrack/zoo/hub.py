@@ -50,6 +50,8 @@ def fetch(weights: Weights, output: Path, progress: Callable[[int, int | None], 
     found = _FILE.fullmatch(str(weights.url))
     assert found is not None
     folder = part_folder(output)
+    # The client tries again five times, and says two long lines of each; the last reason is in our error.
+    import_module("huggingface_hub.utils.logging").set_verbosity_error()
     try:
         file = import_module("huggingface_hub").hf_hub_download(
             found["repository"],
