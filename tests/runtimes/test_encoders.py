@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from hqtrack import HQTrack, nets
+from hqtrack import HQTrack, nets, processor
 from hqtrack.errors import InputError, MissingExtraError
 from hqtrack.nets.interface import PropagationNetwork
 from hqtrack.runtimes import encoders
@@ -36,14 +36,19 @@ def network() -> PropagationNetwork:
     return nets.build("vmos_light").eval()
 
 
-def test_auto_takes_pytorch_until_a_graph_is_kept(cache: Path, network: PropagationNetwork) -> None:
+def test_auto_takes_pytorch_until_a_graph_is_kept(
+    cache: Path, network: PropagationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(processor, "capability", lambda: "AVX2")
     choice = choose("auto", network, device=CPU, dtype=torch.float32)
     assert choice.backend == "torch"
     assert "hqtrack export" in choice.reason
     kept_graph(network).parent.mkdir(parents=True)
     kept_graph(network).touch()
     assert choose("auto", network, device=CPU, dtype=torch.float32).backend == "onnx"
+    monkeypatch.setattr(processor, "capability", lambda: "AVX512")
+    assert choose("auto", network, device=CPU, dtype=torch.float32).backend == "torch"
 
 
 def test_auto_takes_pytorch_where_that_is_faster(cache: Path, network: PropagationNetwork) -> None:
@@ -99,6 +104,7 @@ def test_masks_are_those_of_pytorch(
     command = [sys.executable, "-m", "hqtrack", "export", "vmos-light"]
     prepared = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "exporting the encoder to ONNX, once" in prepared.stderr
+    monkeypatch.setattr(processor, "capability", lambda: "AVX2")
     monkeypatch.setattr(encoders, "write_graph", None)  # from here on the kept graph is used
 
     frames, masks = clip(144, 208)[:8], discs(0, 144, 208)[:2]

@@ -17,7 +17,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from hqtrack import zoo
+from hqtrack import processor, zoo
 from hqtrack.cards import Backend
 from hqtrack.errors import InputError, naming, require
 from hqtrack.files import make_folder, whole
@@ -80,6 +80,8 @@ def choose(
         return Choice("torch", f"this processor is faster in {narrow}, which the others do not use")
     if type(network).__name__ not in GAINING:
         return Choice("torch", "no other is known to be faster with this network")
+    if processor.capability().startswith("AVX512"):
+        return Choice("torch", "with AVX-512 a whole frame takes it no longer than the others")
     if find_spec(PACKAGES["onnx"]) is None:
         return Choice("torch", "ONNX Runtime is not installed (pip install 'hqtrack[onnx]')")
     if not kept_graph(network).is_file():
