@@ -150,6 +150,18 @@ def test_a_server_that_falls_silent_is_said_and_asked_again(
 
 
 @pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ("127.0.0.1:40731: Read timed out", True),
+        ("403 Client Error", False),
+        ("Tunnel connection failed: 407 Proxy", False),
+    ],
+)
+def test_only_a_refusal_is_not_asked_again_and_no_number_that_holds_one(text: str, again: bool) -> None:
+    assert downloads._may_pass(requests.ConnectionError(text)) == again
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"<!DOCTYPE html><html>quota exceeded</html>", CONTENT[:-1000]],
     ids=["empty", "page", "cut"],

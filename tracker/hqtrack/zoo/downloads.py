@@ -182,7 +182,7 @@ def _attempt(weights: Weights, output: Path, progress: Progress | None) -> None:
         raise
 
 
-REFUSALS = ("403", "407", "quota exceeded", "too many users have viewed or downloaded")
+REFUSALS = re.compile(r"(?<!\d)40[37](?!\d)|quota exceeded|too many users have viewed or downloaded")
 """How servers and proxies refuse a file for good; asking again changes nothing."""
 
 LONGEST_REASON = 120
@@ -193,8 +193,7 @@ def _may_pass(error: Exception) -> bool:
     """Return whether another attempt may succeed: not after an answer that refuses the file."""
     if isinstance(error, gdown.exceptions.FileURLRetrievalError | requests.HTTPError):
         return False
-    text = str(error).lower()
-    return not any(refusal in text for refusal in REFUSALS)
+    return REFUSALS.search(str(error).lower()) is None
 
 
 def _reason(error: Exception) -> str:
