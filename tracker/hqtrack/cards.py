@@ -129,7 +129,7 @@ class Weights:
     name: Text = ""
     """What `hqtrack weights pull` calls them; the file's stem if empty."""
     gated: bool = False
-    """Whether their page asks people to sign in and to accept a licence."""
+    """True where their page asks people to sign in and to accept a licence."""
 
     @property
     def label(self) -> str:

@@ -162,7 +162,7 @@ def join_directions(
 
 
 def settle(masks: Masks, scores: NDArray[np.float64]) -> None:
-    """Give contested pixels to the object with the higher score, in place; who keeps none has the score 0.
+    """Assign contested pixels to the object with the higher score, in place; who keeps none has score 0.
 
     Args:
         masks: (N, H, W) bool.

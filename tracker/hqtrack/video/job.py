@@ -56,7 +56,7 @@ class Job:
     backend: Backend | None = None
     """Instead of the card's."""
     compile: bool = False
-    """Whether `torch.compile` compiles the image encoder; False leaves it to the card."""
+    """True has `torch.compile` compile the image encoder; False leaves it to the card."""
     outputs: tuple[str, ...] = ("overlay",)
     """Keys of `hqtrack.video.writers.WRITERS`."""
     opacity: float = 0.45

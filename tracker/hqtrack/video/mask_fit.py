@@ -1,4 +1,4 @@
-"""Whether a mask can be of a frame: its outline follows edges there, or it is of another picture."""
+"""Masks that fit no frame: where an outline follows no edges, the mask is of another picture."""
 
 from __future__ import annotations
 

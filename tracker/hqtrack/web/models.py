@@ -32,7 +32,7 @@ class Model:
     title: str
     engine: str
     readiness: Readiness
-    """Whether its weights are installed, can be pulled, or are got by hand."""
+    """How its weights are got: installed, to be pulled, or by hand."""
     note: str = ""
     """What it is good for, or how its weights are got."""
     megabytes: int = 0

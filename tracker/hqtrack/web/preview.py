@@ -17,7 +17,7 @@ PREVIEWS_TRIED = 2
 
 
 class Pace:
-    """Whether masks are made quickly enough to be shown while the mouse hovers.
+    """Decides if masks are made quickly enough to be shown while the mouse hovers.
 
     Args:
         now: Returns the seconds of a clock.
@@ -34,7 +34,7 @@ class Pace:
 
     @property
     def quick(self) -> bool:
-        """Whether one of the last masks came in time, or too few were made to know."""
+        """Return whether one of the last masks came in time, or too few were made to know."""
         return len(self._seconds) < PREVIEWS_TRIED or min(self._seconds) < PREVIEW_SECONDS
 
     def timed(self, make: Callable[[], Made]) -> Made:

@@ -37,7 +37,7 @@ class ToolBar:
         """Its width in pixels of the frame."""
         self._widest = max(8, min(size) // 4)
         self.negative = False
-        """Whether points are not on the object, as with the right button."""
+        """True where points are not on the object, as with the right button."""
         self._on_tool = on_tool
         with ui.row().classes("items-center gap-x-3 gap-y-1 w-full"):
             with ui.row().classes("gap-1"):
@@ -65,7 +65,7 @@ class ToolBar:
 
     @property
     def masks_shown(self) -> bool:
-        """Whether masks are drawn."""
+        """True where masks are shown."""
         return bool(self._masks.value)
 
     @property

@@ -22,7 +22,7 @@ class Part(NamedTuple):
     joint: Points = MIDDLE
     """Where it hangs on it (3,), in the model."""
     rigid: bool = False
-    """Whether it keeps its direction; otherwise it swings about the joint."""
+    """True where it keeps its direction; otherwise it swings about the joint."""
     owner: int = 0
     """Of which of the model's objects it is a part: 1 is a rider."""
 
