@@ -38,7 +38,7 @@ class Session:
 
     def __init__(self, page: Page, size: tuple[int, int], frames: int) -> None:
         self._page, self._frames = page, frames
-        self._person = Person(page, size)
+        self.hand = Person(page, size)
 
     def go_to(self, frame: int) -> None:
         keys = self._page.keyboard
@@ -52,13 +52,15 @@ class Session:
     def box(self, *corners: tuple[float, float]) -> None:
         self._page.keyboard.press("b")
         self._page.wait_for_timeout(300)
-        self._person.wait_for_mask(*corners)
+        self.hand.wait_for_mask(*corners)
 
     def track(self) -> float:
         """Track what is left; return the seconds."""
         began = time.monotonic()
-        self._page.get_by_role("button", name=re.compile("^(Track|Continue from)")).first.click()
-        done = self._page.get_by_text(re.compile(f"^{self._frames} of {self._frames} frames tracked"))
+        self._page.get_by_role(
+            "button", name=re.compile("^(Track$|Continue from|Re-track from)")
+        ).first.click()
+        done = self._page.get_by_text(re.compile(f"^{self._frames} of {self._frames} frames tracked$"))
         done.wait_for(timeout=900_000)
         return time.monotonic() - began
 
@@ -94,7 +96,7 @@ def long_session(page: Page, size: tuple[int, int], frames: int) -> None:
         page.keyboard.press(key)
         page.keyboard.press("d")
         page.wait_for_timeout(300)
-        person._person.wait_for_mask((0.3, 0.4), (0.35, 0.45))
+        person.hand.wait_for_mask((0.3, 0.4), (0.35, 0.45))
         page.get_by_text(re.compile(f"^frame {frame}: ")).first.wait_for()
         print(f"corrected in frame {frame}, tracked on: {person.track():.0f} s", flush=True)
     page.get_by_label("Delete object 2").click()

@@ -85,6 +85,23 @@ def test_objects_are_swapped_merged_removed_and_renamed(tmp_path: Path, tracker:
     assert {number for _, number in areas(out)} == {2}
 
 
+def test_the_command_swaps_and_merges_from_a_frame_on(tmp_path: Path, tracker: HQTrack) -> None:
+    out = finished(tmp_path, tracker)
+    before = areas(out)
+    words = ["edit", str(out), "--merge", "5,2,frame=3", "--swap", "1,2,frame=0.16s"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    after = areas(out)
+    for frame in range(3):
+        assert all(after[frame, number] == before[frame, number] for number in (1, 2))
+    assert after[2, 5] == before[2, 5] > 0
+    assert after[3, 1] == before[3, 1]
+    assert after[3, 2] == before[3, 2] + before[3, 5]
+    assert after[4, 1] == before[4, 2]
+    assert after[4, 2] == before[4, 1] + before[4, 5]
+    assert [after.get((frame, 5), 0) for frame in (3, 4)] == [0, 0]
+
+
 def test_what_cannot_be_edited_is_refused_and_nothing_is_changed(tmp_path: Path, tracker: HQTrack) -> None:
     out = finished(tmp_path, tracker)
     before = contents(out)

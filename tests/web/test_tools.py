@@ -1,9 +1,11 @@
 """What the page does beside selecting and tracking, in a real browser: cards, imports, identities, export."""
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from hqtrack.installed import models_folder
 from web_hand import drag_around, folder_of, objects, open_video, press, wait_for
 from web_server import Server, filled, green, orange
+from zoo.file_server import FileServer, serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="these tests drive a browser").expect
 expect.set_options(timeout=120_000)  # a machine may be busy with other tests
@@ -35,6 +39,52 @@ def test_another_card_is_chosen_and_others_are_listed(tab: Any, server: Server) 
     expect(tab.get_by_role("button", name=re.compile("^(Pull|Choose) edgetam$"))).to_be_visible()
     tab.get_by_role("button", name="Choose vmos-light").click()
     tab.get_by_text("vmos-light on auto", exact=True).wait_for()
+
+
+def test_missing_weights_are_pulled_and_used_and_wrong_ones_refused(
+    tab: Any, clip: Path, start: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HQTRACK_CACHE", str(tmp_path / "cache"))
+    right = (models_folder() / "weights" / "vmos-light.safetensors").read_bytes()
+    card = tmp_path / "mine.toml"
+    with serving(FileServer(b"wrong" * 1000)) as source:
+        card.write_text(
+            f"""
+            name = "mine"
+            title = "a system of my own"
+            network = "vmos_light"
+            paradigm = "joint"
+            [weights]
+            name = "mine"
+            file = "mine.safetensors"
+            origin = "published"
+            url = "{source.url}"
+            page = "https://a.page"
+            sha256 = "{hashlib.sha256(right).hexdigest()}"
+            """
+        )
+        tab.goto(start(clip, "--card", card).address)
+        tab.get_by_text("Drag a box around").wait_for()
+        drag_around(tab, orange(0))
+        tab.get_by_text("the weights mine (mine.safetensors) are missing").wait_for()
+        press(tab, "Model")
+        pull = tab.get_by_role("button", name=re.compile("^Pull .*mine.toml$"))
+        pull.click()
+        refusal = tab.get_by_text(re.compile("^Not pulled: the download of mine .* its SHA-256 is "))
+        refusal.wait_for()
+        assert "\n" not in refusal.inner_text()
+        source.content, source.stall_after = right, 2 << 20
+        pull.click()
+        bar = tab.get_by_role("progressbar", name=re.compile("^Received of .*mine.toml$"))
+        expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^0\.[1-9]"))
+        source.released.set()
+        expect(bar).to_have_count(0)
+        expect(pull).to_have_count(0)
+        expect(tab.get_by_role("button", name=re.compile("^Choose .*mine.toml$"))).to_have_text("Chosen")
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    drag_around(tab, orange(0))
+    tab.get_by_label("Choose object 1").wait_for()
 
 
 def test_masks_are_imported_tracked_swapped_and_exported_clean(

@@ -30,7 +30,9 @@ class CourseDialog:
             )
             with ui.row().classes("items-center"):
                 self._since = ui.number("After frame", value=0, precision=0, min=0, max=self._last)
+                self._since.classes("w-28")
                 self._until = ui.number("To frame", value=self._last, precision=0, min=0, max=self._last)
+                self._until.classes("w-28")
             ui.button("Track these frames", on_click=self._go).props("no-caps")
             ui.label("From where objects begin, to the first frame.").classes("text-sm")
             ui.button("Track backward", on_click=self._go_backward).props("no-caps")

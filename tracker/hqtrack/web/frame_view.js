@@ -92,6 +92,7 @@ export default {
     window.addEventListener("keyup", this.onRelease, true);
   },
   unmounted() {
+    this.gone = true;
     this.resized.disconnect();
     window.removeEventListener("keydown", this.onEscape, true);
     window.removeEventListener("keyup", this.onRelease, true);
@@ -107,14 +108,19 @@ export default {
         history.replaceState(history.state, "", address);
       }, 300);
     },
-    // A frame appears together with its masks.
+    // A frame appears together with its masks. Where the network drops, both are asked for again until they come.
     async load() {
       if (this.loading) return;
       this.loading = true;
-      while (this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
+      while (!this.gone && this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
         const { src, masks } = this;
-        const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
-        [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
+        try {
+          const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
+          [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
+        } catch {
+          await new Promise((done) => setTimeout(done, 1000));
+          continue;
+        }
         await this.$nextTick();
         this.$refs.outer?.dispatchEvent(new CustomEvent("framedrawn", { bubbles: true, detail: src }));
       }
@@ -123,13 +129,12 @@ export default {
     async fetchImage(src) {
       const image = new Image();
       image.src = src;
-      try { await image.decode(); } catch { /* the frame cannot be read, as the element shows */ }
+      // A frame that cannot be read is shown as missing; a server that does not answer fails once more.
+      try { await image.decode(); } catch { await fetch(src); }
     },
     async fetchMasks(masks) {
-      try {
-        const answer = await fetch(masks);
-        return answer.ok ? await answer.json() : [];
-      } catch { return []; /* the server is away for a moment; the next change asks again */ }
+      const answer = await fetch(masks);
+      return answer.ok ? await answer.json() : [];
     },
     hover(event) {
       if (this.tool !== "point" || event.pointerType === "touch" || event.buttons || this.keyed) { this.preview = ""; return; }

@@ -93,7 +93,11 @@ class ObjectList:
         session, change = self._session, self._change
         row = ObjectRow(f"/thumbnails/{session.folder.name}")
         row.pick.on_click(partial(self._canvas.choose, key))
-        row.picker.on_pick(lambda event: change(partial(session.recolour, key, _colour(event.color))))
+        row.swatch.on(
+            "change",
+            lambda event: change(partial(session.recolour, key, _colour(str(event.args)))),
+            js_handler="({target}) => { emit(target.value); target.blur(); }",
+        )
         # With what the browser shows: what was typed may still be on its way.
         for kind in ("blur", "keydown.enter"):
             row.name.on(
@@ -142,8 +146,7 @@ class ObjectRow:
                 with self.pick:
                     self._thumbnail = ui.element("img").props('alt=""').classes("hq-thumbnail")
                     self._number = ui.label().classes("px-1")
-                with ui.button().props("round dense size=xs") as self._swatch:
-                    self.picker = ui.color_picker()
+                self.swatch = ui.element("input").props("type=color").classes("hq-swatch")
                 self.name = ui.input().props("dense borderless").classes("grow")
                 self.begin = ui.button().props("flat dense no-caps no-wrap size=sm").classes("shrink-0")
                 self.begin.tooltip("The frame in which it begins")
@@ -169,12 +172,11 @@ class ObjectRow:
         self._thumbnail.props["src"] = f"{self._thumbnails}/{number}?v={crc32(item.first.counts.encode())}"
         self.lost.set_visibility(lost is not None)
         self.lost.text = f"Lost since frame {lost}"
-        self._swatch.style(f"background: {colour} !important")
-        self.picker.set_color(colour)
+        self.swatch.props["value"] = colour
         self.name.props(f'placeholder="object {number}"')
         for element, label in (
             (self.pick, f"Choose object {number}"),
-            (self._swatch, f"Colour of object {number}"),
+            (self.swatch, f"Colour of object {number}"),
             (self.name, f"Name of object {number}"),
             (self.begin, f"Go to frame {begin}, in which object {number} begins"),
             (self.lost, f"Object {number} is lost since frame {lost}: go there"),

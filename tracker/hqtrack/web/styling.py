@@ -28,6 +28,11 @@ html { scroll-padding-top: 64px }
 .hq-side { flex: 0 0 21rem; min-width: 0 }
 .hq-objects { max-height: max(8.5rem, calc(100vh - 33.5rem)); overflow-y: auto; flex-wrap: nowrap }
 .hq-pick .q-btn__content { flex-wrap: nowrap }
+.hq-swatch { flex: none; width: 24px; height: 24px; padding: 0; border: 0; background: none }
+.hq-swatch { appearance: none; cursor: pointer }
+.hq-swatch::-webkit-color-swatch-wrapper { padding: 2px }
+.hq-swatch::-webkit-color-swatch { border: 0; border-radius: 50% }
+.hq-swatch::-moz-color-swatch { border: 0; border-radius: 50% }
 .hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
 .hq-chosen { background: color-mix(in srgb, currentColor 5%, transparent) }
 .hq-chosen { box-shadow: inset -3px 0 currentColor }
@@ -50,13 +55,17 @@ document.addEventListener('pointerup', () => {
   const it = document.activeElement;
   if (it && it.closest('button, .q-slider')) it.blur();
 }, true);
+document.addEventListener('focusin', ({ target }) => {
+  if (target.closest('.q-focus-helper')) target.blur();
+}, true);
 document.addEventListener('keydown', (event) => {
   const undoes = (event.ctrlKey || event.metaKey) && ['z', 'y'].includes(event.key.toLowerCase());
   if (undoes && !isTyped(event.target)) event.preventDefault();
 }, true);
 </script>"""
 """After a click the keys are the page's again, at once: a key may come before any timer. Who moves by Tab
-keeps the focus. The browser's own undo would change the text field in which something was typed last, even
+keeps the focus. Quasar focuses a helper within a button that was clicked, also after its dialog: space would
+press that button. The browser's own undo would change the text field in which something was typed last, even
 without focus."""
 
 

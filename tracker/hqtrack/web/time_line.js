@@ -23,7 +23,7 @@ export default {
     this.themed.observe(document.body, { attributes: true, attributeFilter: ["class"] });
     this.load();
   },
-  unmounted() { this.resized.disconnect(); this.themed.disconnect(); },
+  unmounted() { this.gone = true; this.resized.disconnect(); this.themed.disconnect(); },
   methods: {
     async load() {
       if (this.loading) { this.again = true; return; }
@@ -31,7 +31,10 @@ export default {
       try {
         const answer = await fetch(this.source);
         if (answer.ok) this.tracks = await answer.json();
-      } catch { /* the server is away for a moment; the next change asks again */ }
+      } catch { // the network dropped: once more in a second
+        this.again = !this.gone;
+        await new Promise((done) => setTimeout(done, 1000));
+      }
       this.loading = false;
       this.draw();
       if (this.again) { this.again = false; this.load(); }
