@@ -158,7 +158,19 @@ def test_the_wheel_zooms_and_a_key_shows_all_again(tab: Any, server: Server) -> 
     drag_around(tab, (28, 38, 6, 6))  # within what is seen
     tab.get_by_label("Choose object 1").wait_for()
     assert mask(tab, server)[40, 30]
+    left = image.bounding_box()["x"]
+    tab.keyboard.down("Space")
+    tab.mouse.move(*at(tab, 30, 40))
+    tab.mouse.down()
+    x, y = at(tab, 33, 40)
+    tab.mouse.move(x, y, steps=3)
+    tab.mouse.up()
+    tab.keyboard.up("Space")
+    wait_for(lambda: image.bounding_box()["x"] > left + 5)
+    assert len(objects(tab, server)) == 1
     tab.keyboard.press("0")
+    tab.wait_for_timeout(200)  # in which it would play
+    tab.get_by_text("frame 0 · ").wait_for(timeout=2000)
     # All of it is seen, and a little smaller: the object has a row on the time line now.
     wait_for(lambda: before * 0.8 < image.bounding_box()["width"] < before + 1)
 

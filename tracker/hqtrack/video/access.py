@@ -21,7 +21,10 @@ KEPT_BYTES = 192 << 20
 """Memory for reduced frames that were shown before."""
 
 WANTED_BEFORE = 48
-"""Frames before the one asked for that are kept on the way to it: who goes back wants them next."""
+"""Frames before the one asked for that are kept on the way to it where somebody goes back: they come next."""
+
+NEIGHBOURS = 3
+"""Frames before a wanted one that are decoded, too: those of interlaced videos are made of several."""
 
 
 class FrameAccess:
@@ -56,6 +59,8 @@ class FrameAccess:
         self._scale = min(1.0, long_edge / max(self.size))
         self._kept: OrderedDict[int, Image] = OrderedDict()
         self._bytes = 0
+        self._last = 0
+        """The frame that was asked for last."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -92,7 +97,9 @@ class FrameAccess:
         if not 0 <= index < len(self):
             raise DataError(f"frame {index}: there are {len(self)} frames, counted from 0")
         image: Image | None = None
-        for found, image in self._reader.read(index):
+        goes_back = self._last - WANTED_BEFORE <= index < self._last
+        self._last = index
+        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else 1):
             if found != index:
                 self._keep(found, image)
         if image is None:
@@ -121,7 +128,7 @@ class _ImageReader:
         self._source = source
         self.count = len(source.files)
 
-    def read(self, index: int) -> Iterator[tuple[int, Image]]:
+    def read(self, index: int, wanted: int) -> Iterator[tuple[int, Image]]:
         yield index, self._source.image(index)
 
 
@@ -144,15 +151,19 @@ class _VideoReader:
         self.count = len(shown)
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next = self.count  # what `_decoded` gives next; nothing yet
+        self._whole_from: int | None = None  # time before which frames that no other needs are left out
 
-    def read(self, index: int) -> Iterator[tuple[int, Image]]:
+    def read(self, index: int, wanted: int) -> Iterator[tuple[int, Image]]:
+        """Yield so many frames up to one, the last of them that one; fewer where decoding begins later."""
+        if self._times is not None:
+            self._whole_from = self._times[max(0, index - wanted + 1 - NEIGHBOURS)]
         if not self._next <= index <= self._next + WANTED_BEFORE:
             self._jump(index)
         last = None
         try:
             for found, picture in self._decoded:
                 self._next = found + 1
-                if found > index - WANTED_BEFORE:
+                if found > index - wanted:
                     last = found, image_of_picture(picture)
                     yield last
                 if found >= index:
@@ -179,7 +190,7 @@ class _VideoReader:
         """Decode, with the index of each frame."""
         numbers = None if self._times is None else {time: number for number, time in enumerate(self._times)}
         base = self._stream.time_base
-        pictures = whole_pictures(self._stream, self._container.decode(self._stream))
+        pictures = whole_pictures(self._stream, self._pictures())
         for position, picture in enumerate(pictures):
             if numbers is None or picture.pts is None or not picture.time_base or not base:
                 yield position, picture
@@ -187,3 +198,10 @@ class _VideoReader:
             time = round(picture.pts * picture.time_base / base)  # a filter counts finer
             if time in numbers:  # others belong before the first frame that is shown
                 yield numbers[time], picture
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """Decode, without frames on the way that are neither wanted nor needed by others."""
+        for packet in self._container.demux(self._stream):
+            early = self._whole_from is not None and packet.pts is not None and packet.pts < self._whole_from
+            self._stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+            yield from packet.decode()

@@ -28,6 +28,9 @@ from hqtrack.web.tool_bar import ToolBar
 OBJECT_ROW = 18
 """Pixels of the screen that an object's row of the time line takes from the frame."""
 
+FRAMES_AHEAD = 2
+"""Frames that the browser loads ahead while it plays."""
+
 SMALLEST_DRAG = 3
 """Pixels of a side; what is smaller was a click."""
 
@@ -55,6 +58,8 @@ class Canvas:
         self.frame = 0
         self.key: int | None = None
         """The chosen object; None draws a new one."""
+        self.panned = False
+        """Whether the frame was moved since somebody set it to False."""
         self.hidden: set[int] = set()
         """Objects whose masks are not shown."""
         self._clicks: Clicks | None = None
@@ -66,6 +71,7 @@ class Canvas:
         self._view = FrameView(
             self._session.size,
             on_press=on_press,
+            on_pan=self._note_pan,
             on_drawn=self._drawn,
             on_point=self._pointed,
             on_hover=self.preview,
@@ -80,24 +86,26 @@ class Canvas:
             self._live = True
             self.update_hint()
 
-    def look_at(self, frame: int) -> None:
-        """Show another frame."""
-        self.frame = frame
-        self.show()
+    def _note_pan(self) -> None:
+        self.panned = True
 
-    def show(self) -> None:
-        """Make the browser load the frame and its masks as they are now."""
+    def look_at(self, frame: int, playing: bool) -> None:
+        """Show another frame; while it plays, the next ones are loaded ahead."""
+        self.frame = frame
+        self.show(FRAMES_AHEAD if playing else 0)
+
+    def show(self, ahead: int = 0) -> None:
+        """Make the browser load the frame and its masks as they are now, and so many frames ahead."""
         session, frame = self._session, self.frame
-        recorded = int(frame < len(session.record))
+        name, tracked = session.folder.name, len(session.record)
+        addresses = [
+            (f"/frames/{name}/{each}.jpg", f"/masks/{name}/{each}?v={session.version}.{int(each < tracked)}")
+            for each in range(frame, min(frame + ahead, session.count - 1) + 1)
+        ]
         below = 258 + min(190, OBJECT_ROW * len(session.objects))
         height, width = session.size
         self._view.fit_into(f"min(100%, max(240px, calc((100vh - {below}px) * {width / height:.4f})))")
-        self._view.show(
-            frame,
-            f"/frames/{session.folder.name}/{frame}.jpg",
-            f"/masks/{session.folder.name}/{frame}?v={session.version}.{recorded}",
-            f"Frame {frame} of {session.title}",
-        )
+        self._view.show(frame, addresses, f"Frame {frame} of {session.title}")
         self._look()
         self._mark()
         self.update_hint()

@@ -50,6 +50,7 @@ export default {
   props: {
     src: String, masks: String, fitted: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
     frame: Number, negative: Boolean, opacity: Number, masked: Boolean, chosen: Number, hidden: Array,
+    ahead: Array,
   },
   data() {
     return {
@@ -80,6 +81,7 @@ export default {
   },
   mounted() {
     this.fingers = new Map();
+    this.coming = new Map();
     this.resized = new ResizeObserver(() => this.measure());
     this.resized.observe(this.$refs.stage);
     this.load();
@@ -109,13 +111,16 @@ export default {
       }, 300);
     },
     // A frame appears together with its masks. Where the network drops, both are asked for again until they come.
+    // While it plays, those that come next are fetched during the time that drawing takes.
     async load() {
       if (this.loading) return;
       this.loading = true;
       while (!this.gone && this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
-        const { src, masks } = this;
+        const { src, masks } = this, earlier = this.coming;
+        const pair = earlier.get(masks) ?? this.fetchPair(src, masks);
+        this.coming = new Map(this.ahead.map(([image, its]) => [its, earlier.get(its) ?? this.fetchPair(image, its)]));
         try {
-          const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
+          const [, drawn] = await pair;
           [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
         } catch {
           await new Promise((done) => setTimeout(done, 1000));
@@ -125,6 +130,11 @@ export default {
         this.$refs.outer?.dispatchEvent(new CustomEvent("framedrawn", { bubbles: true, detail: src }));
       }
       this.loading = false;
+    },
+    fetchPair(src, masks) {
+      const pair = Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
+      pair.catch(() => {}); // whoever waits for it handles that
+      return pair;
     },
     async fetchImage(src) {
       const image = new Image();
@@ -187,6 +197,7 @@ export default {
       if (this.fingers.size > 1 || event.button === 1 || (event.button === 0 && this.space)) {
         this.cancel();
         this.panned = true;
+        this.$emit("pan");
         return;
       }
       const now = this.at(event);

@@ -12,6 +12,9 @@ from hqtrack.web.pointing import Drag, Point, Tool
 SignedPoint = tuple[float, float, bool]
 """x, y, and whether it is on the object."""
 
+Addresses = tuple[str, str]
+"""Where the browser finds a frame, and its masks."""
+
 
 class FrameView(ui.element, component="frame_view.js"):
     """A frame to point at, by mouse, pen, finger or keyboard; zooming and panning stay in the browser.
@@ -19,6 +22,7 @@ class FrameView(ui.element, component="frame_view.js"):
     Args:
         size: Height and width of the frames.
         on_press: Called when something begins to be drawn.
+        on_pan: Called when the frame begins to be moved.
         on_drawn: Called with a box, stroke or point that was finished.
         on_point: Called with a point's index and new place, or None where it is removed.
         on_hover: Called with the point over which the mouse rests with the tool "point"; `preview` answers.
@@ -29,16 +33,17 @@ class FrameView(ui.element, component="frame_view.js"):
         size: tuple[int, int],
         *,
         on_press: Callable[[], Any],
+        on_pan: Callable[[], Any],
         on_drawn: Callable[[Drag], Any],
         on_point: Callable[[int, Point | None], Any],
         on_hover: Callable[[Drag], Any],
     ) -> None:
         super().__init__()
         height, width = size
-        self.props.update(
-            {"width": width, "height": height, "points": [], "src": "", "masks": "", "label": "", "frame": 0}
-        )
+        self.props.update({"width": width, "height": height, "points": []})
+        self.show(0, [("", "")], "")
         self.on("press", lambda: on_press())
+        self.on("pan", lambda: on_pan())
 
         def drag_of(event: events.GenericEventArguments) -> Drag:
             values = event.args
@@ -53,9 +58,11 @@ class FrameView(ui.element, component="frame_view.js"):
         self.on("hover", lambda event: on_hover(drag_of(event)))
         self.on("point", pointed)
 
-    def show(self, frame: int, source: str, masks: str, label: str) -> None:
-        """Show a frame from an address, with the masks of another one."""
-        self.props.update({"frame": frame, "src": source, "masks": masks, "label": label})
+    def show(self, frame: int, addresses: Sequence[Addresses], label: str) -> None:
+        """Show a frame from the first addresses; those of frames that come next may be loaded ahead."""
+        (source, masks), *ahead = addresses
+        shown = {"frame": frame, "src": source, "masks": masks, "label": label}
+        self.props.update(shown | {"ahead": [list(each) for each in ahead]})
 
     def fit_into(self, width: str) -> None:
         """Show whole frames in a width, as CSS has it."""

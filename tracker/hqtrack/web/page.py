@@ -207,10 +207,12 @@ class SessionPage:
     def _on_key(self, event: events.KeyEventArguments) -> None:
         if str(event.key).lower() == "h" and not event.action.repeat:
             self._canvas.tools.show_masks(not event.action.keydown)
+        key = event.key
+        if key.space and not event.action.repeat:
+            self._press_space(event.action.keydown)
         if not event.action.keydown:
             return
-        key = event.key
-        name = "space" if key.space else str(key).lower() if key.number is None else str(key.number)
+        name = str(key).lower() if key.number is None else str(key.number)
         if event.modifiers.ctrl or event.modifiers.meta:
             redo = name == "y" or (name == "z" and event.modifiers.shift)
             if redo or name == "z":
@@ -223,6 +225,13 @@ class SessionPage:
             self._time_line.jump(marks(self._session), name == "arrowright")
         elif name in actions:
             actions[name]()
+
+    def _press_space(self, down: bool) -> None:
+        """Play or pause when space is released, unless the frame was moved meanwhile."""
+        if down:
+            self._canvas.panned = False
+        elif not self._canvas.panned:
+            self._time_line.toggle_play()
 
     def _actions_while_held(self) -> dict[str, Callable[[], Any]]:
         """Return what keys do that repeat while they are held."""
@@ -244,7 +253,6 @@ class SessionPage:
         """Return what keys do once, however long they are held."""
         canvas = self._canvas
         return {
-            "space": self._time_line.toggle_play,
             "delete": self._delete_chosen,
             "n": partial(canvas.choose, None),
             "?": self._keys.open,

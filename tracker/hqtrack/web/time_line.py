@@ -48,7 +48,7 @@ class TimeLine:
 
     Args:
         opened: The session with its frames.
-        look_at: Shows a frame.
+        look_at: Shows a frame; True where the next ones follow, as it plays.
         choose: Chooses an object.
         frame: The one that is shown first.
     """
@@ -56,7 +56,7 @@ class TimeLine:
     def __init__(
         self,
         opened: OpenSession,
-        look_at: Callable[[int], None],
+        look_at: Callable[[int, bool], None],
         choose: Callable[[int], None],
         frame: int,
     ) -> None:
@@ -127,7 +127,7 @@ class TimeLine:
         """Show the frame whose time has come; frames for which there is no time are left out."""
         if self._playing is not None:
             began, first = self._playing
-            self._go(first + int((time.monotonic() - began) * self._rate))
+            self._go(first + int((time.monotonic() - began) * self._rate), playing=True)
             if self.frame == self._count - 1:
                 self.stay()
 
@@ -141,11 +141,11 @@ class TimeLine:
         playing = self._playing is not None
         self._play_button.props(f"icon={'pause' if playing else 'play_arrow'}")
 
-    def _go(self, frame: int) -> None:
+    def _go(self, frame: int, *, playing: bool = False) -> None:
         self.frame = min(max(0, frame), self._count - 1)
         self._place.text = f"frame {self.frame} · {clock(self.frame / self._fps)}"
         self._view.show(frame=self.frame, text=self._place.text)
-        self._look_at(self.frame)
+        self._look_at(self.frame, playing)
 
     def show_chosen(self, key: int | None) -> None:
         """Highlight the row of an object."""
