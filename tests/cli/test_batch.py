@@ -72,6 +72,7 @@ def test_videos_and_json_need_no_output(
         ("input,output\na,b,c\n", "more cells than columns"),
         ("input,labels\na,perhaps\n", "labels=perhaps: write yes or no"),
         ("input,output\n,x\n", "job 1: has no input"),
+        ("input,output\na,\0\n", "job 1: holds a character of value 0"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, text: str, said: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hostile.strategies import quick
 from hqtrack.cards import Weights
-from hqtrack.errors import HQTrackError
+from hqtrack.errors import HQTrackError, InputError
 from hqtrack.zoo import downloads
 from zoo.file_server import checkpoint
 
@@ -111,3 +111,18 @@ def test_whatever_a_server_says_only_the_whole_file_becomes_weights(
         assert not (tmp_path / "w" / "model.pth").exists()
     else:
         assert path.read_bytes() == CONTENT
+
+
+def test_a_link_under_the_name_of_a_part_is_not_written_to(liar: Liar, tmp_path: Path) -> None:
+    """The client would append to it."""
+    liar.status, liar.said, liar.share = 200, {}, 1.0
+    weights = Weights(file="m.pth", origin="published", url=f"http://127.0.0.1:{liar.server_port}/m.pth")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    for number, name in enumerate(("unchecked-m.pth", "unchecked-m.pthab12.part", "unchecked-m.pth.hub")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).symlink_to(precious)
+        with pytest.raises(InputError, match="is a link or no plain file"):
+            downloads.pull(weights, folder=folder)
+    assert precious.read_bytes() == b"precious"

@@ -86,6 +86,22 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
         OnnxEncoder(tmp_path / "torn.onnx")
 
 
+def test_a_kept_graph_that_was_damaged_is_refused(
+    cache: Path, network: PropagationNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may run all the same, and find other masks."""
+    monkeypatch.setattr(encoders, "require", lambda package: None)
+    monkeypatch.setattr(encoders, "encoder_graph", lambda network: None)
+    monkeypatch.setattr(encoders, "write_graph", lambda graph, part: part.write_bytes(b"a graph"))
+    path = keep_graph(network)
+    assert keep_graph(network) == path
+    path.write_bytes(b"a gr4ph!")
+    with pytest.raises(InputError, match="is damaged; remove the file to export it again"):
+        keep_graph(network)
+    path.unlink()
+    assert keep_graph(network).read_bytes() == b"a graph"
+
+
 def test_a_cache_that_cannot_be_written_is_named(
     tmp_path: Path, network: PropagationNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:

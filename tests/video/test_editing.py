@@ -107,7 +107,8 @@ def test_what_cannot_be_edited_is_refused_and_nothing_is_changed(tmp_path: Path,
     before = contents(out)
     for options, said in (
         (["--remove", "9"], "there is no object 9 to edit; the ids are 1, 2, 5"),
-        (["--merge", "1,1"], "cannot become part of itself"),
+        (["--merge", "1,1"], "be part of itself"),
+        (["--swap", "2,2,frame=3"], "cannot change places with itself"),
         (["--merge", "1,2", "--rename", "1=a"], "there is no object 1"),
         (["--swap", "1;2"], "write it as 1,2 or 1,2,frame=40"),
         (["--swap", "1,2,frame=70"], "the run has the frames 0 to 4"),
@@ -120,9 +121,15 @@ def test_what_cannot_be_edited_is_refused_and_nothing_is_changed(tmp_path: Path,
     assert contents(out) == before
     with pytest.raises(InputError, match="holds no record"):
         EditedRun(tmp_path / "clip")
-    frame = tmp_path / "clip" / "0.png"
-    Pillow.fromarray(255 - np.array(Pillow.open(frame))).save(frame)
-    with pytest.raises(Exception, match=r"0\.png is not as it was tracked"):
+    for name in ("4.png", "0.png"):
+        frame = tmp_path / "clip" / name
+        Pillow.fromarray(255 - np.array(Pillow.open(frame))).save(frame)
+        with pytest.raises(Exception, match=f"{name} is not as it was tracked"):
+            EditedRun(out).make()
+        assert contents(out) == before
+    record = out / STATE_FOLDER / "masks.jsonl"
+    record.write_bytes(record.read_bytes().replace(b'"ids": [1, 2, 5]', b'"ids": [1, 2]'))
+    with pytest.raises(Exception, match=r"is damaged|is not as it was tracked"):
         EditedRun(out).make()
     assert contents(out) == before
 

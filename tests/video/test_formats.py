@@ -518,6 +518,14 @@ def test_what_cannot_be_read_is_refused_in_a_line(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_entities_are_refused_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [<!ENTITY a "b">]><annotations/>'
+    (tmp_path / "a.xml").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError, match="defines entities"):
+        read(tmp_path / "a.xml")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -271,6 +271,11 @@ def test_a_background_that_is_taken_for_an_object_is_said(
     assert "touches all borders" in caplog.text
 
 
+def test_colours_in_which_nothing_is_surely_black_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has LAB colours.*; save it in RGB, or with a palette"):
+        read(tmp_path / "m.tif", Pillow.frombytes("LAB", SIZE[::-1], painted().tobytes()))
+
+
 def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
     for image in (photograph(), photograph()[..., 0], np.where(LEFT[..., None], RED, photograph())):
         with pytest.raises(InputError, match="different values or colours, as a photograph has"):

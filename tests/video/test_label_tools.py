@@ -165,6 +165,59 @@ def test_what_datumaro_writes_is_read(
     assert {each.frame for each in prompts} == {1 if form == "mot_seq_gt" else 2}
 
 
+# LabelMe
+
+
+@pytest.fixture
+def labelme(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    return pytest.importorskip("labelme", reason="needs the package labelme", exc_type=ImportError)
+
+
+@pytest.mark.parametrize("kind", ["polygon", "rectangle", "circle", "mask", "oriented_rectangle"])
+def test_files_that_labelme_writes_are_read_as_it_reads_them(tmp_path: Path, labelme: Any, kind: str) -> None:
+    """With and without the picture in the file; two shapes of one group are one object."""
+
+    def shape(place: int, **marks: Any) -> dict[str, Any]:
+        left, top, width, height = BOXES[place]
+        mask = None
+        points = [[left, top], [left + width - 1, top + height - 1]]
+        if kind == "polygon":
+            found, _ = cv2.findContours(
+                MASKS[place].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+            )
+            points = found[0][:, 0].tolist()
+        elif kind == "circle":
+            points = [[left + 10.0, top + 7.0], [left + 22.0, top + 7.0]]
+        elif kind == "oriented_rectangle":
+            points = [[left, top + 4], [left + 14, top], [left + 16, top + 8], [left + 2, top + 12]]
+        elif kind == "mask":
+            part = MASKS[place][top : top + height, left : left + width]
+            mask = labelme.utils.img_arr_to_b64(part.astype(np.uint8))
+        marks = {"group_id": None, "description": "", "flags": {}, "mask": mask} | marks
+        return {"label": OBJECTS[place].name, "points": points, "shape_type": kind, **marks}
+
+    cv2.imwrite(str(tmp_path / "00002.png"), np.zeros((*SIZE, 3), np.uint8))
+    picture = (tmp_path / "00002.png").read_bytes()
+    for number, (content, groups) in enumerate(((picture, [None, None]), (None, [3, 3]))):
+        shapes = [shape(place, group_id=group) for place, group in enumerate(groups)]
+        if groups[0]:
+            shapes = [each | {"label": "cat"} for each in shapes]
+        file = tmp_path / f"{number}.json"
+        labelme.LabelFile().save(str(file), shapes, "00002.png", *SIZE, content)
+        prompts = read(file)
+        assert [each.name for each in prompts] == (["cat"] if groups[0] else ["cat", "dog"])
+        assert {each.frame for each in prompts} == {2}
+        understood = labelme.LabelFile(str(file)).shapes
+        _, instances = labelme.utils.shapes_to_label(SIZE, understood, {"cat": 1, "dog": 2})
+        for value, prompt in enumerate(prompts, 1):
+            if prompt.mask is not None:
+                assert iou(prompt.mask, instances == value) >= (1.0 if kind == "mask" else 0.85)
+            else:
+                box = cv2.boundingRect((instances == value).astype(np.uint8))
+                np.testing.assert_allclose(prompt.box, box, atol=1.01)
+
+
 # Label Studio
 
 

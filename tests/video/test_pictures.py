@@ -143,6 +143,44 @@ def test_a_hot_pixel_does_not_decide_the_range(tmp_path: Path) -> None:
     assert frame.image.std() > pictures()[0].std()
 
 
+@pytest.mark.parametrize("kind", ["folder", "pages", "video"])
+def test_black_frames_at_the_start_do_not_decide_the_range(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(2).integers(0, 5, (HEIGHT, WIDTH))
+    frames = [
+        noise,
+        noise.T.reshape(HEIGHT, WIDTH),
+        *(image[..., 0] * 12 for image in map(np.uint16, pictures())),
+    ]
+    deep = [np.asarray(each, np.uint16) for each in frames]
+    path = tmp_path / {"folder": "a", "pages": "a.tif", "video": "a.mkv"}[kind]
+    if kind == "folder":
+        path.mkdir()
+        for index, image in enumerate(deep):
+            cv2.imwrite(str(path / f"{index}.png"), image)
+    elif kind == "pages":
+        cv2.imwritemulti(str(path), deep)
+    else:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=25)
+            stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "gray16le"
+            for image in deep:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="gray16le")))
+            container.mux(stream.encode())
+    found = [frame.image for frame in open_frames(path)]
+    assert max(image.max() for image in found[:2]) < 8, "noise is not a picture"
+    assert all(likeness(image, truth) > 0.98 for image, truth in zip(found[2:], pictures(), strict=True))
+    assert found[2].std() > 0.9 * pictures()[0].std()
+    assert caplog.text.count("from frame 2, the first that is not flat") == 1
+
+
+def test_frames_that_are_all_flat_have_the_range_of_the_first(tmp_path: Path) -> None:
+    for index, value in enumerate((700, 703)):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((HEIGHT, WIDTH), value, np.uint16))
+    assert [int(frame.image.max()) for frame in open_frames(tmp_path)] == [0, 255]
+
+
 def test_floats_are_stretched(tmp_path: Path) -> None:
     Pillow.fromarray(pictures()[0][..., 0].astype(np.float32) / 255).save(tmp_path / "0.tif")
     (frame,) = open_frames(tmp_path)

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from hqtrack import DataError, InputError
-from hqtrack.video.job import absolute
+from hqtrack.video.job import absolute, default_folder
 from hqtrack.video.sources import Frame, open_frames, streams
 
 COUNT, RATE = 40, 25
@@ -184,6 +184,15 @@ def test_a_stream_that_stalls_is_connected_to_again_and_then_given_up(
 def test_a_stream_that_cannot_be_opened_is_a_line_without_the_password(address: str) -> None:
     with pytest.raises(DataError, match=r"://127\.0\.0\.1:9/.*cannot be opened: .* is the address right"):
         open_frames(address)
+
+
+def test_what_is_no_address_is_a_line_without_the_password() -> None:
+    for read in (open_frames, default_folder):
+        with pytest.raises(
+            InputError, match="http://…: is not the address of a stream: Invalid IPv6"
+        ) as refusal:
+            read("http://me:secret@[")
+        assert "secret" not in str(refusal.value)
 
 
 def test_no_other_addresses_and_no_play_lists_are_read(tmp_path: Path) -> None:

@@ -70,14 +70,14 @@ def check_own(path: Path) -> None:
         raise InputError(f"{path}: is a link or no plain file, and is not written to; remove it")
 
 
-def lock(path: Path) -> filelock.BaseFileLock:
-    """Return a lock between processes, kept by a file of ours; taking one that is taken fails at once.
+def lock(path: Path, seconds: float = 0) -> filelock.BaseFileLock:
+    """Return a lock between processes, kept by a file of ours; it waits so long if it is taken, then fails.
 
     Raises:
         InputError: The file is a link, has a second name, or is no plain file: taking a lock empties it.
     """
     check_own(path)
-    return filelock.FileLock(path, timeout=0)
+    return filelock.FileLock(path, timeout=seconds)
 
 
 def make_folder(path: Path) -> None:

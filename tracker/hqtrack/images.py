@@ -6,8 +6,9 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ MOST_PIXELS = 1 << 27
 
 _WHOLE_RANGE = 0.5
 """Share of all 16-bit values that an image uses at least which is shown as it is."""
+
+_FLAT_STEPS = 16
+"""Steps of whole numbers that a picture has at least; a black frame of a camera has a few, of noise."""
+
+_FLAT_PICTURES = 250
+"""So many pictures at a sequence's start may be flat: ten seconds."""
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 """How HEIC files call themselves."""
@@ -231,13 +238,22 @@ def levels_of(path: Path) -> Levels | None:
     Raises:
         DataError: It cannot be read.
     """
+    values = deep_values(path)
+    return None if values is None else levels_in(values)
+
+
+def deep_values(path: Path) -> npt.NDArray[Any] | None:
+    """Return the values (H, W, 3) of an image that may have more than 8 bits; None where its kind has not.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     content = _content(path)
     _check_pixels(path, content)
     deep_png = content.startswith(b"\x89PNG") and content[24:25] == b"\x10"
     if not deep_png and not content.startswith((b"II", b"MM", *_JPEG_2000)) and not _is_pnm(content):
         return None
-    image = _decoded(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    return None if image is None else levels_in(image)
+    return _decoded(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
 
 
 def _is_pnm(content: bytes) -> bool:
@@ -259,6 +275,36 @@ def levels_in(values: npt.NDArray[Any]) -> Levels | None:
     if values.dtype == np.uint16 and high - low >= _WHOLE_RANGE * 65535:
         return None
     return (low, high) if high > low else (low, low + 1)
+
+
+def levels_among(pictures: Iterable[npt.NDArray[Any] | None]) -> tuple[int, Levels | None]:
+    """Find the range of a sequence: that of its first picture that is not flat, as a black one is.
+
+    Args:
+        pictures: The values of each; None for one of 8 bits.
+
+    Returns:
+        The picture's position, and its range as `levels_of` returns it. The first one's, if all are flat.
+    """
+    first: Levels | None = None
+    for position, values in enumerate(islice(pictures, _FLAT_PICTURES)):
+        found = None if values is None else levels_in(values)
+        if values is None or found is None or not _is_flat(values, found):
+            return position, found
+        first = first or found
+    return 0, first
+
+
+def _is_flat(values: npt.NDArray[Any], levels: Levels) -> bool:
+    """Return whether values differ so little that they are noise rather than a picture."""
+    if values.dtype.kind in "iu":
+        return levels[1] - levels[0] < _FLAT_STEPS
+    return bool(values.max() == values.min())
+
+
+def source_of_levels(position: int, number: int) -> str:
+    """Describe which picture a range is from: its position, and the number that it is called by."""
+    return "from the first" if position == 0 else f"from frame {number}, the first that is not flat"
 
 
 def stretched(values: npt.NDArray[Any], levels: Levels) -> npt.NDArray[np.uint8]:

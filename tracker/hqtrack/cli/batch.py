@@ -69,7 +69,7 @@ def batch(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for outputs whose job names none: OUT/INPUT's name.")
     ] = Path("tracked"),
-    workers: Annotated[int, typer.Option(min=1, help="Videos that are tracked at a time.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Videos that are tracked at a time.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Track again what is done.")] = False,
 ) -> None:
     """Track several videos. The model is loaded once for each worker.

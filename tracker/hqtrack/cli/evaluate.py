@@ -36,7 +36,9 @@ def evaluate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers on this machine, instead of one a GPU or as many as fit."),
+        typer.Option(
+            min=1, max=1024, help="Workers on this machine, instead of one a GPU or as many as fit."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Repeat completed sequences.")] = False,
 ) -> None:

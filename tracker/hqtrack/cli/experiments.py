@@ -32,7 +32,7 @@ def experiments(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS|FILE", help="Dask scheduler of a cluster.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Workers on this machine.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Workers on this machine.")] = None,
 ) -> None:
     """Run what is missing of the paper's tables and figures, and compare it with the paper's figures.
 

@@ -263,7 +263,7 @@ def track(
             "--range",
             metavar="LOW,HIGH",
             help="Values of images of 10 to 16 bits that become black and white. "
-            "Default: percentiles of the first frame.",
+            "Default: percentiles of the first frame that is not flat.",
             rich_help_panel=FRAMES_PANEL,
         ),
     ] = None,

@@ -33,7 +33,7 @@ RunOption = Annotated[
 ]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Total number of steps. Default: the recipe's.")]
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Sequences in a step, over all processes.")]
-SeedOption = Annotated[int, typer.Option(help="Random seed.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed.")]
 TrainingDeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 RENDERED = "Rendered clips"
 """Of options that go with --physics."""
@@ -74,7 +74,8 @@ def stage1(
     steps: StepsOption = None,
     batch: BatchOption = None,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that synthesise; with 0 the training device does it.")
+        int,
+        typer.Option(min=0, max=1024, help="Processes that synthesise; with 0 the training device does it."),
     ] = 1,
     seed: SeedOption = 0,
     device: TrainingDeviceOption = "auto",
@@ -132,7 +133,7 @@ def stage2(
     run: RunOption = None,
     steps: StepsOption = None,
     batch: BatchOption = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read videos.")] = 4,
+    workers: Annotated[int, typer.Option(min=0, max=1024, help="Processes that read videos.")] = 4,
     seed: SeedOption = 0,
     device: TrainingDeviceOption = "auto",
     start: StartOption = None,
@@ -191,7 +192,7 @@ def refiner(
     run: RunOption = None,
     steps: StepsOption = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops in a step, over all processes.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make crops.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, max=1024, help="Processes that make crops.")] = 1,
     seed: SeedOption = 0,
     device: TrainingDeviceOption = "auto",
     start: StartOption = None,
@@ -235,7 +236,8 @@ def scenes(
         Path | None, typer.Option(help="Folder of images for their textures.", rich_help_panel=RENDERED)
     ] = None,
     first_seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first clip: 1000.", rich_help_panel=RENDERED)
+        int | None,
+        typer.Option(min=0, max=10**9, help="Seed of the first clip: 1000.", rich_help_panel=RENDERED),
     ] = None,
     size: Annotated[
         tuple[int, int] | None,
@@ -247,7 +249,7 @@ def scenes(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that render: one a core.", rich_help_panel=RENDERED),
+        typer.Option(min=1, max=1024, help="Processes that render: one a core.", rich_help_panel=RENDERED),
     ] = None,
     measuring: Annotated[
         bool,
@@ -337,7 +339,7 @@ def label(
     card: Annotated[
         str, typer.Option(help="Card of the refiner that guesses where objects are.")
     ] = LIGHT_REFINER_CARD,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Find the objects in photographs with a Segment Anything network, for `hqtrack train refiner`.
 

@@ -51,7 +51,9 @@ def vos(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Sequences at a time. Default: one for four cores, or one on a GPU."),
+        typer.Option(
+            min=1, max=1024, help="Sequences at a time. Default: one for four cores, or one on a GPU."
+        ),
     ] = None,
     card: CardOption = DEFAULT_CARD,
     weights: WeightsOption = None,

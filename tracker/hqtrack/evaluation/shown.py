@@ -18,6 +18,7 @@ from hqtrack.errors import DataError, did_you_mean
 from hqtrack.evaluation.pictures import frame_of, masks_of, side_by_side, truth_of
 from hqtrack.evaluation.results import State, state_of
 from hqtrack.evaluation.workspaces import open_workspace, resolve, understand
+from hqtrack.files import make_folder
 from hqtrack.masks import Masks
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
@@ -62,7 +63,7 @@ def show(
     overlay = Outputs(["overlay"], out, facts)
     folders = [out / tracker.identifier for tracker in trackers]
     for each in folders:
-        each.mkdir(exist_ok=True)
+        make_folder(each)
     single = [Outputs(list(KINDS_OF_ONE), each, facts) for each in folders]
     everything = [overlay, *single]
     try:

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from filelock import FileLock
+from filelock import Timeout
 from torch import Tensor
 
 from hqtrack import processor, zoo
 from hqtrack.cards import Backend
 from hqtrack.errors import InputError, naming, require
-from hqtrack.files import make_folder, whole
+from hqtrack.files import lock, make_folder, whole
 from hqtrack.nets.interface import Features, Identity, Memory, Propagation, PropagationNetwork
 from hqtrack.runtimes.graphs import OPSET, encoder_graph, write_graph
+from hqtrack.zoo.weights import known_sha256, record_sha256, recorded, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 GAINING = frozenset({"VMOSLight"})
 """Networks whose encoders were measured to be faster in ONNX Runtime (`benchmarks/runtimes.py`)."""
+
+
+EXPORT_SECONDS = 600.0
+"""So long another process may take that is exporting the same encoder."""
 
 
 class Choice(NamedTuple):
@@ -126,7 +131,8 @@ def keep_graph(network: PropagationNetwork) -> Path:
 
     Raises:
         MissingExtraError: The packages of the extra onnx are not installed.
-        InputError: The encoder cannot be exported.
+        InputError: The encoder cannot be exported, or the kept graph is damaged.
+        WeightsError: The record of its SHA-256 is damaged.
         OSError: The cache cannot be written.
     """
     path = kept_graph(network)
@@ -135,12 +141,35 @@ def keep_graph(network: PropagationNetwork) -> Path:
         require("onnxscript")
         with naming(path.parent):
             make_folder(path.parent)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                logger.warning("exporting the encoder to ONNX, once; it is kept as %s", path)
-                with whole(path) as part:
-                    write_graph(encoder_graph(network), part)
+        try:
+            with lock(path.with_suffix(".lock"), EXPORT_SECONDS):
+                if not path.is_file():
+                    _export(network, path)
+        except Timeout as error:
+            raise InputError(
+                f"{path}: another process has been exporting it for {EXPORT_SECONDS:g} s; end that one, or "
+                "use --backend torch"
+            ) from error
+    _check(path)
     return path
+
+
+def _export(network: PropagationNetwork, path: Path) -> None:
+    logger.warning("exporting the encoder to ONNX, once; it is kept as %s", path)
+    with whole(path) as part:
+        write_graph(encoder_graph(network), part)
+        record_sha256(path, sha256_of(part))
+
+
+def _check(path: Path) -> None:
+    """Check that a kept graph is as it was written: a damaged one may run, and find other masks.
+
+    Raises:
+        InputError: It is not.
+    """
+    record = recorded(path)
+    if record is not None and known_sha256(path) != record.sha256:
+        raise InputError(f"{path}: is damaged; remove the file to export it again, or use --backend torch")
 
 
 class OnnxEncoder:

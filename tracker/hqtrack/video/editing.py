@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hqtrack.errors import InputError
+from hqtrack.errors import DataError, InputError
 from hqtrack.masks import Mask, rle_decode
 from hqtrack.video.folder import OutputFolder
 from hqtrack.video.job import open_source
@@ -19,7 +20,7 @@ from hqtrack.video.recorded_frame import RecordedFrame, digest
 from hqtrack.video.recorder import Recorder
 from hqtrack.video.run_record import FinishedRun, RunRecord, read_masks, read_run, with_objects
 from hqtrack.video.shown import facts_for
-from hqtrack.video.sources import FrameSource
+from hqtrack.video.sources import Frame, FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
 from hqtrack.video.writers import WRITERS, Outputs
 
@@ -111,12 +112,13 @@ def check_edits(edits: Edits, objects: Sequence[TrackedObject], first: int, last
                 raise InputError(f"there is no object {number} to edit; the ids are {ids}")
 
     _check_frames(edits, first, last)
+    alone = next((a for a, b, _ in (*edits.swaps, *edits.merges) if a == b), None)
+    if alone is not None:
+        raise InputError(f"{alone},{alone}: an object cannot change places with itself, or be part of itself")
     for a, b, _ in edits.swaps:
         check(a, b)
     for a, b, frame in edits.merges:
         check(a, b)
-        if a == b:
-            raise InputError(f"--merge {a},{b}: an object cannot become part of itself")
         if frame is None:
             known.remove(a)
     for number, frame in edits.removals:
@@ -212,7 +214,7 @@ class EditedRun:
         job, folder = self.run.job, OutputFolder(self.out)
         names = {WRITERS[kind].name for kind in job.outputs}
         with folder.claimed():
-            self._check_source()
+            self._check_all()
             folder.protect(names)
             folder.remove_written(names)
             outputs = Outputs(
@@ -243,20 +245,38 @@ class EditedRun:
         self._first = first
         return [replace(each, name=names.get(each.id, each.name)) for each in left]
 
-    def _check_source(self) -> None:
-        """Check that the source begins as the one that was tracked, before anything is removed."""
-        line, frame = next(read_masks(self.out)), next(iter(self.frames))
-        if line.frame != frame.name or line.pixels not in (None, digest(frame.image)):
-            raise _changed(self.frames, frame.name)
+    def _check_all(self) -> None:
+        """Check that the source is the one that was tracked and the record whole, before anything is removed.
+
+        Raises:
+            ChangedSourceError: A frame is another one, or is missing.
+            DataError: The masks of a frame are damaged.
+        """
+        for line, frame in self._recorded():
+            try:
+                whole = line.size == frame.image.shape[:2] and len(_rows(line)) == len(line.masks)
+            except ValueError:  # more ids than masks, or fewer
+                whole = False
+            if not whole:
+                raise DataError(
+                    f"{self.out}: the record of frame {frame.index} is damaged; track again with --force"
+                )
+
+    def _recorded(self) -> Iterator[tuple[RecordedFrame, Frame]]:
+        """Yield what was recorded of each frame, with the frame."""
+        count = 0
+        with closing(iter(self.frames)) as frames:
+            for line, frame in zip(read_masks(self.out), frames, strict=False):
+                count += 1
+                if line.frame != frame.name or line.pixels not in (None, digest(frame.image)):
+                    raise _changed(self.frames, frame.name)
+                yield line, frame
+        if count < len(self):
+            raise _changed(self.frames, "the last one")
 
     def _edited(self, edits: Edits, objects: Sequence[TrackedObject]) -> Iterator[TrackedFrame]:
         """Yield the frames with their masks after edits."""
-        lines = read_masks(self.out)
-        count = 0
-        for line, frame in zip(lines, self.frames, strict=False):
-            count += 1
-            if line.frame != frame.name or line.pixels not in (None, digest(frame.image)):
-                raise _changed(self.frames, frame.name)
+        for line, frame in self._recorded():
             rows = edited_rows(_rows(line), edits, frame.index)
             there = [each for each in objects if self._first[each.id] <= frame.index]
             empty = np.zeros(line.size, bool), 0.0
@@ -271,8 +291,6 @@ class EditedRun:
                 parts=[pair for pair in line.parts or () if {*pair} <= ids],
                 cut=line.cut,
             )
-        if count < len(self):
-            raise _changed(self.frames, "the last one")
 
 
 def _rows(line: RecordedFrame) -> Rows:

@@ -7,7 +7,6 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
@@ -18,7 +17,7 @@ from hqtrack.errors import InputError
 from hqtrack.video.cleaning import AS_TRACKED, MaskCleaning
 from hqtrack.video.corrections import Correction
 from hqtrack.video.cuts import Cuts
-from hqtrack.video.presence import NUMBER, PIPE, is_stream
+from hqtrack.video.presence import NUMBER, PIPE, is_stream, split_address
 from hqtrack.video.prompts import FrameNames, Prompt
 from hqtrack.video.sources import FrameSource, ImageFrames, open_frames
 
@@ -125,7 +124,7 @@ def default_folder(source: str) -> Path:
     if source == PIPE:
         name = "pipe"
     elif is_stream(source):
-        address = urlsplit(source)
+        address = split_address(source)
         name = Path(address.path).stem or address.hostname or "stream"
     elif absolute(source) == source and source.isdecimal():
         name = f"camera-{source}"

@@ -80,7 +80,7 @@ def job_of(entry: Mapping[str, Any], place: str, folder: Path, flags: Collection
         flags: Names of options without a value.
 
     Raises:
-        InputError: It has no input, or a flag is neither set nor unset.
+        InputError: It has no input, or no text, or a flag is neither set nor unset.
 
     Example:
         >>> job_of({"input": "a.mp4", "box": "1,2,3,4;5,6,7,8", "csv": "yes"}, "line 2", Path("out"), ["csv"])
@@ -88,6 +88,8 @@ def job_of(entry: Mapping[str, Any], place: str, folder: Path, flags: Collection
         VideoJob(source='a.mp4', out='out/a', options=('--box', '1,2,3,4', '--box', '5,6,7,8', '--csv'),
         place='line 2')
     """
+    if any("\0" in str(value) for value in entry.values()):
+        raise InputError(f"{place}: holds a character of value 0, which no file name and no option has")
     source = str(entry.get("input") or "").strip()
     if not source:
         raise InputError(f"{place}: has no input")

@@ -6,6 +6,7 @@ import glob
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from hqtrack.errors import DataError, InputError
 
@@ -27,6 +28,20 @@ def is_stream(source: str) -> bool:
         (True, True, False)
     """
     return source == PIPE or source.lower().startswith(tuple(f"{scheme}://" for scheme in STREAMS))
+
+
+def split_address(address: str) -> SplitResult:
+    """Divide a stream's address into its parts.
+
+    Raises:
+        InputError: It is none; the message leaves out what may be a password.
+    """
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise InputError(
+            f"{address.partition('://')[0]}://…: is not the address of a stream: {error}"
+        ) from error
 
 
 def check_source(source: str) -> None:

@@ -66,6 +66,7 @@ def pull(
     Raises:
         WeightsError: There is nothing to download, the transfer failed, what came is not what it should be,
             or another file has its name.
+        InputError: A link has a name under which parts are kept.
     """
     if folder is None and not force:
         present = locate(weights)
@@ -82,6 +83,9 @@ def pull(
         unchecked = target.with_name(f"unchecked-{target.name}")
         if force:
             _forget(unchecked)
+        for path in (unchecked, *_parts(unchecked), hub.part_folder(unchecked)):
+            if path.is_symlink() or path.is_file():  # clients append to what is there, links or not
+                files.check_own(path)
         _transfer(weights, unchecked, progress)
         digest = _checked(weights, unchecked, target)
         record_sha256(target, digest, weights.url)

@@ -179,6 +179,10 @@ def read_labels(path: Path, size: Size) -> _Labels:
             f"mask {path}: has {upright.size[0]} x {upright.size[1]} pixels, "
             f"but the frame {size[1]} x {size[0]}"
         )
+    if upright.mode == "LAB":
+        raise InputError(
+            f"mask {path}: has LAB colours, of which none is surely black; save it in RGB, or with a palette"
+        )
     lossy = kind in LOSSY_FORMATS or (kind in PERHAPS_LOSSY_FORMATS and not _is_exact(upright))
     if upright.mode == "P":
         labels = _of_palette(path, upright)

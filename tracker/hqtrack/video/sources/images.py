@@ -20,7 +20,16 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from hqtrack.errors import DataError, InputError
-from hqtrack.images import Image, Levels, levels_in, levels_of, read_image, stretched, too_large
+from hqtrack.images import (
+    Image,
+    Levels,
+    deep_values,
+    levels_among,
+    read_image,
+    source_of_levels,
+    stretched,
+    too_large,
+)
 from hqtrack.video.presence import NUMBER
 from hqtrack.video.sources.source import Frame, FrameSource, FrameWindow
 
@@ -122,17 +131,18 @@ class ImageFrames(FrameSource):
         """The values that become black and white in all frames; None for frames of 8 bits."""
         if self._given_levels is not None:
             return self._given_levels
-        found = self._found_levels()
+        position, found = levels_among(self._values())
         if found is not None:
             logger.warning(
-                "%s: frames of more than 8 bits; the range %g to %g, from the first, is stretched in "
+                "%s: frames of more than 8 bits; the range %g to %g, %s, is stretched in "
                 "all (--range LOW,HIGH chooses another)",
-                *(self, *found),
+                *(self, *found, source_of_levels(position, self.first + position)),
             )
         return found
 
-    def _found_levels(self) -> Levels | None:
-        return levels_of(self.files[0])
+    def _values(self) -> Iterator[npt.NDArray[Any] | None]:
+        """Yield what frames hold, None for those of 8 bits."""
+        return (deep_values(file) for file in self.files)
 
     def image(self, index: int) -> Image:
         """Return the frame (H, W, 3) uint8 RGB of a position, counted from 0."""
@@ -207,8 +217,9 @@ class PageFrames(ImageFrames):
         """Yield the time of each picture, in seconds since the first."""
         return iter(self._times)
 
-    def _found_levels(self) -> Levels | None:
-        return levels_in(self._page(0))
+    def _values(self) -> Iterator[npt.NDArray[Any] | None]:
+        """Yield what pages hold."""
+        return (self._page(index) for index in range(len(self.files)))
 
     def _seek(self, index: int) -> None:
         self._opened.seek(index)

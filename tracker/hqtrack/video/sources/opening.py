@@ -56,7 +56,7 @@ def open_frames(
         fps: Frame rate of images, 25 if None; a video file has its own.
         left_out: Files, such as masks, that are no frames; images that are named alike are none either.
         levels: Values of images of 10 to 16 bits, or of a grey video of 16, that become black and white; by
-            default percentiles of the first frame.
+            default percentiles of the first frame that is not flat.
 
     Raises:
         DataError: There is no such source, or it holds no frames.

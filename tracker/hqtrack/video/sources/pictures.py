@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hqtrack.errors import DataError
-from hqtrack.images import MOST_PIXELS, Image, Levels, levels_in, stretched
+from hqtrack.images import MOST_PIXELS, Image, Levels, stretched
 
 logger = logging.getLogger(__name__)
 
@@ -133,12 +133,12 @@ def _ready(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
         yield picture
 
 
-def levels_of_picture(picture: av.VideoFrame) -> Levels | None:
-    """Return between which values a grey picture of 16 bits holds what it shows; see `levels_in`.
+def deep_grey(picture: av.VideoFrame) -> npt.NDArray[np.uint16] | None:
+    """Return the values (H, W, 3) of a grey picture of 16 bits; None for others.
 
-    Microscopes write 10 to 14 bits into 16. None for all other pictures, whose format says what is white.
+    Microscopes write 10 to 14 bits into 16. The format of all others says what is white.
     """
-    return levels_in(_deep(picture)) if is_deep_grey(picture) else None
+    return _deep(picture) if is_deep_grey(picture) else None
 
 
 def is_deep_grey(picture: av.VideoFrame) -> bool:

@@ -20,13 +20,13 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import cached_property, partial
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import av
 
 from hqtrack.errors import DataError, InputError
 from hqtrack.images import MOST_PIXELS
-from hqtrack.video.presence import PIPE
+from hqtrack.video.presence import PIPE, split_address
 from hqtrack.video.sources.newest import Newest
 from hqtrack.video.sources.pictures import CONTAINER_FORMATS, image_of_picture, whole_pictures
 from hqtrack.video.sources.source import IMAGE_RATE, Frame, FrameSource, FrameWindow
@@ -139,7 +139,7 @@ class _Receiver:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._scheme = urlsplit(source).scheme.lower()
+        self._scheme = split_address(source).scheme.lower()
         self.title = "standard input" if source == PIPE else _without_password(source)
         self._container: av.container.InputContainer | None = self._open()
         stream = self._container.streams.video[0]
@@ -327,7 +327,7 @@ def _without_password(address: str) -> str:
         >>> _without_password("rtsp://me:secret@camera:554/1")
         'rtsp://camera:554/1'
     """
-    parts = urlsplit(address)
+    parts = split_address(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import av
 
 from hqtrack.errors import DataError
-from hqtrack.images import Levels
+from hqtrack.images import Levels, levels_among, source_of_levels
 from hqtrack.video.sources.pictures import (
+    deep_grey,
     image_of_picture,
     is_deep_grey,
-    levels_of_picture,
     main_stream,
     open_container,
     whole_pictures,
@@ -71,14 +71,13 @@ class VideoFrames(FrameSource):
     def levels(self) -> Levels | None:
         """The values of grey pictures of 16 bits that become black and white in all; None for others."""
         with closing(self._pictures()) as pictures:
-            first = next(pictures, None)
-        found = None if first is None else levels_of_picture(first[0])
+            position, found = levels_among(deep_grey(picture) for picture, _ in pictures)
         if found is None or self._given_levels is not None:
             return found and self._given_levels
         logger.warning(
-            "%s: grey pictures of 16 bits; the range %g to %g, from the first, is stretched in all "
+            "%s: grey pictures of 16 bits; the range %g to %g, %s, is stretched in all "
             "(--range LOW,HIGH chooses another)",
-            *(self, *found),
+            *(self, *found, source_of_levels(position, self.first + position)),
         )
         return found
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+
+from hqtrack.errors import DataError
+from hqtrack.video.sources.pictures import open_container
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -64,8 +66,8 @@ class Sound:
     def join(cls, file: Path, output: OutputContainer, begin: Fraction) -> Sound | None:
         """Add the sound of a file to a video; None where it has none that can be read, with a notice."""
         try:
-            source = av.open(os.path.abspath(file), metadata_errors="replace")
-        except (av.error.FFmpegError, OSError):
+            source = open_container(file)  # which opens nothing that the file may name
+        except DataError:
             return None
         try:
             if source.streams.audio:

@@ -244,7 +244,8 @@ class AnnotationFile:
         """
         if self.suffix != ".xml":
             return None
-        if b"<!ENTITY" in self.content:  # by which a small file can become a huge one
+        plain = self.content.replace(b"\0", b"")  # UTF-16 and UTF-32 have zeros between the letters
+        if b"<!ENTITY" in plain:  # by which a small file can become a huge one
             raise DataError(f"annotations {self.path}: defines entities, which are not read")
         try:
             return ElementTree.fromstring(self.content)
