@@ -190,7 +190,7 @@ def annotations(tally: Tally, seed: int, scale: float) -> None:
                 tally.attempt(
                     f"{sample} {number} on the page", lambda path=path: on_the_page(path, rng.randrange(12))
                 )
-            for number in range(int(2 * scale)):
+            for number in range(max(1, int(2 * scale))):
                 path.write_bytes(corrupted(content, 1000 * seed + number) if number else content)
                 out = str(folder / f"out-{tally.tried}")
                 given = (
@@ -768,9 +768,9 @@ def networks(tally: Tally, seed: int, scale: float) -> None:
             ]
 
         foreign = {}
-        for suffix in media.CHECKPOINTS:
-            foreign[suffix] = str(folder / f"foreign{suffix}")
-            Path(foreign[suffix]).write_bytes(media.checkpoint(suffix))
+        suffix = media.CHECKPOINTS[0]
+        foreign[suffix] = str(folder / f"foreign{suffix}")
+        Path(foreign[suffix]).write_bytes(media.checkpoint(suffix))
         foreign["text"] = str(folder / "text.png")
         for card in sorted(path.stem for path in (ROOT / "models").glob("*.toml")):
             refuse_all(
@@ -799,7 +799,7 @@ def networks(tally: Tally, seed: int, scale: float) -> None:
                 "--card",
                 "sam2.1-tiny",
                 "--weights",
-                foreign[".pth"],
+                foreign[suffix],
             ),
             "a compiled encoder of VMOS": ("--compile", "--backend", "onnx", "--precision", "float32"),
         }

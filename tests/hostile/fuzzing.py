@@ -26,7 +26,13 @@ from hqtrack.images import read_image
 from hqtrack.masks import rle_decode
 from hqtrack.training.datasets import read_dataset
 from hqtrack.video.corrections import Correction, read_correction
+from hqtrack.video.editing import check_edits, read_edits
+from hqtrack.video.job import default_folder
+from hqtrack.video.job_file import job_of, read_job_file
+from hqtrack.video.objects import TrackedObject
+from hqtrack.video.presence import is_stream, parsed_reference, split_address
 from hqtrack.video.prompts import read_prompts
+from hqtrack.video.timecode import frame_number
 from hqtrack.vot.__main__ import settings_from
 from hqtrack.web.guard import Guard
 from hqtrack.web.store import Store
@@ -174,6 +180,77 @@ def _read_scheduler(folder: Path, content: bytes) -> None:
 
 schedulers = st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode())
 
+# Job files, edits, references and addresses, as people write them
+
+
+def _read_jobs(folder: Path, drawn: tuple[str, bytes]) -> None:
+    suffix, content = drawn
+    path = folder / f"jobs{suffix}"
+    path.write_bytes(content)
+    for entry in read_job_file(path, {"csv", "labels"}, {"box", "mask"}):
+        job = job_of(entry, "job 1", folder, {"csv", "labels"})
+        assert job.source
+        assert all("\0" not in word for word in (job.source, job.out, *job.options))
+
+
+_cells = st.sampled_from(["a.mp4", "", "yes", "1,2,3,4", "1,2,3,4;5,6,7,8", '"', "\0", "input", "9" * 400])
+jobs = st.tuples(
+    st.sampled_from([".csv", ".json", ".CSV"]),
+    st.binary(max_size=80)
+    | st.lists(st.lists(_cells, max_size=4), max_size=3).map(
+        lambda rows: "\n".join(["input,output,box,csv", *(",".join(row) for row in rows)]).encode()
+    )
+    | st.lists(
+        st.dictionaries(st.sampled_from(["input", "output", "csv", "box", "x"]), _cells | json_values),
+        max_size=2,
+    ).map(lambda entries: json.dumps(entries).encode()),
+)
+
+_numbers = st.integers(0, 99).map(str) | st.sampled_from(["", "x", "-1", "9" * 400, "\u0661", "\u00b2"])
+edits = st.lists(
+    st.tuples(_numbers, _numbers, st.sampled_from(["", ",frame=", ",from=", ",", ",x=", "=a"]), _numbers).map(
+        lambda parts: f"{parts[0]},{parts[1]}{parts[2]}{parts[3]}"
+    )
+    | st.text(max_size=12),
+    max_size=2,
+)
+
+
+def _frame(text: str) -> int:
+    number = frame_number(text)
+    if number is None:
+        raise InputError(f"{text[:20]} is no frame")
+    return number
+
+
+def _read_edits(texts: list[str]) -> None:
+    for kind in range(4):
+        given = [texts if place == kind else [] for place in range(4)]
+        try:
+            found = read_edits(*given, _frame)
+            check_edits(found, [TrackedObject(1), TrackedObject(2), TrackedObject(3)], 0, 99)
+        except HQTrackError as error:
+            assert "\n" not in str(error), error
+
+
+references = st.text(max_size=20) | st.tuples(
+    st.sampled_from(["a.jpg", "", "a,b.jpg"]),
+    st.sampled_from([",m.png", ",", "", ",m.png,object=", ",m.png,x="]),
+    _numbers,
+).map("".join)
+
+addresses = st.tuples(
+    st.sampled_from(["http://", "rtsp://", "udp://", "https://u:p@"]),
+    st.text(max_size=12) | st.sampled_from(["[", "[::1", "a]", "a:99999999", "a:x/", "\u2100", "//"]),
+).map("".join)
+
+
+def _read_address(text: str) -> None:
+    assert is_stream(text)
+    split_address(text)
+    assert default_folder(text).name.endswith("-hqtrack")
+
+
 # Headers of requests to the page
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -312,6 +389,10 @@ TARGETS: dict[str, Target] = {
     "run lengths": Target(run_lengths | anything, rle_decode),
     "tables of scores": Target(scores, _in_folder(_read_scores)),
     "scheduler files": Target(schedulers, _in_folder(_read_scheduler)),
+    "job files": Target(jobs, _in_folder(_read_jobs)),
+    "edits": Target(edits, _read_edits),
+    "references": Target(references, parsed_reference),
+    "addresses of streams": Target(addresses, _read_address),
     "headers": Target(header_lists, _ask_guard),
     "uploads": Target(uploads, _in_folder(_upload)),
 }

@@ -88,7 +88,7 @@ def parsed_reference(text: str) -> tuple[Path, Path, int | None]:
     found = re.fullmatch(r"([^,]+),([^,]+?)(?:,\s*object=\s*(\d{1,9})\s*)?", text)
     if found is None:
         raise InputError(
-            f"reference {text[:80]}: write it as picture.jpg,mask.png or picture.jpg,mask.png,object=1; "
+            f"reference {text[:80]!r}: write it as picture.jpg,mask.png or picture.jpg,mask.png,object=1; "
             "names of files have no commas"
         )
     return Path(found[1].strip()), Path(found[2].strip()), None if found[3] is None else int(found[3])

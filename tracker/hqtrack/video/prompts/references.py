@@ -32,14 +32,14 @@ def read_reference(text: str, frame: int, ignore: Sequence[int] = ()) -> list[Pr
     found = read_label_image(mask, (height, width), frame, ignore)
     if wanted is not None:
         if not 1 <= wanted <= MAX_ID:
-            raise InputError(f"reference {text[:80]}: object={wanted} is not a number from 1 to {MAX_ID}")
+            raise InputError(f"reference {text[:80]!r}: object={wanted} is not a number from 1 to {MAX_ID}")
         ids = [each.id for each in found]
         if ids == [None]:  # a mask in black and white
             found = [replace(found[0], id=wanted)]
         elif wanted not in ids:
             known = ", ".join(str(number) for number in ids if number is not None)
             raise InputError(
-                f"reference {text[:80]}: {mask} has no object {wanted}; it has "
+                f"reference {text[:80]!r}: {mask} has no object {wanted}; it has "
                 f"{known or 'colours without ids'}"
             )
         found = [each for each in found if each.id == wanted]
