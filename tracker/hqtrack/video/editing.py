@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -265,12 +264,11 @@ class EditedRun:
     def _recorded(self) -> Iterator[tuple[RecordedFrame, Frame]]:
         """Yield what was recorded of each frame, with the frame."""
         count = 0
-        with closing(iter(self.frames)) as frames:
-            for line, frame in zip(read_masks(self.out), frames, strict=False):
-                count += 1
-                if line.frame != frame.name or line.pixels not in (None, digest(frame.image)):
-                    raise _changed(self.frames, frame.name)
-                yield line, frame
+        for line, frame in zip(read_masks(self.out), self.frames, strict=False):
+            count += 1
+            if line.frame != frame.name or line.pixels not in (None, digest(frame.image)):
+                raise _changed(self.frames, frame.name)
+            yield line, frame
         if count < len(self):
             raise _changed(self.frames, "the last one")
 
