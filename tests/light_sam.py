@@ -89,14 +89,26 @@ def light_checkpoint(light_network: Any, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session", params=["hq-sam", "sam"])
 def one_block_network(request: pytest.FixtureRequest) -> Any:
-    """Return HQ-SAM or SAM with its full decoder and a small ViT: one windowed block, one global block."""
-    high_quality = request.param == "hq-sam"
+    """Return HQ-SAM or SAM with a small ViT and input: half precision is slow on older processors."""
+    return small_vit(request.param, 256)
+
+
+@pytest.fixture(scope="session", params=["hq-sam", "sam"])
+def one_block_network_of_full_side(request: pytest.FixtureRequest) -> Any:
+    """Return HQ-SAM or SAM with a small ViT and the published input."""
+    return small_vit(request.param, 1024)
+
+
+def small_vit(kind: str, side: int) -> Any:
+    """Return a SAM with its full decoder and a small ViT: one windowed block, one global block."""
+    high_quality = kind == "hq-sam"
     decoder: dict[str, Any] = {
         "num_multimask_outputs": 3,
         "transformer": TwoWayTransformer(depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8),
         "transformer_dim": 256,
     }
     encoder = ImageEncoderViT(
+        img_size=side,
         embed_dim=32,
         depth=2,
         num_heads=2,
@@ -107,7 +119,7 @@ def one_block_network(request: pytest.FixtureRequest) -> Any:
     )
     network = Sam(
         encoder,
-        PromptEncoder(256, (64, 64), (1024, 1024), 16),
+        PromptEncoder(256, (side // 16, side // 16), (side, side), 16),
         MaskDecoderHQ(**decoder, vit_dim=32) if high_quality else MaskDecoder(**decoder),
     )
     network.load_state_dict(formula_state_dict(network.state_dict()))

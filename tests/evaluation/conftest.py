@@ -25,7 +25,7 @@ def workspace(tmp_path: Path, dataset: Path) -> Path:
     return make_workspace(tmp_path / "workspace", dataset)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: workers that have nothing to do watch themselves all the time
 def cluster() -> Iterator[Client]:
     with local_cluster(Workers(2, 1, 0)) as client:
         tls = client.security.get_tls_config_for_role("client")

@@ -134,6 +134,8 @@ def test_a_worker_that_is_killed_in_mid_sequence_costs_only_its_task(workspace: 
 
 
 def test_a_killed_command_goes_on_where_it_was(workspace: Path) -> None:
+    registry = workspace / "trackers.ini"
+    registry.write_text(registry.read_text().replace("env_PACE = 0.4", "env_PACE = 0.1"))
     command = [sys.executable, "-m", "hqtrack.cli", "evaluate", "Paced", "--workspace", str(workspace)]
     command += ["--workers", "2"]
     folder = workspace / "results" / "Paced" / "baseline"

@@ -93,9 +93,12 @@ def test_long_term_attention_in_bfloat16_is_close() -> None:
     torch.testing.assert_close(result.double(), plain_attention(query, memory), rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_long_term_memory_is_neither_copied_nor_compared_all_at_once(dtype: torch.dtype) -> None:
-    queries, tokens = 1500, 30_000
+# In float32 a tile of scores is smaller than a memory of so many values; old processors emulate bfloat16.
+@pytest.mark.parametrize(("dtype", "tokens"), [(torch.float32, 30_000), (torch.bfloat16, 3000)])
+def test_a_long_term_memory_is_neither_copied_nor_compared_all_at_once(
+    dtype: torch.dtype, tokens: int
+) -> None:
+    queries = 1500
     store = MemoryEntry(*(x.to(dtype) for x in random_memory(2, 1, tokens + 500, 16, 64)))
     query = torch.randn(2, 1, queries, 16).to(dtype)
     with torch.inference_mode(), Allocations(*store, query) as allocations:

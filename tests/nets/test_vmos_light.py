@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from hqtrack import nets
@@ -55,6 +56,7 @@ def test_objects_whose_masks_were_exchanged_are_called_what_they_look_like() -> 
     torch.testing.assert_close(renamed.sum(1), masks.sum(1))
 
 
+@pytest.mark.slow
 def test_the_light_system_starts_without_the_libraries_that_take_long_to_import() -> None:
     program = (
         "import sys, hqtrack.vot.session, hqtrack; hqtrack.HQTrack.from_card('hqtrack-light');"

@@ -6,6 +6,7 @@ from light_sam import (  # noqa: F401
     light_network,
     light_sam,
     one_block_network,
+    one_block_network_of_full_side,
     picture,
     refiner,
 )

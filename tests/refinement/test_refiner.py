@@ -51,8 +51,10 @@ def test_many_objects_share_one_encoding_and_are_decoded_in_chunks(refiner, call
 
 
 @pytest.mark.slow
-def test_tau_decides_between_the_refined_and_the_given_mask(light_sam, frame):
+def test_tau_decides_between_the_refined_and_the_given_mask(light_sam, frame, monkeypatch):
     """One pass of each tau over a thin object that the network refines to something that overlaps it."""
+    embedding = light_sam.encode(frame)
+    monkeypatch.setattr(light_sam, "encode", lambda _: embedding)  # which is what takes long
     given = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.bool)
     given[0, 40:44] = True
     refined = MaskRefiner(light_sam).masks_from_boxes(frame, [[0, 40, WIDTH - 1, 43]])

@@ -82,9 +82,11 @@ def test_light_hq_sam_predicts_what_the_library_predicts_box_by_box(light_networ
     )
 
 
-def test_vit_with_either_decoder_predicts_what_the_library_predicts_box_by_box(one_block_network, picture):
+def test_vit_with_either_decoder_predicts_what_the_library_predicts_box_by_box(
+    one_block_network_of_full_side, picture
+):
     points = torch.tensor([[100.0, 80.0], [0.0, 239.0]])
-    assert_as_the_library(one_block_network, picture(240, 427), boxes_for(240, 427), points)
+    assert_as_the_library(one_block_network_of_full_side, picture(240, 427), boxes_for(240, 427), points)
 
 
 def test_the_image_matters_to_the_embedding_far_more_than_the_tolerance(one_block_network, picture):
@@ -161,27 +163,32 @@ def test_importing_says_nothing():
 def test_transformers_predicts_the_same_from_the_same_checkpoint(one_block_network, picture, tmp_path):
     high_quality = hasattr(one_block_network.mask_decoder, "hf_token")
     encoder = {
+        "image_size": 256,
         "hidden_size": 32,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "mlp_dim": 128,
         "global_attn_indexes": [1],
     }
+    prompts = {"image_size": 256}
     if high_quality:
-        network = SamHQModel(SamHQConfig(vision_config=encoder, mask_decoder_config={"vit_dim": 32}))
+        decoder = {"vit_dim": 32}
+        network = SamHQModel(
+            SamHQConfig(vision_config=encoder, prompt_encoder_config=prompts, mask_decoder_config=decoder)
+        )
     else:
-        network = SamModel(SamConfig(vision_config=encoder))
+        network = SamModel(SamConfig(vision_config=encoder, prompt_encoder_config=prompts))
     state = renamed(one_block_network.state_dict())
     assert set(state) == set(network.state_dict())
     network.load_state_dict(state)
     ours = PromptedSam(copy.deepcopy(one_block_network), device=CPU)
     theirs = TransformersSam(network, device=CPU)
-    image = picture(240, 427)
+    image = picture(60, 107)
     first, second = ours.encode(image), theirs.encode(image)
     assert error(second.image, first.image) < 1e-3
-    points = torch.tensor([[[100.0, 80.0], [0.0, 239.0]], [[300.0, 20.0], [5.0, 5.0]]])
+    points = torch.tensor([[[25.0, 20.0], [0.0, 59.0]], [[75.0, 5.0], [1.0, 1.0]]])
     negative = torch.tensor([[True, False], [True, True]])
-    for prompts in (Prompts(boxes=boxes_for(240, 427)), Prompts(points=points, on_object=negative)):
+    for prompts in (Prompts(boxes=boxes_for(60, 107)), Prompts(points=points, on_object=negative)):
         want, got = ours.decode(first, prompts), theirs.decode(first, prompts)
         assert (want.masks == got.masks).float().mean() >= 0.999
         assert (want.masks == theirs.decode(second, prompts).masks).float().mean() >= 0.999

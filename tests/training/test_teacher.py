@@ -1,5 +1,6 @@
 """Photographs whose objects a teacher finds; here it finds what has the colour it is asked for."""
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -101,8 +102,11 @@ def write_teacher(folder: Path, sureness: float = 0.97) -> tuple[Path, Path]:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
+    return write_photographs(tmp_path / "photographs")
+
+
+def write_photographs(folder: Path) -> Path:
     """Write two photographs: a disc and a box upon grass, and grass alone."""
-    folder = tmp_path / "photographs"
     folder.mkdir()
     grass = np.full((480, 640, 3), (60, 140, 60), np.uint8)
     cv2.imwrite(str(folder / "empty.png"), grass)
@@ -118,40 +122,50 @@ def labelled(photographs: Path, folder: Path, teacher: tuple[Path, Path]):
     return CliRunner().invoke(app, [*arguments, "--encoder", str(encoder), "--decoder", str(decoder)])
 
 
-def test_objects_are_found_and_numbered_from_the_largest_on(photographs: Path, tmp_path: Path) -> None:
-    result = labelled(photographs, tmp_path / "out", write_teacher(tmp_path))
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with photographs, a teacher, and in "out" what it found in them."""
+    folder = tmp_path_factory.mktemp("found")
+    result = labelled(write_photographs(folder / "photographs"), folder / "out", write_teacher(folder))
     assert result.exit_code == 0, result.output
     assert "1 photographs, 2 objects" in result.output
-    labels = cv2.imread(str(tmp_path / "out" / "labels" / "things.png"), cv2.IMREAD_UNCHANGED)
+    return folder
+
+
+@pytest.mark.slow
+def test_objects_are_found_and_numbered_from_the_largest_on(found: Path) -> None:
+    labels = cv2.imread(str(found / "out" / "labels" / "things.png"), cv2.IMREAD_UNCHANGED)
     assert labels.shape == (360, 480)  # reduced
     assert labels[180, 150] == 1
     assert labels[150, 350] == 2
     assert labels[10, 10] == 0
     assert (labels == 1).sum() == pytest.approx(np.pi * 75**2, rel=0.05)
-    empty = cv2.imread(str(tmp_path / "out" / "labels" / "empty.png"), cv2.IMREAD_UNCHANGED)
+    empty = cv2.imread(str(found / "out" / "labels" / "empty.png"), cv2.IMREAD_UNCHANGED)
     assert not empty.any()
 
 
-def test_what_was_labelled_can_be_trained_on(photographs: Path, tmp_path: Path) -> None:
-    labelled(photographs, tmp_path / "out", write_teacher(tmp_path))
-    (item,) = Photographs.from_lists(tmp_path / "out", [LIST_FILE]).items
+@pytest.mark.slow
+def test_what_was_labelled_can_be_trained_on(found: Path) -> None:
+    (item,) = Photographs.from_lists(found / "out", [LIST_FILE]).items
     assert item.image.stem == "things"
     assert item.objects == (1, 2)
 
 
+@pytest.mark.slow
 def test_what_the_teacher_is_not_sure_of_is_left_out(photographs: Path, tmp_path: Path) -> None:
     result = labelled(photographs, tmp_path / "out", write_teacher(tmp_path, sureness=0.9))
     assert "0 photographs, 0 objects" in result.output
     assert (tmp_path / "out" / LIST_FILE).read_text() == ""
 
 
-def test_the_same_command_again_goes_on_where_it_was_stopped(photographs: Path, tmp_path: Path) -> None:
-    teacher = write_teacher(tmp_path)
-    labelled(photographs, tmp_path / "out", teacher)
+@pytest.mark.slow
+def test_the_same_command_again_goes_on_where_it_was_stopped(found: Path, tmp_path: Path) -> None:
+    shutil.copytree(found / "out", tmp_path / "out")
     labels = tmp_path / "out" / "labels"
     kept = (labels / "things.png").stat().st_mtime_ns
     (labels / "empty.png").unlink()
-    result = labelled(photographs, tmp_path / "out", teacher)
+    teacher = found / "encoder.onnx", found / "decoder.onnx"
+    result = labelled(found / "photographs", tmp_path / "out", teacher)
     assert "1 photographs, 2 objects" in result.output
     assert (labels / "things.png").stat().st_mtime_ns == kept
     assert (labels / "empty.png").exists()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from hqtrack.nets.vmos_light import VMOSLight
 from hqtrack.refinement import build_refiner
 from hqtrack.scenes import dataset
 from hqtrack.training.checkpoints import CHECKPOINT_FILE, TrainingError, read_state, starts_of
+from hqtrack.training.recipes import RECIPES, Phase
 from hqtrack.zoo import load_card, load_network
 from hqtrack.zoo.weights import sha256_of
 from training.small_data import write_davis, write_static
@@ -42,6 +45,16 @@ def invoke(*arguments: str | Path) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.output
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_frames() -> Iterator[None]:
+    """Have the light network trained on three small frames: these tests are about the commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stage in (1, 2):
+            small = replace(RECIPES["vmos_light", stage], phases=(Phase(0.0, 64, 3, 1),))
+            patch.setitem(RECIPES, ("vmos_light", stage), small)
+        yield
 
 
 @pytest.fixture(scope="module")
