@@ -112,7 +112,7 @@ def test_a_scheduler_that_does_not_answer_is_told_in_time(monkeypatch: pytest.Mo
         existing_cluster("tcp://127.0.0.1:9"),
     ):
         pass
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 25  # Dask by itself waits for 30 s
     with pytest.raises(DataError, match="neither an address"), existing_cluster("nowhere.json"):
         pass
 
