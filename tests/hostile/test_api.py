@@ -172,7 +172,7 @@ def test_a_process_that_was_forked_after_two_threads_have_run_tracks_on() -> Non
         "OMP_NUM_THREADS": "2",
     }
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED], env=environment, timeout=120, check=False
+        [sys.executable, "-W", "ignore", "-c", FORKED], env=environment, timeout=600, check=False
     )
     assert done.returncode == 0
 
