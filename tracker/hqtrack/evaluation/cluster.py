@@ -202,6 +202,8 @@ def existing_cluster(scheduler: str) -> Iterator[Client]:
         _check_speaks_dask(address)
         with dask.config.set({"distributed.comm.timeouts.connect": SECONDS_TO_ANSWER}):
             client = Client(address, timeout=SECONDS_TO_ANSWER)
+    except DataError:  # it answers, but is no scheduler
+        raise
     except (OSError, TimeoutError, ValueError) as error:
         raise DataError(
             f"the scheduler {address} does not answer within {SECONDS_TO_ANSWER} s ({error}); check that it "
