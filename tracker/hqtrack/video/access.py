@@ -23,6 +23,9 @@ KEPT_BYTES = 192 << 20
 WANTED_BEFORE = 48
 """Frames before the one asked for that are kept on the way to it where somebody goes back: they come next."""
 
+WANTED_AT_LEAST = 8
+"""Frames up to the one asked for that are always kept: several may be asked for at once, in any order."""
+
 NEIGHBOURS = 3
 """Frames before a wanted one that are decoded, too: those of interlaced videos are made of several."""
 
@@ -99,7 +102,7 @@ class FrameAccess:
         image: Image | None = None
         goes_back = self._last - WANTED_BEFORE <= index < self._last
         self._last = index
-        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else 1):
+        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else WANTED_AT_LEAST):
             if found != index:
                 self._keep(found, image)
         if image is None:
@@ -147,6 +150,7 @@ class _VideoReader:
         shown = [packet for packet in packets if not packet.is_discard]
         times = sorted(packet.pts for packet in shown if packet.pts is not None)
         self._times = times if len(times) == len(shown) == len(set(times)) else None
+        self._numbers = None if self._times is None else {time: n for n, time in enumerate(self._times)}
         self._keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
         self.count = len(shown)
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
@@ -188,7 +192,7 @@ class _VideoReader:
 
     def _counted(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode, with the index of each frame."""
-        numbers = None if self._times is None else {time: number for number, time in enumerate(self._times)}
+        numbers = self._numbers
         base = self._stream.time_base
         pictures = whole_pictures(self._stream, self._pictures())
         for position, picture in enumerate(pictures):

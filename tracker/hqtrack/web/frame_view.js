@@ -82,6 +82,7 @@ export default {
   mounted() {
     this.fingers = new Map();
     this.coming = new Map();
+    this.drawnFrame = 0;
     this.resized = new ResizeObserver(() => this.measure());
     this.resized.observe(this.$refs.stage);
     this.load();
@@ -116,12 +117,14 @@ export default {
       if (this.loading) return;
       this.loading = true;
       while (!this.gone && this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
-        const { src, masks } = this, earlier = this.coming;
+        const { src, masks, frame } = this, earlier = this.coming;
         const pair = earlier.get(masks) ?? this.fetchPair(src, masks);
-        this.coming = new Map(this.ahead.map(([image, its]) => [its, earlier.get(its) ?? this.fetchPair(image, its)]));
+        // Where drawing cannot keep up, frames are left out, and what is fetched ahead would not be shown.
+        const ahead = frame - this.drawnFrame <= 2 ? this.ahead : [];
+        this.coming = new Map(ahead.map(([image, its]) => [its, earlier.get(its) ?? this.fetchPair(image, its)]));
         try {
           const [, drawn] = await pair;
-          [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
+          [this.shown, this.masksOf, this.drawn, this.drawnFrame] = [src, masks, drawn, frame];
         } catch {
           await new Promise((done) => setTimeout(done, 1000));
           continue;
