@@ -1,6 +1,7 @@
 """A long video through the real tracker: are memory and time per frame flat once the slots are full?
 
     python benchmarks/soak.py --frames 10000
+    python benchmarks/soak.py --frames 2000 --engine sam2   # a small network of another library
 
 The video is made as it is tracked, with objects that leave and come back. The figures go into a JSON file
 and, drawn, into a plot (both under `lab/` by default). Time is the process's own, so that other load on the
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,18 @@ from hqtrack.cards import MemorySettings
 from hqtrack.zoo import load_card
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from engines.small import SMALL_ENGINES  # noqa: E402
+
+CARD_OF = {
+    "sam2": "sam2.1-tiny",
+    "dam-sam2": "dam-sam2.1-large",
+    "edgetam": "edgetam",
+    "sam3-tracker": "sam3-tracker",
+    "cutie": "cutie-small",
+}
+"""A card of each engine of another library."""
 
 
 def frame(number: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,16 +61,25 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def soak(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Track the video; give frame numbers, resident megabytes and median seconds, in steps."""
+def tracker_of(options: argparse.Namespace) -> HQTrack:
+    """Return a tracker with random weights."""
     torch.manual_seed(0)
+    if options.engine:
+        start = SMALL_ENGINES[options.engine](torch.float32)
+        return HQTrack(load_card(CARD_OF[options.engine]), start, device="cpu", precision="float32")
     card = replace(
         load_card("hqtrack-light"),
         memory=MemorySettings(options.slots, options.gap, 4),
         max_long_edge=options.width,
     )
-    tracker = HQTrack(card, nets.build(card.network), device="cpu")
-    tracker.initialize(*frame(0, options.height, options.width))
+    return HQTrack(card, nets.build(card.network), device="cpu")
+
+
+def soak(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Track the video; give frame numbers, resident megabytes and median seconds, in steps."""
+    tracker = tracker_of(options)
+    image, masks = frame(0, options.height, options.width)
+    tracker.initialize(image, masks[: options.objects])
     series: dict[str, list[float]] = {"frame": [], "resident_mb": [], "seconds": []}
     step = max(1, options.frames // 200)
     seconds = []
@@ -91,6 +114,8 @@ def draw(series: dict[str, list[float]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--engine", choices=SMALL_ENGINES, help="default: that of hqtrack-light")
+    parser.add_argument("--objects", type=int, choices=(1, 2), default=2)
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--gap", type=int, default=50)
     parser.add_argument("--height", type=int, default=96)

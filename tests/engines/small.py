@@ -10,6 +10,9 @@ import torch
 
 from hqtrack.engines import Start
 
+POINTERS = 8
+"""Frames whose object pointers the small networks of SAM 2's kind read, so that memories are full early."""
+
 SMALL_VIT = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -32,16 +35,15 @@ def sensitive(model: Any) -> Any:
     return model.eval()
 
 
-def small_sam2(side: int = 64) -> Any:
+def small_sam2(side: int = 64, **settings: Any) -> Any:
     """Return a small `Sam2VideoModel` with a square input of so many pixels."""
     transformers = pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
     from hqtrack.zoo.hiera import Hiera, configuration
 
     torch.manual_seed(3)
     small = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
-    return sensitive(
-        transformers.Sam2VideoModel(configuration(small, image_size=side, memory_attention_num_layers=1))
-    )
+    config = configuration(small, image_size=side, memory_attention_num_layers=1, **settings)
+    return sensitive(transformers.Sam2VideoModel(config))
 
 
 def small_edgetam(**settings: Any) -> Any:
@@ -67,7 +69,7 @@ def small_sam3(**settings: Any) -> Any:
 
 def start_sam2(dtype: torch.dtype) -> Start:
     """Start SAM 2.1."""
-    model = small_sam2()
+    model = small_sam2(max_object_pointers_in_encoder=POINTERS)
     from hqtrack.engines import sam2
 
     return sam2.starter(model, device=torch.device("cpu"), dtype=dtype)
@@ -75,7 +77,7 @@ def start_sam2(dtype: torch.dtype) -> Start:
 
 def start_dam(dtype: torch.dtype) -> Start:
     """Start SAM 2.1 with distractor-aware memory."""
-    model = small_sam2()
+    model = small_sam2(max_object_pointers_in_encoder=POINTERS)
     from hqtrack.engines import dam_sam2
 
     return dam_sam2.starter(model, device=torch.device("cpu"), dtype=dtype)
@@ -83,7 +85,7 @@ def start_dam(dtype: torch.dtype) -> Start:
 
 def start_edgetam(dtype: torch.dtype) -> Start:
     """Start EdgeTAM."""
-    model = small_edgetam()
+    model = small_edgetam(max_object_pointers_in_encoder=POINTERS)
     from hqtrack.engines.sam2 import SAM2, starter_of
 
     return starter_of(SAM2, model, device=torch.device("cpu"), dtype=dtype)
@@ -91,20 +93,23 @@ def start_edgetam(dtype: torch.dtype) -> Start:
 
 def start_sam3(dtype: torch.dtype) -> Start:
     """Start SAM 3's tracker."""
-    model = small_sam3()
+    model = small_sam3(max_object_pointers_in_encoder=POINTERS)
     from hqtrack.engines import sam3
 
     return sam3.starter(model, device=torch.device("cpu"), dtype=dtype)
 
 
 def start_cutie(dtype: torch.dtype) -> Start:
-    """Start Cutie with a long-term memory that fills within some hundred small frames."""
+    """Start Cutie with memories that small frames fill early."""
     pytest.importorskip("cutie", reason="needs hqtrack[cutie]")
     from hqtrack.engines import cutie
 
     torch.manual_seed(2)
     config = cutie.configuration("cutie-small")
-    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 800, 200
+    config.mem_every = 2
+    config.long_term.max_mem_frames, config.long_term.min_mem_frames = 3, 2
+    config.long_term.num_prototypes = 16
+    config.long_term.max_num_tokens, config.long_term.buffer_tokens = 48, 16
     return cutie.starter(cutie.build(config).eval(), config, device=torch.device("cpu"), dtype=dtype)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,35 @@ def test_a_gpu_that_is_too_small_is_told_with_what_may_fit() -> None:
         "objects at a time, or a smaller card (sam2.1-base-plus, sam2.1-small, sam2.1-tiny)"
     )
     assert isinstance(caught.value, HQTrackError)
+
+
+def test_objects_that_do_not_fit_are_counted_while_they_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 25165824 bytes."
+        )
+
+    tracker = HQTrack(load_card("sam2.1-large"), TooLarge, device="cpu", precision="float32")  # type: ignore[arg-type]
+    tracker.initialize(FRAME, MASKS[:1])
+    monkeypatch.setattr(TooLarge, "add", fail)
+    monkeypatch.setattr(TooLarge, "is_at", lambda *_: True, raising=False)
+    with pytest.raises(DeviceMemoryError, match="with 2 objects; try fewer objects at a time"):
+        tracker.add_objects(FRAME, MASKS[1:])
+    assert tracker.object_count == 1
+    with pytest.raises(DeviceMemoryError, match="with 2 objects; try fewer objects at a time"):
+        tracker.initialize(FRAME, MASKS)
+
+
+def test_too_little_memory_for_a_checkpoint_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("Cannot allocate memory (os error 12)")
+
+    (tmp_path / "small.safetensors").touch()
+    monkeypatch.setattr("hqtrack.zoo.checkpoints.load_file", fail)
+    with pytest.raises(DeviceMemoryError, match=r"for vmos-light \(.* M parameters\)"):
+        HQTrack.from_card("vmos-light", weights=tmp_path / "small.safetensors", device="cpu")
 
 
 def test_networks_that_do_not_fit_are_told_while_they_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

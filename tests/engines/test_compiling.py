@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 from engines.small import small_sam2
 from hqtrack import CardError, HQTrack, InputError
+from hqtrack.cli import app
 from hqtrack.engines import compiling, sam2
 from hqtrack.zoo import load_card
 
@@ -60,6 +63,40 @@ def test_a_compiler_that_does_not_work_is_a_line(weights: Path, monkeypatch: pyt
         InputError, match=r"compile = true: .*on cpu here: .*install it, or leave compile out"
     ):
         tracked(weights, compile=True)
+
+
+def test_the_commands_option_reaches_the_compiler(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_graph: torch.fx.GraphModule, _inputs: list[torch.Tensor]) -> Any:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(compiling, "BACKEND", broken)
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    for number, frame in enumerate(FRAMES):
+        Image.fromarray(frame).save(clip / f"{number}.png")
+    mask = np.zeros(FRAMES.shape[1:3], np.uint8)
+    mask[10:30, 20:45] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = [
+        *(
+            "track",
+            str(clip),
+            "-o",
+            str(tmp_path / "out"),
+            "--mask",
+            str(tmp_path / "mask.png"),
+            "--device",
+            "cpu",
+        ),
+        *("--card", "sam2.1-tiny", "--weights", str(weights), "--precision", "float32", "--labels"),
+    ]
+    refused = CliRunner().invoke(app, [*words, "--compile"])
+    assert refused.exit_code == 2
+    assert refused.stderr.count("compile = true: torch.compile does not work on cpu here") == 1
+    assert "Traceback" not in refused.stderr
+    assert CliRunner().invoke(app, words).exit_code == 0
 
 
 def test_an_engine_that_is_not_compiled_refuses_the_setting() -> None:

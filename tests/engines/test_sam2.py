@@ -251,8 +251,9 @@ def test_masks_of_the_full_size_are_those_of_the_library() -> None:
 
 
 @pytest.mark.parametrize("name", ["sam2.1-hiera-tiny", "sam2.1-hiera-large"])
-def test_published_sizes_have_the_published_number_of_parameters(name: str) -> None:
+def test_published_sizes_have_the_published_number_of_parameters_and_are_known(name: str) -> None:
     millions = {"sam2.1-hiera-tiny": 38.9, "sam2.1-hiera-large": 224.4}  # of their authors' table
     with torch.device("meta"):
         model = transformers.Sam2VideoModel(configuration(HIERAS[name]))
     assert sum(value.numel() for value in model.parameters()) / 1e6 == pytest.approx(millions[name], abs=0.2)
+    assert describe(model.state_dict()) == f"SAM 2.1 {name.removeprefix('sam2.1-hiera-')}"

@@ -58,10 +58,16 @@ def _exclusive(
         try:
             with (
                 own_settings(),
-                explained_memory(tracker.card, tracker.device, tracker.dtype, lambda: tracker.object_count),
+                explained_memory(
+                    tracker.card,
+                    tracker.device,
+                    tracker.dtype,
+                    lambda: tracker.object_count + tracker._joining,
+                ),
             ):
                 return method(tracker, *args, **kwargs)
         finally:
+            tracker._joining = 0
             tracker._lock.release()
 
     return wrapped
@@ -119,6 +125,7 @@ class HQTrack:
         self._engine: Engine | None = None
         self._size = (0, 0)
         self._ids: list[int] = []
+        self._joining = 0  # objects that the engine is being given
         self._shown: LabelMap = np.zeros((0, 0), np.uint8)  # the last answer: it may differ from memory
         self._report: RefinementReport | None = None
         self._scores: npt.NDArray[np.float32] = np.zeros(0, np.float32)
@@ -234,6 +241,7 @@ class HQTrack:
         numbers = _checked_ids(ids, count, earlier=[])
         self.reset()
         engine = self._start()
+        self._joining = count
         engine.add(image, labels, count)
         self._engine, self._size, self._shown = engine, image.shape[:2], labels
         self._ids = numbers
@@ -275,6 +283,7 @@ class HQTrack:
                 f"the engine {self.card.engine} of the card {self.card.name} cannot learn an object from "
                 "another picture; choose another card, or give the object in a frame of the video"
             )
+        self._joining = count
         engine.add_picture(picture, labels, count)
         self._engine, self._ids = engine, [*self._ids, *numbers]
         self._scores = np.append(self._scores, np.zeros(count, np.float32))
@@ -396,6 +405,7 @@ class HQTrack:
         if not engine.is_at(image):
             self.track(image)
         earlier = masks_of(self._shown, engine.count)
+        self._joining = count
         engine.add(image, labels, count)
         self._ids = [*self._ids, *numbers]
         self._scores = np.append(self._scores, np.ones(count, np.float32))

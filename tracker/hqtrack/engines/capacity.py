@@ -32,7 +32,7 @@ def explained_memory(
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:  # libraries are loaded when they are needed
         if isinstance(error, HQTrackError) or not is_out_of_memory(error):
             raise
         raise DeviceMemoryError(_message(card, device, dtype, objects())) from error

@@ -7,7 +7,7 @@ it, checking that it belongs to the network, and loading it strictly.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from hqtrack import nets
 from hqtrack.cards import Card, Weights
-from hqtrack.errors import WeightsError
+from hqtrack.errors import WeightsError, is_out_of_memory
 from hqtrack.files import whole
 from hqtrack.nets.interface import PropagationNetwork
+from hqtrack.zoo.hiera import HIERAS
 from hqtrack.zoo.weights import check_sha256, checked_weights, record_sha256, sha256_of
 
 State = dict[str, Tensor]
@@ -135,6 +136,8 @@ def read_content(path: Path) -> object:
             "Save its state dict alone, or get it again."
         ) from error
     except Exception as error:  # PyTorch raises many kinds for files of other programs and for damaged ones
+        if is_out_of_memory(error):
+            raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise WeightsError(f"{path}: damaged or not a checkpoint: {reason}. Get it again.") from error
 
@@ -209,7 +212,7 @@ def describe(state: Mapping[str, Tensor]) -> str:
     keys = state.keys()
     for prefix, family in _OF_OTHER_LIBRARIES.items():
         if _any(keys, prefix):
-            return family
+            return " ".join(filter(None, (family, _size(keys, family))))
     if "mask_decoder.iou_token.weight" in keys:
         family = "HQ-SAM" if "mask_decoder.hf_token.weight" in keys else "SAM"
         return f"{family} with {_sam_encoder(state)}"
@@ -229,6 +232,18 @@ def describe(state: Mapping[str, Tensor]) -> str:
         family = "AOT"
     encoder = _encoder(keys, prefix="encoder.") or "an unknown encoder"
     return f"{family} with {encoder}, {layers} layer{'s' if layers > 1 else ''}"
+
+
+def _size(keys: Collection[str], family: str) -> str:
+    """Name which of the networks of a family from another library keys belong to; empty where there is one."""
+    if family == "Cutie":
+        return "base" if "pixel_encoder.res2.0.conv3.weight" in keys else "small"
+    if family == "SAM 2.1":
+        start = "vision_encoder.backbone.blocks."
+        blocks = len({key.removeprefix(start).split(".")[0] for key in keys if key.startswith(start)})
+        sizes = {sum(hiera.blocks): name.removeprefix("sam2.1-hiera-") for name, hiera in HIERAS.items()}
+        return sizes.get(blocks, "")
+    return ""
 
 
 def _unwrapped(content: object) -> dict[str, object]:
