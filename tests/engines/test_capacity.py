@@ -48,9 +48,7 @@ def test_a_gpu_that_is_too_small_is_told_with_what_may_fit() -> None:
 
 def test_objects_that_do_not_fit_are_counted_while_they_join(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError(
-            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 25165824 bytes."
-        )
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: tried to allocate 25165824 bytes.")
 
     tracker = HQTrack(load_card("sam2.1-large"), TooLarge, device="cpu", precision="float32")  # type: ignore[arg-type]
     tracker.initialize(FRAME, MASKS[:1])

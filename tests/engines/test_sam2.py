@@ -19,7 +19,7 @@ from hqtrack import HQTrack, WeightsError  # noqa: E402
 from hqtrack.engines import sam2  # noqa: E402
 from hqtrack.engines.sam2 import SAM2, starter  # noqa: E402
 from hqtrack.masks import label_map  # noqa: E402
-from hqtrack.zoo import load_card  # noqa: E402
+from hqtrack.zoo import describe, load_card  # noqa: E402
 from hqtrack.zoo.hiera import HIERAS, Hiera, configuration  # noqa: E402
 
 SIDE = 128

@@ -235,7 +235,7 @@ def describe(state: Mapping[str, Tensor]) -> str:
 
 
 def _size(keys: Collection[str], family: str) -> str:
-    """Name which of the networks of a family from another library keys belong to; empty where there is one."""
+    """Name which network of a family from another library keys belong to; empty where there is one."""
     if family == "Cutie":
         return "base" if "pixel_encoder.res2.0.conv3.weight" in keys else "small"
     if family == "SAM 2.1":
