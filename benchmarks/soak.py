@@ -28,16 +28,7 @@ from hqtrack.zoo import load_card
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from engines.small import SMALL_ENGINES  # noqa: E402
-
-CARD_OF = {
-    "sam2": "sam2.1-tiny",
-    "dam-sam2": "dam-sam2.1-large",
-    "edgetam": "edgetam",
-    "sam3-tracker": "sam3-tracker",
-    "cutie": "cutie-small",
-}
-"""A card of each engine of another library."""
+from engines.small import CARD_OF, SMALL_ENGINES  # noqa: E402
 
 
 def frame(number: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -121,3 +121,12 @@ SMALL_ENGINES: dict[str, Callable[[torch.dtype], Start]] = {
     "cutie": start_cutie,
 }
 """What starts each with random weights on the CPU, by the engine's name."""
+
+CARD_OF = {
+    "sam2": "sam2.1-tiny",
+    "dam-sam2": "dam-sam2.1-large",
+    "edgetam": "edgetam",
+    "sam3-tracker": "sam3-tracker",
+    "cutie": "cutie-small",
+}
+"""A card of each engine of another library."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from engines.small import SMALL_ENGINES, small_edgetam, small_sam2
-from hqtrack import WeightsError
-from hqtrack.zoo import check_family, describe
+from engines.small import CARD_OF, SMALL_ENGINES, small_edgetam, small_sam2
+from hqtrack import HQTrack, WeightsError
+from hqtrack.masks import masks_of
+from hqtrack.refinement import build_refiner
+from hqtrack.zoo import check_family, describe, load_card
 
 SIZE = (96, 96)
 FRAMES = np.random.default_rng(5).integers(0, 256, (12, *SIZE, 3), dtype=np.uint8)
@@ -78,6 +81,30 @@ def test_narrow_numbers_find_what_float32_finds(name: str) -> None:
         for ours, right in zip(found_with(name, dtype), exact, strict=True):
             error = np.sqrt(np.square(ours - right).mean()) / right.std()
             assert error < largest, dtype
+
+
+@pytest.mark.parametrize("name", SMALL_ENGINES)
+def test_the_refiner_refines_what_any_engine_found(name: str) -> None:
+    settings = load_card("hqtrack-light").refiner
+    assert settings is not None
+    refiner = build_refiner(settings, device=torch.device("cpu"), dtype=torch.float32)
+    plain, refined = (
+        HQTrack(
+            replace(load_card(CARD_OF[name]), refiner=each and settings),
+            SMALL_ENGINES[name](torch.float32),
+            refiner=each,
+            device="cpu",
+            precision="float32",
+        )
+        for each in (None, refiner)
+    )
+    for tracker in (plain, refined):
+        tracker.initialize(FRAMES[0], masks_of(labels(2), 2))
+    for frame in FRAMES[1:3]:
+        masks, report = refiner.refine(frame, torch.from_numpy(plain.track(frame)))
+        np.testing.assert_array_equal(refined.track(frame), masks.numpy())
+        assert refined.refinement_report == report
+        assert [one.object for one in report.objects] == [1, 2]
 
 
 def kept_bytes(value: Any, seen: set[int]) -> int:
