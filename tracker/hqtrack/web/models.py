@@ -72,7 +72,8 @@ def model_of(name: str) -> Model:
     if not missing:
         return Model(name, card.title, card.engine, "ready", good_for, size)
     if all(weights.url and weights.origin == "published" for weights in missing):
-        return Model(name, card.title, card.engine, "to pull", good_for, size)
+        form = next((remedy(weights) for weights in missing if weights.gated), "")
+        return Model(name, card.title, card.engine, "to pull", form or good_for, size)
     by_hand = next(each for each in missing if not each.url or each.origin != "published")
     return Model(name, card.title, card.engine, "by hand", remedy(by_hand), size)
 
