@@ -111,7 +111,7 @@ class ExportPanel:
             ).classes("text-sm")
         ui.label("The same without the page:").classes("text-sm")
         code = ui.code((folder / COMMAND_FILE).read_text(encoding="utf-8").strip(), language="bash")
-        code.classes("w-full text-xs whitespace-pre-wrap break-all")
+        code.classes("w-full text-xs hq-command")
         deleted = session.tracked.without(session.objects)
         if deleted:
             names = ", ".join(str(key) for key in deleted)

@@ -36,6 +36,7 @@ html { scroll-padding-top: 64px }
 .hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
 .hq-chosen { background: color-mix(in srgb, currentColor 5%, transparent) }
 .hq-chosen { box-shadow: inset -3px 0 currentColor }
+.hq-command pre, .hq-command code { white-space: pre-wrap !important; overflow-wrap: anywhere }
 .hq-drop { padding: 24px; border: 2px dashed currentColor; border-radius: 8px; width: 100% }
 @media (min-width: 2200px) { .hq-side { flex-basis: 28rem } }
 @media (max-width: 900px) {
