@@ -45,12 +45,13 @@ $(STAMP): pyproject.toml setup.py
 demo: setup
 	$(BIN)/hqtrack demo
 
-# One process for each core with one thread each: many small networks run faster so than one after another.
+# One process for each core with one thread each: many small networks run faster so than one after another. Each
+# takes neighbouring tests, which share what is set up, and at the end those that another one has not begun.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -rs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -rs
 
 quick: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow'
 
 # The package as it is published; a warning of its description is an error.
 package: setup

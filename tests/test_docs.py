@@ -15,6 +15,7 @@ from hqtrack.cli import app
 ROOT = Path(__file__).parents[1]
 WORDS = 30
 """Words that a sentence has at most."""
+COMMAND = typer.main.get_command(app)
 
 AT_THE_TOP = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 PAGES = sorted([*ROOT.glob("docs/*.md"), *AT_THE_TOP])
@@ -46,8 +47,7 @@ def commands(markdown: str) -> list[list[str]]:
 
 def unknown(words: list[str]) -> list[str]:
     """Return options of a command line that the real command lacks, and required ones that the line lacks."""
-    command = typer.main.get_command(app)
-    rest = words[1:]
+    command, rest = COMMAND, words[1:]
     while (names := getattr(command, "commands", None)) and rest and re.match(r"[a-z]", rest[0]):
         if rest[0] not in names:
             return [rest[0]]

@@ -7,7 +7,7 @@ import torch
 from hqtrack.cards import RefinerSettings, Weights
 from hqtrack.errors import InputError
 from hqtrack.masks import iou
-from hqtrack.refinement import MaskRefiner, build_refiner
+from hqtrack.refinement import MaskRefiner, build_refiner, prompted_sam
 
 HEIGHT, WIDTH = 90, 160
 
@@ -44,10 +44,11 @@ def test_a_frame_without_visible_objects_is_not_encoded(refiner, calls, frame):
 
 
 @pytest.mark.slow
-def test_many_objects_share_one_encoding_and_are_decoded_in_chunks(refiner, calls, frame):
-    _, report = refiner.refine(frame, squares(20))
+def test_many_objects_share_one_encoding_and_are_decoded_in_chunks(refiner, calls, frame, monkeypatch):
+    monkeypatch.setattr(prompted_sam, "PROMPTS_AT_ONCE", 3)
+    _, report = refiner.refine(frame, squares(4))
     assert (calls.encoded, calls.decoded) == (1, 2)
-    assert len(report.objects) == 20
+    assert len(report.objects) == 4
 
 
 @pytest.mark.slow

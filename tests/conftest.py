@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import typer.testing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def command_built_once() -> Iterator[None]:
+    """Have Typer build the command for the first test that runs it: it reads every function's signature."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(typer.main.get_command), raising=False)
+        yield
