@@ -63,10 +63,15 @@ def _imports(tree: ast.Module, known: Mapping[str, Path]) -> Iterator[str]:
             yield from whole & set(known)
             if whole - set(known):
                 yield node.module
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and _called(node.func) == "import_module":
             name = node.args[0]
             if isinstance(name, ast.Constant) and name.value in known:
                 yield str(name.value)
+
+
+def _called(function: ast.expr) -> str:
+    """Return the last word of a function's name."""
+    return str(getattr(function, "attr", getattr(function, "id", "")))
 
 
 def floor_of(module: str) -> int:

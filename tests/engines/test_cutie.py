@@ -70,6 +70,7 @@ def test_masks_are_those_of_the_package(network: Any, config: Any, frames: np.nd
     assert len({labels.tobytes() for labels in seen}) > 5  # the comparison sees something change
 
 
+@pytest.mark.slow
 def test_objects_join(network: Any, config: Any, frames: np.ndarray) -> None:
     engine = cutie.starter(network, config, device=torch.device("cpu"), dtype=torch.float32)()
     engine.add(frames[0], FIRST, 2)

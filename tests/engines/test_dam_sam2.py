@@ -98,6 +98,7 @@ def test_the_network_reads_given_masks_anchors_and_recent_frames(
         assert torch.equal(ours, right)
 
 
+@pytest.mark.slow
 def test_memory_is_flat_objects_join_are_corrected_and_leave(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def track(engine: SAM2, frames: np.ndarray) -> list[np.ndarray]:
     return [engine.find(frame).labels.numpy() for frame in frames]
 
 
+@pytest.mark.slow
 def test_masks_are_those_of_the_library(model: Any, frames: np.ndarray) -> None:
     engine = engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)
@@ -78,6 +79,7 @@ def test_masks_are_those_of_the_library(model: Any, frames: np.ndarray) -> None:
     assert {1, 2} <= {int(value) for ours in found for value in np.unique(ours)}
 
 
+@pytest.mark.slow
 def test_a_correction_is_a_conditioning_frame_of_the_library(model: Any, frames: np.ndarray) -> None:
     engine = engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)
@@ -112,6 +114,7 @@ def test_pictures_of_any_size_are_frames_before_the_first(model: Any, frames: np
     assert {found.shape for found in track(engine, frames[1:4])} == {SIZE}
 
 
+@pytest.mark.slow
 def test_an_object_joins_as_in_the_library(model: Any, frames: np.ndarray) -> None:
     engine = engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)
@@ -130,6 +133,7 @@ def test_an_object_joins_as_in_the_library(model: Any, frames: np.ndarray) -> No
     assert any((ours == 3).any() for ours in found[5:])
 
 
+@pytest.mark.slow
 def test_others_are_found_as_if_a_removed_object_had_never_been(model: Any, frames: np.ndarray) -> None:
     engine, alone = engine_of(model), engine_of(model)
     engine.add(frames[0], label_map(FIRST), 2)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from hqtrack.training import on_synthetic
@@ -45,6 +46,7 @@ on_synthetic.run(fresh(), images, [], tiny(4, checkpoint_every=1), folder / "kil
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_in_a_checkpoint_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     images = RegionImages.from_folder(write_static(tmp_path / "photos"))
     settings = tiny(4, checkpoint_every=1)

@@ -69,6 +69,7 @@ def test_a_point_beside_the_object_and_boxes_with_points_are_understood(light, s
         assert iou(one, truth) > 0.7
 
 
+@pytest.mark.slow
 def test_objects_that_are_asked_for_together_are_found_as_alone(light, scene) -> None:
     image, masks = scene
     boxes = [box_of(mask) for mask in masks] * CROPS_AT_ONCE

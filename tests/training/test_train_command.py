@@ -69,6 +69,7 @@ def trained(static_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return folder / "mine.toml", run
 
 
+@pytest.mark.slow
 def test_stage_1_trains_resumes_and_notes_how(trained: tuple[Path, Path]) -> None:
     _, run = trained
     assert read_state(run / CHECKPOINT_FILE)["step"] == 2
@@ -78,6 +79,7 @@ def test_stage_1_trains_resumes_and_notes_how(trained: tuple[Path, Path]) -> Non
     assert starts[0].commit
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_another_encoder(trained: tuple[Path, Path], static_folder: Path) -> None:
     card, run = trained
     encoder = run.parent / "encoder.pth"
@@ -98,6 +100,7 @@ def test_a_run_does_not_go_on_with_another_encoder(trained: tuple[Path, Path], s
         invoke("stage1", "--card", card, "--steps", "2", "--encoder", encoder, *arguments)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_another_data_set(trained: tuple[Path, Path], tmp_path: Path) -> None:
     card, run = trained
     more = write_static(tmp_path / "photos", 4)
@@ -107,6 +110,7 @@ def test_a_run_does_not_go_on_with_another_data_set(trained: tuple[Path, Path], 
     assert read_state(run / CHECKPOINT_FILE)["step"] == 2
 
 
+@pytest.mark.slow
 def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: tuple[Path, Path]) -> None:
     card, run = trained
     for _ in range(2):  # a second export replaces what the first one said
@@ -128,6 +132,7 @@ def test_exported_weights_load_and_the_card_says_where_they_come_from(trained: t
         torch.testing.assert_close(value, averaged[name], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_of_several_trainings_the_mean_is_exported(trained: tuple[Path, Path], tmp_path: Path) -> None:
     card, run = trained
     other = tmp_path / "other"
@@ -179,6 +184,7 @@ def test_options_of_rendered_clips_that_do_not_fit_are_named(
     assert not (tmp_path / "clips").exists()
 
 
+@pytest.mark.slow
 def test_stage_2_starts_with_the_weights_of_stage_1(
     trained: tuple[Path, Path], static_folder: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +281,7 @@ def test_processes_started_by_torchrun_train_the_same_weights(tmp_path: Path) ->
     assert all(torch.equal(state["network"][name], first[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_the_light_refiner_trains_resumes_and_is_exported_into_its_section(
     static_folder: Path, tmp_path: Path
 ) -> None:

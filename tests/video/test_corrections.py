@@ -161,6 +161,7 @@ def test_tracking_goes_on_with_the_corrected_mask_and_earlier_frames_stay(tracke
     assert with_it > 0.7
 
 
+@pytest.mark.slow
 def test_an_object_that_is_said_to_be_gone_is_gone(tracker: HQTrack) -> None:
     nothing = np.zeros(SIZE, bool)
     masks = run(tracker, [Correction(6, 1, Prompt(6, mask=nothing))])

@@ -77,6 +77,7 @@ def test_backward_leaves_later_frames_without_the_object(
     assert [bool(masks_in(each)[2].any()) for each in seen] == [True] * 4 + [False] * 4
 
 
+@pytest.mark.slow
 def test_forward_and_backward_agree_with_the_runs_of_one_direction(
     clip: Path, tracker: HQTrack, tmp_path: Path
 ) -> None:

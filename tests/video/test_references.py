@@ -61,6 +61,7 @@ def test_an_object_of_another_picture_is_found_and_tracked(
     assert tracker.track(picture(COUNT)).shape[0] == 2
 
 
+@pytest.mark.slow
 def test_command_and_python_track_the_same_and_record_it(
     tracker: HQTrack, files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

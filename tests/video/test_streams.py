@@ -156,6 +156,7 @@ def test_a_video_by_http_waits_for_who_reads_it() -> None:
     assert float(read[1].time - read[0].time) == pytest.approx(5 / RATE, abs=0.002)
 
 
+@pytest.mark.slow
 def test_a_stream_that_stalls_is_connected_to_again_and_then_given_up(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
