@@ -20,56 +20,73 @@ file = "none"
 origin = "embedded"
 """
 PACKAGE = """
-import torch
-import transformers
+# Each tracker is a process, and imports what it needs alone.
 
-from hqtrack.engines import cutie, dam_sam2, edgetam, sam2, sam3
-from hqtrack.zoo.hiera import Hiera, configuration
-from optical_flow import load as load_flow
 
-SMALL = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
-SMALL_VIT = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "global_attn_indexes": [1],
-    "window_size": 4,
-    "pretrain_image_size": 56,
-}
+def load_flow(*args, **settings):
+    from optical_flow import load
+
+    return load(*args, **settings)
 
 
 def present(model):
+    import torch
+
     with torch.no_grad():  # random weights call every object absent
         model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)
     return model
 
 
 def of_sam2():
+    import transformers
+    from hqtrack.zoo.hiera import Hiera, configuration
+
+    SMALL = Hiera(16, 1, (1, 1, 2, 1), (3, 3, 3), (4, 4, 4, 4), 4)
     return present(transformers.Sam2VideoModel(configuration(SMALL, image_size=64)))
 
 
 def load_sam2(card, weights, *, device, dtype):
+    from hqtrack.engines import sam2
+
     return sam2.starter(of_sam2(), device=device, dtype=dtype)
 
 
 def load_dam(card, weights, *, device, dtype):
+    from hqtrack.engines import dam_sam2
+
     return dam_sam2.starter(of_sam2(), device=device, dtype=dtype)
 
 
 def load_edgetam(card, weights, *, device, dtype):
+    import transformers
+    from hqtrack.engines import edgetam, sam2
+
     config = edgetam.configuration(image_size=128, latents=16)
     model = present(transformers.EdgeTamVideoModel(config))
     return sam2.starter_of(sam2.SAM2, model, device=device, dtype=dtype)
 
 
 def load_sam3(card, weights, *, device, dtype):
-    config = sam3.configuration(image_size=112, encoder=SMALL_VIT)
+    import transformers
+    from hqtrack.engines import sam3
+
+    encoder = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "global_attn_indexes": [1],
+        "window_size": 4,
+        "pretrain_image_size": 56,
+    }
+    config = sam3.configuration(image_size=112, encoder=encoder)
     model = present(transformers.Sam3TrackerVideoModel(config))
     return sam3.starter(model, device=device, dtype=dtype)
 
 
 def load_cutie(card, weights, *, device, dtype):
+    from hqtrack.engines import cutie
+
     config = cutie.configuration("cutie-small")
     config.top_k = 16  # places of memory that every place reads: small frames have few
     return cutie.starter(cutie.build(config), config, device=device, dtype=dtype)
