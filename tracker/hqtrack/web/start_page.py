@@ -137,7 +137,7 @@ class StartPage:
             with ui.column().classes("gap-0 grow min-w-0"):
                 length = "" if saved.seconds is None else f" ({clock(saved.seconds)})"
                 text = f"{saved.title}: {saved.count} frames{length}, {objects}"
-                ui.link(text, f"/session/{name}").classes("break-all")
+                ui.link(text, f"/session/{name}").classes("break-words")
                 ui.label(f"Changed {changed:%d %B %Y, %H:%M}").classes("text-sm opacity-80")
             icon_button("edit", f"Rename {saved.title}", partial(self._rename, name, saved.title))
             icon_button("delete", f"Delete {saved.title}", partial(self._delete, name, saved.title))
