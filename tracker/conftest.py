@@ -1,4 +1,4 @@
-"""Which modules' examples can be tried here: rendering needs pybullet, which has no wheel for every Python."""
+"""Which examples can be tried here: rendering needs pybullet, which has no wheel for every Python."""
 
 from importlib.util import find_spec
 

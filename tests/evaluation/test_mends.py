@@ -53,6 +53,18 @@ def test_the_toolkit_is_looked_at_once() -> None:
     assert mend_toolkit() == []
 
 
+def test_no_command_of_the_toolkit_runs_code_that_a_stack_names(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = workspace_of(tmp_path / "w", "vots2023", STANDING)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("vots2023", "./stack.yaml"))
+    (folder / "stack.yaml").write_text(f"title: !!python/object/apply:os.mkdir [{tmp_path / 'run'}]\n")
+    run_toolkit(folder, "evaluate", "Single")
+    assert "could not determine a constructor for the tag" in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("tracker", ["FirstMask", "Single"])
 def test_multistart_begins_in_every_anchor_frame_and_runs_both_ways(tracker: str, tmp_path: Path) -> None:
     folder = workspace_of(tmp_path / "w", "vot2022/shortterm", JUMPING, anchors={0: 1, 2: 1, 11: -1})

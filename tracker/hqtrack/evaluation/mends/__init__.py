@@ -15,12 +15,14 @@ from hqtrack.evaluation.mends import (
     process_groups,
     realtime,
     redetection,
+    stack_code,
     starting,
     supervised,
     updates,
 )
 
 MENDS = (
+    stack_code,
     starting,
     process_groups,
     realtime,
