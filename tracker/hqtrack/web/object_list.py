@@ -120,12 +120,14 @@ class ObjectList:
         with row.menu:
             for item in others:
                 swap = partial(self._identify, "swap", (key, item.key), frame)
-                ui.menu_item(f"Swap with {item.title} from frame {frame} on", swap)
+                _choice(f"Swap with {item.title} from frame {frame} on", swap)
             for item in others:
                 merge = partial(self._identify, "merge", (key, item.key), frame)
-                ui.menu_item(f"Make part of {item.title} from frame {frame} on", merge)
+                _choice(f"Make part of {item.title} from frame {frame} on", merge)
             if not others:
-                ui.menu_item("There is no other object")
+                ui.label("There is no other object").classes("p-3")
+        # It opened empty, and Quasar shows none that is still empty after a twentieth of a second.
+        row.menu.run_method("updatePosition")
 
     def _identify(self, kind: Literal["swap", "merge"], pair: tuple[int, int], frame: int) -> None:
         self._change(partial(self._service.identify, self._opened, kind, pair, frame))
@@ -155,7 +157,7 @@ class ObjectRow:
                 )
                 self._more = ui.button(icon="more_vert").props("flat round dense size=sm")
                 with self._more:
-                    self.menu = ui.menu()
+                    self.menu = ui.menu().props("role=dialog")
                 self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
             self.lost = ui.button(icon="visibility_off").props("flat dense no-caps size=sm color=negative")
         self._shown: tuple[SessionObject, int | None] | None = None
@@ -182,9 +184,15 @@ class ObjectRow:
             (self.lost, f"Object {number} is lost since frame {lost}: go there"),
             (self.eye, f"Show or hide object {number}"),
             (self._more, f"Swap or merge object {number}"),
+            (self.menu, f"Swap or merge object {number}"),
             (self.delete, f"Delete object {number}"),
         ):
             element.props(f'aria-label="{label}"')
+
+
+def _choice(text: str, action: Callable[[], None]) -> None:
+    """Add a choice to a menu; without its role it would be an item of a list that there is not."""
+    ui.menu_item(text, action).props("role=button")
 
 
 def hex_of(colour: Colour) -> str:
