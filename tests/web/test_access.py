@@ -62,6 +62,8 @@ def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
         expect(tab.get_by_role("dialog")).to_have_count(0)
     press(tab, "Swap or merge object 1")
     tab.get_by_text("There is no other object").wait_for()
+    tab.mouse.move(2, 2)
+    expect(tab.locator(".q-tooltip")).to_have_count(0)
     check_looks(tab, LOOKS[::3])
     tab.keyboard.press("Escape")
     tab.get_by_role("link", name="HQTrack").click()

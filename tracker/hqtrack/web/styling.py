@@ -33,6 +33,7 @@ html { scroll-padding-top: 64px }
 .hq-swatch::-webkit-color-swatch-wrapper { padding: 2px }
 .hq-swatch::-webkit-color-swatch { border: 0; border-radius: 50% }
 .hq-swatch::-moz-color-swatch { border: 0; border-radius: 50% }
+.q-tooltip { background: #424242 !important }
 .hq-thumbnail { width: 32px; height: 32px; border-radius: 3px }
 .hq-chosen { background: color-mix(in srgb, currentColor 5%, transparent) }
 .hq-chosen { box-shadow: inset -3px 0 currentColor }
