@@ -160,7 +160,7 @@ def judged(ended: Ended) -> str:
 
 
 def refuse_all(tally: Tally, folder: Path, cases: Mapping[str, Sequence[str]]) -> None:
-    """Give commands that must be refused, in a line of bearable length."""
+    """Yield commands that must be refused, in a line of bearable length."""
     for name, words in cases.items():
         ended = run(folder, hqtrack_command, *words)
         outcome = judged(ended)

@@ -59,7 +59,7 @@ class Canvas:
         self.key: int | None = None
         """The chosen object; None draws a new one."""
         self.panned = False
-        """Whether the frame was moved since somebody set it to False."""
+        """True once the frame was moved; who starts to watch for that sets it to False."""
         self.hidden: set[int] = set()
         """Objects whose masks are not shown."""
         self._clicks: Clicks | None = None
