@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from typer.testing import CliRunner
 
 from hqtrack import HQTrack
@@ -24,23 +23,6 @@ pytest.importorskip("onnxscript")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JOIN = 7
 """The frame in which further objects join."""
-
-
-@pytest.fixture(scope="session")
-def graphs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Return the exported default card; one process exports it for all."""
-    root = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        root = root.parent  # which all workers of a run have in common
-    folder = root / "graphs"
-    with FileLock(root / "graphs.lock"):
-        if not (folder / "system.json").is_file():
-            # In a process of its own: pytest would capture PyTorch's traces, which takes minutes.
-            command = [sys.executable, "-m", "hqtrack", "export", "hqtrack-light", "-o", str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            assert done.stdout.splitlines()[0] == f"encode: {folder / 'encode.onnx'}"
-    return folder
 
 
 DRIVER = """

@@ -150,7 +150,7 @@ def keep_graph(network: PropagationNetwork) -> Path:
                 f"{path}: another process has been exporting it for {EXPORT_SECONDS:g} s; end that one, or "
                 "use --backend torch"
             ) from error
-    _check(path)
+    check_kept(path)
     return path
 
 
@@ -161,7 +161,7 @@ def _export(network: PropagationNetwork, path: Path) -> None:
         record_sha256(path, sha256_of(part))
 
 
-def _check(path: Path) -> None:
+def check_kept(path: Path) -> None:
     """Check that a kept graph is as it was written: a damaged one may run, and find other masks.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from hqtrack.errors import CardError, InputError
 from hqtrack.files import make_folder, whole, write_whole
 from hqtrack.images import MEAN, STD
 from hqtrack.nets.light_segmenter import LightSegmenter
+from hqtrack.runtimes.encoders import check_kept, kept_graph
 from hqtrack.runtimes.graphs import Graph, propagation_graphs, refiner_graph, write_graph
 from hqtrack.zoo.weights import sha256_of
 
@@ -42,7 +44,7 @@ class Written(NamedTuple):
 def export_system(card: Card, folder: Path, weights: Path | None = None) -> Iterator[Written]:
     """Write the graphs of a card's networks, one after another, and at the end what describes them.
 
-    Calls that the exporter cannot express are left out and named.
+    Calls that the exporter cannot express are left out and named. An encoder that is kept already is copied.
 
     Args:
         card: A card of the engine vmos.
@@ -65,8 +67,9 @@ def export_system(card: Card, folder: Path, weights: Path | None = None) -> Iter
     network = zoo.load_network(card, weights).eval()
     make_folder(folder)
     described: dict[str, Any] = {}
+    kept = kept_graph(network)
     for graph in propagation_graphs(network):
-        yield _write(graph, folder, described)
+        yield _write(graph, folder, described, kept if graph.name == "encode" else None)
     if card.refiner is not None and card.refiner.kind == "light":
         segmenter = LightSegmenter()
         path = zoo.checked_weights(card.refiner.weights)
@@ -100,11 +103,16 @@ def export_system(card: Card, folder: Path, weights: Path | None = None) -> Iter
     write_whole(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
 
 
-def _write(graph: Graph, folder: Path, described: dict[str, Any]) -> Written:
+def _write(graph: Graph, folder: Path, described: dict[str, Any], kept: Path | None = None) -> Written:
+    """Write a graph, or a copy of the file that was kept of it."""
     path = folder / f"{graph.name}.onnx"
     try:
         with whole(path) as part, torch.no_grad():
-            write_graph(graph, part)
+            if kept is not None and kept.is_file():
+                check_kept(kept)
+                shutil.copyfile(kept, part)
+            else:
+                write_graph(graph, part)
     except InputError as error:
         return Written(graph.name, str(error))
     described[graph.name] = {
