@@ -10,6 +10,8 @@ import torch
 
 from formula_weights import formula_state_dict, formula_tensor
 from hqtrack.nets.encoders import Encoder, build_encoder
+from hqtrack.nets.encoders.internimage import InternImage
+from hqtrack.nets.encoders.resnet import ResNet50
 from nets.plain_engine import network_input
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
@@ -167,12 +169,19 @@ def test_whole_maps_and_parts_of_them_give_the_same(encoder: Encoder) -> None:
 
 @pytest.fixture(scope="module")
 def shallow(encoder: Encoder) -> Encoder:
-    """The encoder, InternImage's with one block in each stage: compilers take long for thirty alike."""
-    if encoder.channels != (64, 128, 256, 256):
-        return encoder
-    shallow = formula_encoder("internimage_t")
-    for level in shallow.levels:
-        level.blocks = level.blocks[:1]
+    """The encoder with each kind of block, but few of each: compilers take long for thirty alike."""
+    shallow = formula_encoder(NAMES[[64, 256, 24].index(encoder.channels[0])])
+    if isinstance(shallow, InternImage):
+        for level in shallow.levels:
+            level.blocks = level.blocks[:1]
+    elif isinstance(shallow, ResNet50):  # the first block of a stage widens, the others are alike
+        shallow.layer1, shallow.layer2, shallow.layer3 = (
+            stage[:2] for stage in (shallow.layer1, shallow.layer2, shallow.layer3)
+        )
+    else:  # blocks with a way around them keep size and channels
+        around = [number for number, part in enumerate(shallow.features) if getattr(part, "has_skip", False)]
+        for number in around[1:]:
+            shallow.features[number] = torch.nn.Identity()
     return shallow
 
 

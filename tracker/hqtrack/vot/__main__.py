@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from hqtrack.tracker import HQTrack
 
 
+OF_TRACKER = ("weights", "device", "precision")
+"""Settings of `HQTrack.from_card` that are not the card's."""
+
+
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments of `HQTrack.from_card` that the environment names.
 
@@ -40,7 +44,7 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     from hqtrack.vot.settings import CHOICES, VARIABLE_PREFIX
     from hqtrack.zoo.weights import CACHE_VARIABLE  # not a setting of the tracker
 
-    allowed = ["card", "weights", "device", "precision", *OVERRIDES]
+    allowed = ["card", *OF_TRACKER, *OVERRIDES]
     settings: dict[str, Any] = {"card": DEFAULT_CARD}
     for name, value in environment.items():
         if not name.startswith(VARIABLE_PREFIX) or name == CACHE_VARIABLE:
@@ -59,10 +63,23 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def load() -> HQTrack:
     """Make the tracker that the environment describes."""
+    settings = settings_from(os.environ)
+    card = settings.pop("card")
+    _check(card, settings)
     from hqtrack.tracker import HQTrack
 
-    settings = settings_from(os.environ)
-    return HQTrack.from_card(settings.pop("card"), **settings)
+    return HQTrack.from_card(card, **settings)
+
+
+def _check(card: str, settings: Mapping[str, Any]) -> None:
+    """Check a card and its settings before PyTorch is imported, which takes seconds.
+
+    Raises:
+        CardError: There is no such card, or a setting is out of range.
+    """
+    from hqtrack.zoo import load_card
+
+    load_card(card, **{name: value for name, value in settings.items() if name not in OF_TRACKER})
 
 
 if __name__ == "__main__":

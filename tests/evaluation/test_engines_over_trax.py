@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from vot.workspace import Workspace
 
 from engines.package import install_engines
+from hqtrack.cli import app
 from hqtrack.vot.workspace import SAMPLE_STACK, create_workspace
-from small_workspace import write_sequence
+from small_workspace import Run, write_sequence
 
 pytest.importorskip("transformers", reason="needs hqtrack[sam2]")
 pytest.importorskip("timm", reason="needs hqtrack[sam2]")
@@ -46,15 +46,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_engines_are_compared_in_one_command(workspace: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "hqtrack", "evaluate", *ENGINES, "--workspace", workspace, "--workers", "1"],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_engines_are_compared_in_one_command(workspace: Path, run: Run) -> None:
+    address = run.client.scheduler_info()["address"]
+    command = ["evaluate", *ENGINES, "--workspace", str(workspace), "--scheduler", address]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
     loaded = Workspace.load(str(workspace))
     (experiment,) = loaded.stack
     sequence = loaded.dataset["discs"]
