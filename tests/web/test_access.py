@@ -18,7 +18,7 @@ LOOKS = [("light", 1366), ("dark", 1366), ("light", 390), ("dark", 390)]
 
 def violations(tab: Any, *unasked: str) -> list[tuple[str, list[str]]]:
     """Return what axe finds in the page as it is: each rule with the elements that break it, and how."""
-    options = {"rules": {rule: {"enabled": False} for rule in unasked}}
+    options = {"rules": {rule: {"enabled": False} for rule in unasked}, "resultTypes": ["violations"]}
     found = axe.Axe().run(tab, options=options).response["violations"]
     return [(each["id"], [node["html"] + node["failureSummary"] for node in each["nodes"]]) for each in found]
 
