@@ -22,7 +22,7 @@ from hqtrack.cli.exits import Commands, printed
 from hqtrack.cli.experiments import experiments
 from hqtrack.cli.export import export
 from hqtrack.cli.show import show
-from hqtrack.cli.startup import prepare_caches, prepare_streams, prepare_threads
+from hqtrack.cli.startup import prepare_caches, prepare_end, prepare_streams, prepare_threads
 from hqtrack.cli.track import TrackCommand, track
 from hqtrack.cli.vos import vos
 from hqtrack.cli.vot import CONTEXT, vot
@@ -70,6 +70,7 @@ def common(
 
 def main() -> None:
     """Run the command."""
+    prepare_end()
     prepare_streams()
     for line in prepare_threads(os.environ):
         typer.echo(f"hqtrack: {line}", err=True)

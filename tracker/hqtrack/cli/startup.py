@@ -6,6 +6,7 @@ PyTorch and numba read their variables when they are loaded, and never again.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib.util
 import io
 import os
@@ -45,6 +46,11 @@ def prepare_threads(environment: MutableMapping[str, str]) -> list[str]:
 
 def _is_count(text: str, most: int) -> bool:
     return text.strip().isdecimal() and 1 <= int(text) <= most
+
+
+def prepare_end() -> None:
+    """Have nothing searched for garbage while the process ends: with PyTorch loaded, that takes a second."""
+    atexit.register(gc.freeze)
 
 
 def prepare_streams() -> None:

@@ -13,12 +13,16 @@ from hqtrack.errors import DataError
 from hqtrack.evaluation.measures import Measures, read_measures
 
 _COMMAND = (
+    "import atexit, gc; atexit.register(gc.freeze); "
     "from hqtrack.evaluation.mends import event_loop; event_loop.mend(); "
     "import shlex, sys; sys.executable = shlex.quote(sys.executable); "
     "from hqtrack.evaluation.mends import mend_toolkit; mend_toolkit(); "
     "from vot.utilities.cli import main; main()"
 )
-"""The toolkit's command, mended; it splits the path of this Python at spaces where it starts a tracker."""
+"""The toolkit's command, mended; it splits the path of this Python at spaces where it starts a tracker.
+
+While it ends it searches nothing for garbage, which would take a second.
+"""
 
 
 def run_toolkit(folder: Path, command: str, *arguments: str, cached: bool = False) -> None:

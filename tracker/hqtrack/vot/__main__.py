@@ -17,6 +17,7 @@ from hqtrack.vot.streams import reserve_stdout
 if __name__ == "__main__":
     reserve_stdout()
 
+import gc
 import logging
 import os
 import sys
@@ -66,9 +67,13 @@ def load() -> HQTrack:
     settings = settings_from(os.environ)
     card = settings.pop("card")
     _check(card, settings)
-    from hqtrack.tracker import HQTrack
+    gc.disable()  # what is imported and loaded stays: searching it for garbage takes half a second
+    try:
+        from hqtrack.tracker import HQTrack
 
-    return HQTrack.from_card(card, **settings)
+        return HQTrack.from_card(card, **settings)
+    finally:
+        gc.enable()
 
 
 def _check(card: str, settings: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ Rules for what the toolkit sends:
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -172,6 +174,7 @@ def serve(
     Returns:
         Exit code: 0 after a clean end, 1 after an error.
     """
+    atexit.register(gc.freeze)  # the toolkit waits for the end, and searching for garbage takes a second
     failure = ""
     session: TraxSession | None = None
     channel = SessionSettings.channel
