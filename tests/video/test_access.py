@@ -43,6 +43,8 @@ def write_video(file: Path, codec: str, **options: str) -> Path:
             {"g": "20", "deadline": "realtime", "auto-alt-ref": "1", "lag-in-frames": "16"},
         ),
         ("mpeg4.avi", "mpeg4", {"g": "10"}),
+        ("stream.ts", "libx264", {"g": "15", "bf": "2"}),
+        ("fragments.mov", "mpeg4", {"g": "12"}),
     ],
 )
 def test_any_order_gives_the_frames_of_reading_from_the_start(
@@ -55,6 +57,19 @@ def test_any_order_gives_the_frames_of_reading_from_the_start(
     for index in (0, 1, 2, 69, 68, 30, 24, 25, 26, 3, 66, 12, 11, 10, 40):
         np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"frame {index}")
         np.testing.assert_array_equal(frames.reduced(index), expected[index])
+
+
+def test_a_recording_that_began_in_mid_stream_or_was_joined_is_read_in_any_order(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.ts", "libx264", g="20", bf="2").read_bytes()
+    cut = whole[len(whole) // 188 // 3 * 188 :]  # packets of a transport stream have 188 bytes
+    for name, content in (("cut.ts", cut), ("joined.ts", whole + whole)):
+        file = tmp_path / name
+        file.write_bytes(content)
+        expected = [frame.image for frame in open_frames(file)]
+        frames = FrameAccess(open_frames(file), long_edge=1000)
+        assert len(frames) == len(expected) != COUNT
+        for index in (0, len(expected) - 1, 1, len(expected) // 2, 0, 25):
+            np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"{name} {index}")
 
 
 def test_frames_of_a_folder_are_reduced_for_showing(tmp_path: Path) -> None:

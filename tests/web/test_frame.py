@@ -1,5 +1,6 @@
 """Pointing at objects in the frame: clicks that refine, and all ways to draw, in a real browser."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,20 @@ def test_the_wheel_zooms_and_a_key_shows_all_again(tab: Any, server: Server) -> 
     tab.get_by_text("frame 0 · ").wait_for(timeout=2000)
     # All of it is seen, and a little smaller: the object has a row on the time line now.
     wait_for(lambda: before * 0.8 < image.bounding_box()["width"] < before + 1)
+
+
+def test_who_draws_while_it_plays_draws_on_the_frame_that_is_seen(tab: Any, server: Server) -> None:
+    open_video(tab, server, "clip.mp4")
+    tab.keyboard.press("d")
+    tab.get_by_text("Draw a new object").wait_for()
+    tab.keyboard.press("Space")
+    expect(tab.locator("canvas[aria-hidden]")).to_be_visible()
+    drag(tab, (20, 30), (40, 50))
+    tab.get_by_label("Choose object 1").wait_for()
+    expect(tab.locator("canvas[aria-hidden]")).to_be_hidden()
+    frame = objects(tab, server)[0]["first"]["frame"]
+    expect(tab.get_by_text(re.compile("^frame [0-9]+ · "))).to_have_text(re.compile(f"^frame {frame} ·"))
+    expect(tab.locator("img").first).to_have_attribute("src", re.compile(f"/{frame}.jpg"))
 
 
 @pytest.mark.parametrize("width", [360, 390, 800, 1366, 2560])

@@ -265,10 +265,15 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
         tab.keyboard.press(key)
         expect(place).to_have_text(re.compile(f"^frame {index} ·"))
     tab.wait_for_function("document.querySelector('img').src.includes('/10.jpg')")
+    player = tab.locator("canvas[aria-hidden]")
+    expect(player).to_be_hidden()
     tab.keyboard.press("Space")
     expect(place).not_to_have_text(re.compile("^frame 10 ·"))
     tab.keyboard.press("Space")
     expect(button).to_contain_text("play_arrow")
+    expect(player).to_be_hidden()
+    stopped = place.inner_text().split()[1]
+    expect(tab.locator("img").first).to_have_attribute("src", re.compile(f"/{stopped}.jpg"))
     for _ in range(5):
         tab.get_by_role(
             "slider", name="Frame", exact=True

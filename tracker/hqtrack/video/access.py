@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -143,19 +144,24 @@ class _VideoReader:
 
     def __init__(self, path: Path, stream: int) -> None:
         self._path, self._number = path, stream
-        self._container = open_container(path)
-        self._stream = self._container.streams.video[self._number]
-        self._stream.thread_type = "SLICE"  # threads over frames would start again at every jump
-        packets = [packet for packet in self._container.demux(self._stream) if packet.size]
-        shown = [packet for packet in packets if not packet.is_discard]
-        times = sorted(packet.pts for packet in shown if packet.pts is not None)
-        self._times = times if len(times) == len(shown) == len(set(times)) else None
-        self._numbers = None if self._times is None else {time: n for n, time in enumerate(self._times)}
-        self._keys = sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None)
-        self.count = len(shown)
-        self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
-        self._next = self.count  # what `_decoded` gives next; nothing yet
         self._whole_from: int | None = None  # time before which frames that no other needs are left out
+        self._container: av.container.InputContainer | None = None
+        self._next = 0
+        self._reopen()
+        packets = [packet for packet in self._packets if packet.size]
+        shown = [packet for packet in packets if not packet.is_discard]
+        times = _times(shown)
+        if times and not packets[0].is_keyframe:
+            # A recording that began between two key frames: what is before the first picture is lost.
+            self._reopen()
+            first = next((picture.pts for picture in self._pictures() if picture.pts is not None), times[0])
+            times = times[bisect_left(times, first) :]
+        keys = [packet for packet in packets if packet.is_keyframe and packet.pts is not None]
+        self._keys = sorted((p.pts, p.pts if p.dts is None else p.dts) for p in keys if p.pts is not None)
+        self._times = times
+        self._numbers = None if times is None else {time: n for n, time in enumerate(times)}
+        self.count = len(shown if times is None else times)
+        self._forget()
 
     def read(self, index: int, wanted: int) -> Iterator[tuple[int, Image]]:
         """Yield so many frames up to one, the last of them that one; fewer where decoding begins later."""
@@ -173,22 +179,54 @@ class _VideoReader:
                 if found >= index:
                     break
         except (av.error.FFmpegError, OSError) as error:
-            self._next = self.count
+            self._forget()
             raise DataError(f"{self._path}: frame {index} cannot be decoded: {error.strerror}") from error
         if last is None or last[0] != index:
-            self._next = self.count
+            self._forget()
             raise DataError(f"{self._path}: frame {index} cannot be decoded; is the file damaged there?")
+
+    def _forget(self) -> None:
+        """Open the file again before the next frame is read."""
+        self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._next = self.count  # what `_decoded` gives next; nothing yet
+        self._spoilt = True
 
     def _jump(self, index: int) -> None:
         """Continue decoding from the last key frame before a frame."""
-        self._container.close()
+        if self._spoilt:
+            self._reopen()
+        if not self._seek(index):
+            self._reopen()
+        self._decoded = self._counted()
+
+    def _reopen(self) -> None:
+        """Begin at the start of the file again."""
+        if self._container is not None:
+            self._container.close()
         self._container = open_container(self._path)
         self._stream = self._container.streams.video[self._number]
-        if self._times is not None and self._keys:
-            key = self._keys[max(0, bisect_right(self._keys, self._times[index]) - 1)]
-            if key > self._times[0]:
-                self._container.seek(key, stream=self._stream)
-        self._decoded = self._counted()
+        self._stream.thread_type = "SLICE"  # threads over frames would start again at every jump
+        self._packets: Iterator[av.Packet[av.VideoStream]] = self._container.demux(self._stream)
+        self._spoilt = False
+
+    def _seek(self, index: int) -> bool:
+        """Go to the last key frame before a frame; return whether that was possible."""
+        if self._times is None:
+            return False
+        time = self._times[index]
+        place = bisect_right(self._keys, time, key=lambda key: key[0]) - 1
+        if place < 0:
+            return False
+        # Some formats look for the time at which a frame is shown, others for that at which it is decoded.
+        assert self._container is not None
+        for target in (*self._keys[place], self._keys[max(0, place - 1)][1]):
+            self._container.seek(target, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            key = next((each for each in packets if each.is_keyframe and each.pts is not None), None)
+            if key is not None and key.pts is not None and key.pts <= time:
+                self._packets = chain([key], packets)
+                return True
+        return False
 
     def _counted(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode, with the index of each frame."""
@@ -205,7 +243,15 @@ class _VideoReader:
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Decode, without frames on the way that are neither wanted nor needed by others."""
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets:
             early = self._whole_from is not None and packet.pts is not None and packet.pts < self._whole_from
             self._stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
             yield from packet.decode()
+
+
+def _times(packets: Sequence[av.Packet[av.VideoStream]]) -> list[int] | None:
+    """Return when frames are shown, in order; None where that does not tell which packet makes which."""
+    times = sorted(packet.pts for packet in packets if packet.pts is not None)
+    decoded = [packet.dts for packet in packets if packet.dts is not None]
+    # A recording that was joined of several has times that begin again.
+    return times if len(times) == len(packets) == len(set(times)) and decoded == sorted(decoded) else None

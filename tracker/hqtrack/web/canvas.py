@@ -15,6 +15,7 @@ from hqtrack.errors import HQTrackError, InputError
 from hqtrack.masks import Mask
 from hqtrack.video.prompts import Prompt
 from hqtrack.web.clicking import Clicks
+from hqtrack.web.frame_player import FramePlayer
 from hqtrack.web.frame_view import FrameView
 from hqtrack.web.hints import hint
 from hqtrack.web.outlines import path_of
@@ -27,9 +28,6 @@ from hqtrack.web.tool_bar import ToolBar
 
 OBJECT_ROW = 18
 """Pixels of the screen that an object's row of the time line takes from the frame."""
-
-FRAMES_AHEAD = 2
-"""Frames that the browser loads ahead while it plays."""
 
 SMALLEST_DRAG = 3
 """Pixels of a side; what is smaller was a click."""
@@ -77,6 +75,8 @@ class Canvas:
             on_hover=self.preview,
         )
         self._view.classes("w-full")
+        with self._view:
+            self.player = FramePlayer(opened)
         self._hint = ui.label().classes("text-sm opacity-80").props("role=status aria-live=polite")
         self._take_tool()
 
@@ -90,31 +90,31 @@ class Canvas:
         self.panned = True
 
     def look_at(self, frame: int, playing: bool) -> None:
-        """Show another frame; while it plays, the next ones are loaded ahead."""
+        """Show another frame, or note the one that the player shows."""
         self.frame = frame
-        self.show(FRAMES_AHEAD if playing else 0)
+        self._view.veil(playing)
+        if not playing:
+            self.show()
 
-    def show(self, ahead: int = 0) -> None:
-        """Make the browser load the frame and its masks as they are now, and so many frames ahead."""
+    def show(self) -> None:
+        """Make the browser load the frame and its masks as they are now."""
         session, frame = self._session, self.frame
         name, tracked = session.folder.name, len(session.record)
-        addresses = [
-            (f"/frames/{name}/{each}.jpg", f"/masks/{name}/{each}?v={session.version}.{int(each < tracked)}")
-            for each in range(frame, min(frame + ahead, session.count - 1) + 1)
-        ]
+        masks = f"/masks/{name}/{frame}?v={session.version}.{int(frame < tracked)}"
         below = 258 + min(190, OBJECT_ROW * len(session.objects))
         height, width = session.size
         self._view.fit_into(f"min(100%, max(240px, calc((100vh - {below}px) * {width / height:.4f})))")
-        self._view.show(frame, addresses, f"Frame {frame} of {session.title}")
+        self._view.show(frame, f"/frames/{name}/{frame}.jpg", masks, f"Frame {frame} of {session.title}")
         self._look()
         self._mark()
         self.update_hint()
 
     def _look(self) -> None:
         """Have masks look as chosen."""
-        self._view.look(
-            opacity=self.tools.opacity, masked=self.tools.masks_shown, chosen=self.key, hidden=self.hidden
-        )
+        looks: dict[str, Any] = {"opacity": self.tools.opacity, "masked": self.tools.masks_shown}
+        looks |= {"chosen": self.key or 0, "hidden": sorted(self.hidden)}
+        self._view.look(looks)
+        self.player.look(looks)
 
     def toggle_object(self, key: int) -> None:
         """Show an object's mask, or hide it."""

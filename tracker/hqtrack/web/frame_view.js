@@ -9,7 +9,7 @@ export default {
       aria-description="Enter puts a cursor on the frame: arrow keys move it, Enter begins and ends, Escape cancels."
       :style="{ padding: '12px', overflow: 'hidden', touchAction: 'none', userSelect: 'none', cursor: 'crosshair' }"
       @pointerdown="down" @pointermove="move" @pointerup="up" @pointercancel="cancel" @pointerleave="leave"
-      @contextmenu.prevent @wheel.prevent="wheel" @keydown="key">
+      @frameplayed="notePlayed($event.detail)" @contextmenu.prevent @wheel.prevent="wheel" @keydown="key">
       <div :style="{ position: 'relative', margin: '0 auto', width: fitted, aspectRatio: width / height }">
       <div ref="stage" :style="{ position: 'absolute', left: left + 'px', top: top + 'px', width: zoom * 100 + '%', height: zoom * 100 + '%' }">
         <img ref="img" :src="shown" :alt="label" draggable="false"
@@ -44,22 +44,24 @@ export default {
           <path v-if="keyed" :d="cross()" stroke="white" stroke-width="2" vector-effect="non-scaling-stroke"
             style="filter: drop-shadow(0 0 1px black)" />
         </svg>
+        <div v-show="played !== null" style="position: absolute; inset: 0; pointer-events: none"><slot></slot></div>
       </div>
       </div>
     </div>`,
   props: {
     src: String, masks: String, fitted: String, label: String, width: Number, height: Number, tool: String, brush: Number, points: Array,
     frame: Number, negative: Boolean, opacity: Number, masked: Boolean, chosen: Number, hidden: Array,
-    ahead: Array,
+    playing: Boolean,
   },
   data() {
     return {
-      shown: "", drawn: [], zoom: 1, left: 0, top: 0, unit: 1, cursor: null, keyed: null, drag: null, held: null, preview: "",
+      shown: "", drawn: [], zoom: 1, left: 0, top: 0, unit: 1, cursor: null, keyed: null, drag: null, held: null, preview: "", played: null,
     };
   },
   computed: {
     visible() { return this.masked ? this.drawn.filter((each) => !this.hidden.includes(each.key)) : []; },
     outlined() { return this.visible.find((each) => each.key === this.chosen)?.path; },
+    current() { return this.played ?? this.frame; },
     brushing() { return this.tool === "paint" || this.tool === "erase"; },
     box() {
       if (!this.drag || this.tool !== "box") return null;
@@ -78,11 +80,10 @@ export default {
     masks() { this.load(); },
     frame() { this.preview = ""; this.note(); },
     tool() { this.preview = ""; this.note(); },
+    playing() { this.settle(); },
   },
   mounted() {
     this.fingers = new Map();
-    this.coming = new Map();
-    this.drawnFrame = 0;
     this.resized = new ResizeObserver(() => this.measure());
     this.resized.observe(this.$refs.stage);
     this.load();
@@ -112,33 +113,27 @@ export default {
       }, 300);
     },
     // A frame appears together with its masks. Where the network drops, both are asked for again until they come.
-    // While it plays, those that come next are fetched during the time that drawing takes.
     async load() {
       if (this.loading) return;
       this.loading = true;
       while (!this.gone && this.src && (this.shown !== this.src || this.masksOf !== this.masks)) {
-        const { src, masks, frame } = this, earlier = this.coming;
-        const pair = earlier.get(masks) ?? this.fetchPair(src, masks);
-        // Where drawing cannot keep up, frames are left out, and what is fetched ahead would not be shown.
-        const ahead = frame - this.drawnFrame <= 2 ? this.ahead : [];
-        this.coming = new Map(ahead.map(([image, its]) => [its, earlier.get(its) ?? this.fetchPair(image, its)]));
+        const { src, masks } = this;
         try {
-          const [, drawn] = await pair;
-          [this.shown, this.masksOf, this.drawn, this.drawnFrame] = [src, masks, drawn, frame];
+          const [, drawn] = await Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
+          [this.shown, this.masksOf, this.drawn] = [src, masks, drawn];
         } catch {
           await new Promise((done) => setTimeout(done, 1000));
           continue;
         }
+        this.settle();
         await this.$nextTick();
         this.$refs.outer?.dispatchEvent(new CustomEvent("framedrawn", { bubbles: true, detail: src }));
       }
       this.loading = false;
     },
-    fetchPair(src, masks) {
-      const pair = Promise.all([this.shown === src || this.fetchImage(src), this.fetchMasks(masks)]);
-      pair.catch(() => {}); // whoever waits for it handles that
-      return pair;
-    },
+    // What plays in here covers the frame until the one at which it stopped is drawn.
+    notePlayed({ frame }) { if (this.playing) this.played = frame; },
+    settle() { if (!this.playing && this.shown === this.src && this.masksOf === this.masks) this.played = null; },
     async fetchImage(src) {
       const image = new Image();
       image.src = src;
@@ -157,7 +152,7 @@ export default {
         // One question at a time; who waits for an answer asks again where the mouse is by then.
         if (this.asked && performance.now() - this.asked < 2000) { this.hover(event); return; }
         this.asked = performance.now();
-        this.$emit("hover", { path: [this.cursor], exclude: this.takesAway(event), add: event.shiftKey, frame: this.frame });
+        this.$emit("hover", { path: [this.cursor], exclude: this.takesAway(event), add: event.shiftKey, frame: this.current });
       }, 40);
     },
     answer(path) { this.asked = 0; this.preview = this.cursor && !this.drag && this.tool === "point" ? path : ""; },
@@ -209,7 +204,7 @@ export default {
       this.$emit("press");
       if (index >= 0) this.held = { index, now: this.points[index], moved: false, from: now };
       else if (event.button === 0 || event.button === 2) {
-        this.drag = { path: [now], exclude: event.button === 2 || this.takesAway(event), add: event.shiftKey, frame: this.frame };
+        this.drag = { path: [now], exclude: event.button === 2 || this.takesAway(event), add: event.shiftKey, frame: this.current };
       }
     },
     move(event) {
@@ -267,7 +262,7 @@ export default {
     enter(event) {
       if (!this.drag) {
         this.$emit("press");
-        this.drag = { path: [this.keyed], exclude: this.takesAway(event), add: event.shiftKey, frame: this.frame };
+        this.drag = { path: [this.keyed], exclude: this.takesAway(event), add: event.shiftKey, frame: this.current };
         if (this.tool !== "point") return;
       }
       this.finish();

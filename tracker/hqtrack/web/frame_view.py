@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import events, ui
@@ -12,12 +12,11 @@ from hqtrack.web.pointing import Drag, Point, Tool
 SignedPoint = tuple[float, float, bool]
 """x, y, and whether it is on the object."""
 
-Addresses = tuple[str, str]
-"""Where the browser finds a frame, and its masks."""
-
 
 class FrameView(ui.element, component="frame_view.js"):
     """A frame to point at, by mouse, pen, finger or keyboard; zooming and panning stay in the browser.
+
+    What is put into it covers the frame while it plays.
 
     Args:
         size: Height and width of the frames.
@@ -41,7 +40,7 @@ class FrameView(ui.element, component="frame_view.js"):
         super().__init__()
         height, width = size
         self.props.update({"width": width, "height": height, "points": []})
-        self.show(0, [("", "")], "")
+        self.show(0, "", "", "")
         self.on("press", lambda: on_press())
         self.on("pan", lambda: on_pan())
 
@@ -58,20 +57,27 @@ class FrameView(ui.element, component="frame_view.js"):
         self.on("hover", lambda event: on_hover(drag_of(event)))
         self.on("point", pointed)
 
-    def show(self, frame: int, addresses: Sequence[Addresses], label: str) -> None:
-        """Show a frame from the first addresses; those of frames that come next may be loaded ahead."""
-        (source, masks), *ahead = addresses
-        shown = {"frame": frame, "src": source, "masks": masks, "label": label}
-        self.props.update(shown | {"ahead": [list(each) for each in ahead]})
+    def show(self, frame: int, source: str, masks: str, label: str) -> None:
+        """Show a frame and its masks, from where the browser finds both."""
+        self.props.update({"frame": frame, "src": source, "masks": masks, "label": label})
+
+    def veil(self, playing: bool) -> None:
+        """Show what is in it instead of the frame, or the frame again as soon as that is loaded."""
+        if self.props.get("playing") != playing:
+            self.props["playing"] = playing
 
     def fit_into(self, width: str) -> None:
         """Show whole frames in a width, as CSS has it."""
         if self.props.get("fitted") != width:
             self.props["fitted"] = width
 
-    def look(self, *, opacity: int, masked: bool, chosen: int | None, hidden: Collection[int]) -> None:
-        """Draw masks, or not, with an opacity in percent, without hidden ones; the chosen one stands out."""
-        looks = {"opacity": opacity, "masked": masked, "chosen": chosen or 0, "hidden": sorted(hidden)}
+    def look(self, looks: dict[str, Any]) -> None:
+        """Draw masks as chosen.
+
+        Args:
+            looks: "masked", whether they are drawn; "opacity" in percent; "hidden", the objects that are not
+                drawn; "chosen", the one that stands out, 0 for none.
+        """
         if any(self.props.get(name) != value for name, value in looks.items()):
             self.props.update(looks)
 

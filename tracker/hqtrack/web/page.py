@@ -96,7 +96,11 @@ class SessionPage:
                 if preferences.tool in TOOLS:
                     self._canvas.tools.choose(preferences.tool)
                 self._time_line = TimeLine(
-                    self._opened, self._canvas.look_at, self._canvas.choose, preferences.frame
+                    self._opened,
+                    self._canvas.player,
+                    self._canvas.look_at,
+                    self._canvas.choose,
+                    preferences.frame,
                 )
             with ui.column().classes("hq-side gap-3"):
                 self._build_tracking()

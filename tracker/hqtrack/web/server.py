@@ -30,6 +30,7 @@ from hqtrack.web.guard import Guard
 from hqtrack.web.outlines import masks_in
 from hqtrack.web.page import SessionPage
 from hqtrack.web.pictures import jpeg, thumbnail_of
+from hqtrack.web.playing import played
 from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.settings import Settings
@@ -127,6 +128,7 @@ def _load_ahead(shared: SharedTracker) -> None:
 def _app(service: TrackingService, options: Options, password: str | None) -> Guard:
     """Put pages and files together."""
     app = FastAPI(openapi_url=None)
+    _serve_pictures(app, service)
     _serve_files(app, service)
     _serve_pages(service)
     ui.run_with(
@@ -152,8 +154,8 @@ def _opened(service: TrackingService, request: Request, name: str) -> OpenSessio
     return service.store.get(request.state.owner, name)
 
 
-def _serve_files(app: FastAPI, service: TrackingService) -> None:
-    """Add the addresses of frames, exported files and uploads."""
+def _serve_pictures(app: FastAPI, service: TrackingService) -> None:
+    """Add the addresses of frames, masks and tracks, and what is said where there are none."""
 
     @app.exception_handler(HQTrackError)
     def refuse(request: Request, error: Exception) -> Response:
@@ -169,12 +171,10 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
     def masks(request: Request, name: str, index: int) -> Response:
         return JSONResponse(masks_in(_opened(service, request, name).session, index))
 
-    @app.get("/export/{name}/{file}")
-    def exported(request: Request, name: str, file: str) -> Response:
-        folder = _opened(service, request, name).session.folder / EXPORT_FOLDER
-        if file not in {path.name for path in folder.glob("*") if path.is_file()}:
-            raise InputError(f"{file}: is no exported file")
-        return FileResponse(folder / file)
+    @app.get("/played/{name}")
+    def frames_played(request: Request, name: str, first: int, count: int, step: int, width: int) -> Response:
+        content = played(_opened(service, request, name), first, count=count, step=step, width=width)
+        return Response(content, headers={"Cache-Control": "no-store"})
 
     @app.get("/tracks/{name}")
     def tracks(request: Request, name: str) -> Response:
@@ -189,6 +189,17 @@ def _serve_files(app: FastAPI, service: TrackingService) -> None:
         content = thumbnail_of(_opened(service, request, name), key)
         caching = {"Cache-Control": "private, max-age=3600"}  # the address has the mask
         return Response(content, media_type="image/jpeg", headers=caching)
+
+
+def _serve_files(app: FastAPI, service: TrackingService) -> None:
+    """Add the addresses of exported files and uploads."""
+
+    @app.get("/export/{name}/{file}")
+    def exported(request: Request, name: str, file: str) -> Response:
+        folder = _opened(service, request, name).session.folder / EXPORT_FOLDER
+        if file not in {path.name for path in folder.glob("*") if path.is_file()}:
+            raise InputError(f"{file}: is no exported file")
+        return FileResponse(folder / file)
 
     @app.post("/upload/{name}")
     async def upload(request: Request, name: str, file: str) -> Response:

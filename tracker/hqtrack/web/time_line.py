@@ -8,11 +8,9 @@ from functools import partial
 
 from nicegui import events, ui
 
+from hqtrack.web.frame_player import FramePlayer
 from hqtrack.web.store import OpenSession
 from hqtrack.web.styling import icon_button
-
-PLAYED_RATE = 30
-"""Frames per second at most while playing."""
 
 SECONDS_PER_LOAD = 0.5
 """Between two times at which the browser loads what is tracked."""
@@ -48,7 +46,8 @@ class TimeLine:
 
     Args:
         opened: The session with its frames.
-        look_at: Shows a frame; True where the next ones follow, as it plays.
+        player: Plays.
+        look_at: Shows a frame; True where the player shows it already.
         choose: Chooses an object.
         frame: The one that is shown first.
     """
@@ -56,6 +55,7 @@ class TimeLine:
     def __init__(
         self,
         opened: OpenSession,
+        player: FramePlayer,
         look_at: Callable[[int, bool], None],
         choose: Callable[[int], None],
         frame: int,
@@ -66,10 +66,11 @@ class TimeLine:
         """What the rows show, and when they were loaded."""
         self._count = opened.session.count
         self._fps = float(opened.fps)
-        self._rate = min(PLAYED_RATE, float(opened.fps))
         self.frame = 0
-        self._playing: tuple[float, int] | None = None
-        """When playing began, and with which frame."""
+        self._player = player
+        self._player.listen(self._on_played)
+        self._playing = self._stopping = False
+        """Whether it plays; whether it is still to be heard where playing stopped."""
         self._following = frame == 0
         self._latest = len(opened.session.record)
         """Frames that were tracked when it was last looked."""
@@ -87,7 +88,6 @@ class TimeLine:
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
         self._view = TimeLineView(self._count, self._on_go)
-        self._player = ui.timer(1 / self._rate, self._play_on, active=False)
         self._load()
         self._go(frame)
 
@@ -105,8 +105,10 @@ class TimeLine:
 
     def stay(self) -> None:
         """Neither play nor follow what is tracked."""
-        self._playing, self._following = None, False
-        self._player.deactivate()
+        self._following = False
+        if self._playing:
+            self._playing, self._stopping = False, True
+            self._player.pause()
 
     def follow(self) -> None:
         """Show the frame that was tracked last from now on."""
@@ -115,21 +117,23 @@ class TimeLine:
 
     def toggle_play(self) -> None:
         """Play from here (at the end: from the start), or pause."""
-        playing = self._playing is not None
+        playing = self._playing
         self.stay()
         if not playing and self._count > 1:
             if self.frame == self._count - 1:
                 self._go(0)
-            self._playing = time.monotonic(), self.frame
-            self._player.activate()
+            self._playing, self._stopping = True, False
+            self._look_at(self.frame, True)
+            self._player.play(self.frame)
 
-    def _play_on(self) -> None:
-        """Show the frame whose time has come; frames for which there is no time are left out."""
-        if self._playing is not None:
-            began, first = self._playing
-            self._go(first + int((time.monotonic() - began) * self._rate), playing=True)
-            if self.frame == self._count - 1:
-                self.stay()
+    def _on_played(self, frame: int, playing: bool) -> None:
+        """Note which frame the player shows, and show the one at which it stopped."""
+        if playing and self._playing:
+            self._place_at(frame)
+            self._look_at(frame, True)
+        elif not playing and (self._playing or self._stopping):
+            self.stay()
+            self._go(frame)
 
     def tick(self, tracked: int) -> None:
         """Follow the frames that are tracked."""
@@ -138,14 +142,17 @@ class TimeLine:
             if self._following and tracked:
                 self._go(tracked - 1)
         self._load()
-        playing = self._playing is not None
-        self._play_button.props(f"icon={'pause' if playing else 'play_arrow'}")
+        self._play_button.props(f"icon={'pause' if self._playing else 'play_arrow'}")
 
-    def _go(self, frame: int, *, playing: bool = False) -> None:
-        self.frame = min(max(0, frame), self._count - 1)
-        self._place.text = f"frame {self.frame} · {clock(self.frame / self._fps)}"
-        self._view.show(frame=self.frame, text=self._place.text)
-        self._look_at(self.frame, playing)
+    def _go(self, frame: int) -> None:
+        self._stopping = False
+        self._place_at(min(max(0, frame), self._count - 1))
+        self._look_at(self.frame, False)
+
+    def _place_at(self, frame: int) -> None:
+        self.frame = frame
+        self._place.text = f"frame {frame} · {clock(frame / self._fps)}"
+        self._view.show(frame=frame, text=self._place.text)
 
     def show_chosen(self, key: int | None) -> None:
         """Highlight the row of an object."""
