@@ -57,4 +57,4 @@ def _decoded(content: bytes) -> Any:
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     if pixels is None:
         raise InputError(f"the frame is sent as {len(content)} bytes that are no JPEG or PNG image")
-    return pixels[..., ::-1]
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
