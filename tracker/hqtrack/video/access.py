@@ -24,8 +24,8 @@ KEPT_BYTES = 192 << 20
 WANTED_BEFORE = 48
 """Frames before the one asked for that are kept on the way to it where somebody goes back: they come next."""
 
-WANTED_AT_LEAST = 8
-"""Frames up to the one asked for that are always kept: several may be asked for at once, in any order."""
+WANTED_AT_LEAST = 1
+"""Frames up to the one asked for that are always kept. Each takes longer than to decode several."""
 
 NEIGHBOURS = 3
 """Frames before a wanted one that are decoded, too: those of interlaced videos are made of several."""

@@ -56,10 +56,10 @@ class EncodedFrames:
             place = self._place(index) if known is None else known
             coming = range(index + 1, min(index + 1 + AHEAD, len(self._frames))) if forward else range(0)
             ahead = [each for each in coming if each not in self._kept]
-        for each in ahead:
-            self._worker.submit(self._make_ahead, each)
         if known is None:
             self._make(index, place)
+        for each in ahead:  # after the one asked for, or a video would be decoded twice
+            self._worker.submit(self._make_ahead, each)
         return place.result()
 
     def _place(self, index: int) -> Future[bytes]:

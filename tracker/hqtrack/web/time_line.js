@@ -9,7 +9,7 @@ export default {
       <canvas ref="canvas" style="display: block; width: 100%; cursor: pointer" @pointerdown="down" @pointermove="move"
         @pointerup="up" @pointercancel="up" @wheel.prevent="wheel" @dblclick="fit"></canvas>
     </div>`,
-  props: { count: Number, frame: Number, chosen: Number, text: String, source: String },
+  props: { count: Number, frames: String, frame: Number, chosen: Number, text: String, source: String },
   data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], cuts: [], rows: [], doubtful: 0.9 } }; },
   watch: {
     frame() { this.follow(); this.draw(); },
@@ -86,7 +86,12 @@ export default {
       const { x, frame, row } = this.at(event);
       if (row && x < GUTTER) { this.$emit("go", { frame: this.frame, key: row.key }); return; }
       const mark = this.markAt(x, row);
-      this.$emit("go", mark ? { frame: mark.frame, key: mark.key } : { frame, key: null });
+      this.go(mark ? { frame: mark.frame, key: mark.key } : { frame, key: null });
+    },
+    // The frame is asked for at once, not only when the page's answer makes the browser show it.
+    go(where) {
+      if (where.frame !== this.frame) (this.coming = new Image()).src = `${this.frames}/${where.frame}.jpg`;
+      this.$emit("go", where);
     },
     move(event) {
       const { x, frame, row } = this.at(event);
@@ -94,7 +99,7 @@ export default {
       clearTimeout(this.later);
       // At most every 50 ms, or the browser would ask for the next frame before it has shown one.
       const wait = (this.said ?? 0) + 50 - performance.now();
-      const say = () => { this.said = performance.now(); if (frame !== this.frame) this.$emit("go", { frame, key: null }); };
+      const say = () => { this.said = performance.now(); if (frame !== this.frame) this.go({ frame, key: null }); };
       if (wait > 0) this.later = setTimeout(say, wait); else say();
     },
     up() { this.dragged = false; },

@@ -21,12 +21,15 @@ class TimeLineView(ui.element, component="time_line.js"):
 
     Args:
         count: Frames of the video.
+        frames: Where the browser finds frames.
         on_go: Called with a frame that is pointed at, and the object whose row or mark it was, or None.
     """
 
-    def __init__(self, count: int, on_go: Callable[[int, int | None], None]) -> None:
+    def __init__(self, count: int, frames: str, on_go: Callable[[int, int | None], None]) -> None:
         super().__init__()
-        self.props.update({"count": count, "frame": 0, "chosen": 0, "text": "", "source": ""})
+        self.props.update(
+            {"count": count, "frames": frames, "frame": 0, "chosen": 0, "text": "", "source": ""}
+        )
 
         def go(event: events.GenericEventArguments) -> None:
             key = event.args["key"]
@@ -87,7 +90,7 @@ class TimeLine:
                 icon_button(icon, label, partial(self._zoom, factor))
             self._place = ui.label().classes("w-40 text-right tabular-nums whitespace-nowrap")
             self._place.tooltip(f"Frames 0 to {self._count - 1}")
-        self._view = TimeLineView(self._count, self._on_go)
+        self._view = TimeLineView(self._count, f"/frames/{self._session.folder.name}", self._on_go)
         self._load()
         self._go(frame)
 
