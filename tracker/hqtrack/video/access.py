@@ -237,15 +237,20 @@ class _VideoReader:
             if numbers is None or picture.pts is None or not picture.time_base or not base:
                 yield position, picture
                 continue
-            time = round(picture.pts * picture.time_base / base)  # a filter counts finer
+            time = picture.pts
+            if picture.time_base != base:
+                time = round(time * picture.time_base / base)  # a filter counts finer
             if time in numbers:  # others belong before the first frame that is shown
                 yield numbers[time], picture
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Decode, without frames on the way that are neither wanted nor needed by others."""
+        skipping = None
         for packet in self._packets:
             early = self._whole_from is not None and packet.pts is not None and packet.pts < self._whole_from
-            self._stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+            if early != skipping:
+                self._stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
+                skipping = early
             yield from packet.decode()
 
 
