@@ -16,20 +16,53 @@ pytestmark = pytest.mark.slow
 LOOKS = [("light", 1366), ("dark", 1366), ("light", 390), ("dark", 390)]
 
 
-def violations(tab: Any, *unasked: str) -> list[tuple[str, list[str]]]:
+IN_DIALOGS = ".q-dialog .q-btn"
+"""Buttons whose contrast axe misjudges: it takes the dialog's backdrop for their ground."""
+
+CONTRASTS = """
+(buttons) => buttons.map((button) => {
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((each) => {
+      const part = each / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return colour === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : colour;
+  };
+  const [dark, bright] = [light(getComputedStyle(button).color), light(ground(button))].sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+})
+"""
+"""Returns the contrast of each button's text, as WCAG defines it."""
+
+
+def found_by_axe(tab: Any, options: dict[str, Any], context: dict[str, Any] | None = None) -> list[Any]:
+    alone = {"resultTypes": ["violations"]}
+    return list(axe.Axe().run(tab, context=context, options=options | alone).response["violations"])
+
+
+def violations(tab: Any) -> list[tuple[str, list[str]]]:
     """Return what axe finds in the page as it is: each rule with the elements that break it, and how."""
-    options = {"rules": {rule: {"enabled": False} for rule in unasked}, "resultTypes": ["violations"]}
-    found = axe.Axe().run(tab, options=options).response["violations"]
+    buttons = tab.locator(IN_DIALOGS)
+    if buttons.count() == 0:
+        found = found_by_axe(tab, {})
+    else:
+        assert min(buttons.evaluate_all(CONTRASTS)) >= 4.5
+        found = found_by_axe(tab, {"rules": {"color-contrast": {"enabled": False}}})
+        found += found_by_axe(tab, {"runOnly": ["color-contrast"]}, {"exclude": [[IN_DIALOGS]]})
     return [(each["id"], [node["html"] + node["failureSummary"] for node in each["nodes"]]) for each in found]
 
 
-def check_looks(tab: Any, looks: list[tuple[str, int]], *unasked: str) -> None:
+def check_looks(tab: Any, looks: list[tuple[str, int]]) -> None:
     for theme, width in looks:
         tab.emulate_media(color_scheme=theme)
         tab.set_viewport_size({"width": width, "height": 768})
         expect(tab.locator(f"body.body--{theme}")).to_be_attached()
         tab.wait_for_timeout(400)  # what fades in has another contrast
-        assert violations(tab, *unasked) == [], (theme, width)
+        assert violations(tab) == [], (theme, width)
 
 
 def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
@@ -55,9 +88,7 @@ def test_all_pages_are_without_violations(tab: Any, server: Server) -> None:
         expect(tab.locator(".q-tooltip")).to_have_count(0)
         dialog = tab.get_by_role("dialog", name=name)
         dialog.get_by_text(content).or_(dialog.get_by_label(content)).first.wait_for()
-        # Of buttons in the primary colour, axe takes the backdrop of their dialog for the ground.
-        unasked = () if name in ("Keys", "Model") else ("color-contrast",)
-        check_looks(tab, LOOKS[::3], *unasked)
+        check_looks(tab, LOOKS[::3])
         tab.keyboard.press("Escape")
         expect(tab.get_by_role("dialog")).to_have_count(0)
     press(tab, "Swap or merge object 1")

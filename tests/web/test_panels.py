@@ -13,13 +13,16 @@ from hqtrack.video.writers.labels import LabelImages
 pytest.importorskip("nicegui", reason="these tests need the page's packages")
 
 from nicegui import Client, ui
+from nicegui.events import KeyboardAction, KeyboardKey, KeyboardModifiers, KeyEventArguments
 from nicegui.page import page
 
 from hqtrack.web.canvas import Canvas
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.frame_view import FrameView
 from hqtrack.web.outlines import path_of
+from hqtrack.web.page import SessionPage
 from hqtrack.web.pointing import Drag
+from hqtrack.web.preferences import Preferences
 from hqtrack.web.service import TrackingService
 from hqtrack.web.settings import Settings
 from hqtrack.web.store import Store
@@ -60,3 +63,33 @@ def test_hovering_shows_what_a_click_would_make(tmp_path: Path, monkeypatch: pyt
         asyncio.run(canvas.preview(Drag(0, [(120, 90)], exclude=True)))  # nothing is there to take from
     assert shown == [path_of(filled(green())), "", ""]
     assert len(opened.session.objects) == 1
+
+
+def test_keys_go_from_one_doubtful_stretch_to_the_next_and_from_mark_to_mark(tmp_path: Path) -> None:
+    store = Store(tmp_path / "sessions", write_video(tmp_path / "clip.mp4", 8), upload_limit=1)
+    opened = store.create("me", store.root, "clip")
+    session = opened.session
+    session.add(0, filled(green()))
+    session.begin(session.plan(), None)
+    for frame, score in enumerate((1, 1, 0.5, 0.5, 1, 0.7, 1, 1)):
+        session.append(f"{frame}", filled(green())[None], [score])
+    service = TrackingService(store, SharedTracker(cast("Any", None)), Settings())
+    with Client(page("/keys")) as client:
+        shown = SessionPage(service, opened, Preferences(), "me")
+        press = KeyboardAction(keydown=True, keyup=False, repeat=False)
+
+        def frame_after(key: str, *, shift: bool = False) -> int:
+            held = KeyboardModifiers(alt=False, ctrl=False, meta=False, shift=shift)
+            pressed = KeyboardKey(name=key, code=key, location=0)
+            shown._on_key(
+                KeyEventArguments(
+                    sender=client.content, client=client, action=press, key=pressed, modifiers=held
+                )
+            )
+            return shown._time_line.frame
+
+        assert [frame_after(key) for key in ("Home", ".", ".", ".", "End", ",", ",", ",")] == [
+            *(0, 2, 5, 5),
+            *(7, 5, 2, 2),
+        ]
+        assert frame_after("ArrowLeft", shift=True) == 0

@@ -9,7 +9,7 @@ from nicegui import events, ui
 
 from hqtrack.web.store import OpenSession
 
-FASTEST = 30
+PLAYED_RATE = 30
 """Frames a second; videos that have more are played with fewer."""
 
 
@@ -29,7 +29,7 @@ class FramePlayer(ui.element, component="frame_player.js"):
         height, width = session.size
         self.props.update({"width": width, "height": height, "count": session.count})
         self.props.update({"source": f"/played/{session.folder.name}"})
-        self.props.update({"rate": min(FASTEST, float(opened.fps))})
+        self.props.update({"rate": min(PLAYED_RATE, float(opened.fps))})
         self.props.update({"run": 0, "first": 0})
         self._runs = 0
         self._on_played: Callable[[int, bool], Any] = lambda frame, playing: None
