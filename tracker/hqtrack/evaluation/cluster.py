@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,11 +111,27 @@ def free_memory() -> int:
 
 def gpus() -> list[str]:
     """Return the accelerators that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    if not _has_gpu_driver():
+        return []
     import torch
 
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return visible.split(",")[:count] if visible else [str(index) for index in range(count)]
+
+
+def _has_gpu_driver() -> bool:
+    """Check for a driver, without which PyTorch finds no GPU: to import PyTorch and count none takes seconds.
+
+    Where it is not known what the driver would be, there may be one.
+    """
+    if sys.platform != "linux" or any(Path(file).exists() for file in ("/dev/kfd", "/dev/dxg")):
+        return True  # AMD's, and that of Linux inside of Windows
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 class _WithoutPages:
