@@ -76,7 +76,7 @@ def test_a_card_that_names_a_refiner_gives_refined_masks(card, calls, picture):
     assert len(report.objects) == 3
     assert any(one.kept for one in report.objects)
 
-    unrefined = HQTrack.from_card(card, device="cpu", iou_threshold=1.0)
+    unrefined = HQTrack.from_card(card, device="cpu", refiner="off")
     unrefined.initialize(frame, first)
     propagated = unrefined.track(frame)
     assert [one.visible for one in report.objects] == propagated.any((1, 2)).tolist()
