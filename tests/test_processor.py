@@ -150,7 +150,8 @@ def test_four_frames_are_tracked_on_any_processor() -> None:
     found = run_with_each(TRACK, LIMITS)
     assert len(found) == len(LIMITS)
     for limits, (vectors, automatic, *lines) in zip(LIMITS, found, strict=True):
-        assert vectors == limits["ATEN_CPU_CAPABILITY"].upper()
+        if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):  # which both limits are within
+            assert vectors == limits["ATEN_CPU_CAPABILITY"].upper()
         assert_tracked(lines)
         if limits["ONEDNN_MAX_CPU_ISA"] == "AVX2":  # which has no products of bfloat16
             assert automatic.startswith("torch.float32 ")
