@@ -213,3 +213,22 @@ def test_a_trajectory_of_the_wrong_length_is_broken(content: bytes) -> None:
 
 def test_a_recorder_takes_what_a_watcher_takes() -> None:
     Recorder().cluster("2 workers", "http://localhost")
+
+
+@pytest.mark.parametrize(
+    ("driver", "visible", "expected"),
+    [(False, None, []), (True, None, ["0", "1"]), (True, "3,GPU-7,5", ["3", "GPU-7"])],
+)
+def test_gpus_are_counted_where_there_is_a_driver(
+    monkeypatch: pytest.MonkeyPatch, driver: bool, visible: str | None, expected: list[str]
+) -> None:
+    def count() -> int:
+        assert driver, "PyTorch is imported, and asked in vain"
+        return 2
+
+    monkeypatch.setattr(clusters, "_has_gpu_driver", lambda: driver)
+    monkeypatch.setattr("torch.cuda.device_count", count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert clusters.gpus() == expected
