@@ -36,7 +36,7 @@ def extent(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
 def test_a_region_of_any_kind_is_cut_at_the_border(region: trax.Region, expected: np.ndarray) -> None:
     if region.type == trax.Region.POLYGON and expected[11, 15]:
         with pytest.raises(InputError, match="beyond the frame of 16 x 12 pixels"):
-            place(trax.Polygon.create([(x + 100.0, y) for x, y in region]), SIZE)
+            place(trax.Polygon.create([(x + 100.0, y) for x, y in list(region)]), SIZE)
     np.testing.assert_array_equal(place(region, SIZE).mask, expected)
 
 
