@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,12 @@ def test_it_is_played_looked_through_and_read_in_light_and_dark(tab: Any, server
     expect(player).to_be_hidden()
     stopped = place.inner_text().split()[1]
     expect(tab.locator("img").first).to_have_attribute("src", re.compile(f"/{stopped}.jpg"))
+    tab.route("**/played/**", lambda route: (time.sleep(1), route.continue_()))  # a slow connection
+    for key in ("Home", "Space"):
+        tab.keyboard.press(key)
+    expect(place).to_have_text(re.compile(f"^frame {COUNT - 1} ·"))
+    expect(button).to_contain_text("play_arrow")
+    tab.unroute("**/played/**")
     for _ in range(5):
         tab.get_by_role(
             "slider", name="Frame", exact=True

@@ -47,20 +47,22 @@ export default {
     },
     async fetchOn(turn) {
       let before = null;
-      while (this.turn === turn && turn.next < this.count) {
+      const last = this.count - 1;
+      while (this.turn === turn && turn.next <= last) {
         if (turn.ready.length > AHEAD - BATCH) { await new Promise((done) => setTimeout(done, 15)); continue; }
         const asked = performance.now();
         try {
           const frames = await this.fetchFrames(turn);
           if (this.turn !== turn) return;
           turn.ready.push(...frames);
-          turn.next = frames.at(-1).frame + turn.step;
+          if (frames.at(-1).frame === last) return;
           await before; // no more pictures than can be decoded
           before = Promise.all(frames.map((each) => each.decoded));
           // Where a frame takes longer than it is shown, only every second one is asked for, or fewer.
           const spent = (performance.now() - asked) / frames.length / 1000;
           turn.step = Math.min(Math.max(1, Math.ceil(spent * this.rate * 0.9)), Math.ceil(this.rate));
-          turn.next = Math.min(Math.max(turn.next, this.due(turn, performance.now())), this.count);
+          // However late it is, the last frame is shown: with it playing ends.
+          turn.next = Math.min(Math.max(frames.at(-1).frame + turn.step, this.due(turn, performance.now())), last);
         } catch { // the network dropped: once more in a second
           await new Promise((done) => setTimeout(done, 1000));
         }
