@@ -113,8 +113,6 @@ def test_a_tracker_whose_children_keep_its_pipe_open_is_given_up_after_its_time(
 
 def test_a_worker_that_is_killed_in_mid_sequence_costs_only_its_task(workspace: Path, run: Run) -> None:
     killed: list[int] = []
-    registry = workspace / "trackers.ini"
-    registry.write_text(registry.read_text().replace("env_PACE = 0.4", "env_PACE = 0.2"))
 
     def kill_who_tracks() -> None:
         while not any(task.sequence == "long" for task in run.recorder.started):
