@@ -189,11 +189,11 @@ class _VideoReader:
         """Open the file again before the next frame is read."""
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next = self.count  # what `_decoded` gives next; nothing yet
-        self._spoilt = True
+        self._must_reopen = True
 
     def _jump(self, index: int) -> None:
         """Continue decoding from the last key frame before a frame."""
-        if self._spoilt:
+        if self._must_reopen:
             self._reopen()
         if not self._seek(index):
             self._reopen()
@@ -207,7 +207,7 @@ class _VideoReader:
         self._stream = self._container.streams.video[self._number]
         self._stream.thread_type = "SLICE"  # threads over frames would start again at every jump
         self._packets: Iterator[av.Packet[av.VideoStream]] = self._container.demux(self._stream)
-        self._spoilt = False
+        self._must_reopen = False
 
     def _seek(self, index: int) -> bool:
         """Go to the last key frame before a frame; return whether that was possible."""

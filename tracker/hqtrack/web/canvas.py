@@ -92,7 +92,7 @@ class Canvas:
     def look_at(self, frame: int, playing: bool) -> None:
         """Show another frame, or note the one that the player shows."""
         self.frame = frame
-        self._view.veil(playing)
+        self._view.set_playing(playing)
         if not playing:
             self.show()
 

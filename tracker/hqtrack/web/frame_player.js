@@ -42,7 +42,7 @@ export default {
     report(turn, playing) {
       const frame = this.seen?.run === turn.run ? this.seen.frame : turn.from;
       turn.reported = performance.now();
-      this.$el.dispatchEvent(new CustomEvent("frameplayed", { bubbles: true, detail: { frame, playing, src: `/${frame}.jpg` } }));
+      this.$el.dispatchEvent(new CustomEvent("frameplayed", { bubbles: true, detail: { frame } }));
       this.$emit("played", { frame, playing, run: turn.run });
     },
     async fetchOn(turn) {

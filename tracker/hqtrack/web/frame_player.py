@@ -27,10 +27,17 @@ class FramePlayer(ui.element, component="frame_player.js"):
         super().__init__()
         session = opened.session
         height, width = session.size
-        self.props.update({"width": width, "height": height, "count": session.count})
-        self.props.update({"source": f"/played/{session.folder.name}"})
-        self.props.update({"rate": min(PLAYED_RATE, float(opened.fps))})
-        self.props.update({"run": 0, "first": 0})
+        self.props.update(
+            {
+                "width": width,
+                "height": height,
+                "count": session.count,
+                "source": f"/played/{session.folder.name}",
+                "rate": min(PLAYED_RATE, float(opened.fps)),
+                "run": 0,
+                "first": 0,
+            }
+        )
         self._runs = 0
         self._on_played: Callable[[int, bool], Any] = lambda frame, playing: None
         self.on("played", self._note)

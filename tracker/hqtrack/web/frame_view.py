@@ -16,7 +16,7 @@ SignedPoint = tuple[float, float, bool]
 class FrameView(ui.element, component="frame_view.js"):
     """A frame to point at, by mouse, pen, finger or keyboard; zooming and panning stay in the browser.
 
-    What is put into it covers the frame while it plays.
+    The player that is put into it covers the frame while it plays.
 
     Args:
         size: Height and width of the frames.
@@ -61,8 +61,8 @@ class FrameView(ui.element, component="frame_view.js"):
         """Show a frame and its masks, from where the browser finds both."""
         self.props.update({"frame": frame, "src": source, "masks": masks, "label": label})
 
-    def veil(self, playing: bool) -> None:
-        """Show what is in it instead of the frame, or the frame again as soon as that is loaded."""
+    def set_playing(self, playing: bool) -> None:
+        """Show the player over the frame, or the frame again as soon as it is loaded."""
         if self.props.get("playing") != playing:
             self.props["playing"] = playing
 

@@ -72,8 +72,9 @@ class TimeLine:
         self.frame = 0
         self._player = player
         self._player.listen(self._on_played)
-        self._playing = self._stopping = False
-        """Whether it plays; whether it is still to be heard where playing stopped."""
+        self._playing = False
+        self._stopping = False
+        """True until the player reports the frame at which it stopped."""
         self._following = frame == 0
         self._latest = len(opened.session.record)
         """Frames that were tracked when it was last looked."""
