@@ -36,6 +36,12 @@ from whole_video import there_and_back, write_clip
 FORMATS = ("Overlay video", "Label images", "COCO masks", "Table of boxes", "Cut-outs")
 RATE = 30
 
+HAND_STEPS = 20
+"""Places at which the mouse is seen on its way."""
+
+HAND_RESTS = 100
+"""Milliseconds from the last of them until the button goes down; people take 100 to 200."""
+
 
 def write_long_clip(path: Path, clip: np.ndarray, frames: int, keys: int) -> None:
     """Write a clip as H.264 with a key frame every `keys` frames, the same ones again and again."""
@@ -148,24 +154,34 @@ def long_session(page: Page, size: tuple[int, int], frames: int) -> None:
     print(page.locator("pre", has_text="hqtrack track").inner_text())
 
 
-def jumps(page: Page, count: int) -> None:
-    """Click on the time line in random places, and print how long frames took."""
+def jumps(page: Page, count: int, *, by_hand: bool) -> None:
+    """Click on the time line in random places, and print how long frames took.
+
+    A hand's mouse comes nearer, slower and slower, and rests before it presses; else it is there at once.
+    """
     line = page.get_by_role("slider", name="Frame", exact=True).bounding_box()
     assert line is not None
     waited = []
     draw = random.Random(0)
+    last, middle = line["x"], line["y"] + line["height"] / 2
     for _ in range(30):
         page.wait_for_timeout(300)
         page.evaluate("shown.length = 0")
-        page.mouse.move(line["x"] + line["width"] * draw.uniform(0.1, 0.95), line["y"] + line["height"] / 2)
+        place = line["x"] + line["width"] * draw.uniform(0.1, 0.95)
+        for left in (*(0.8**step for step in range(1, HAND_STEPS)), 0) if by_hand else (0,):
+            page.mouse.move(place + (last - place) * left, middle)
+            page.wait_for_timeout(15 if by_hand else 0)
+        page.wait_for_timeout(HAND_RESTS if by_hand else 0)
+        last = place
         page.mouse.down()
         began = page.evaluate("performance.now()")
         page.mouse.up()
         page.wait_for_function("shown.length")
         waited.append((page.evaluate("shown[0][0]") - began) / 1000)
     waited.sort()
+    how = "by hand" if by_hand else "pressed at once"
     print(
-        f"jump in {count} frames: median {statistics.median(waited):.2f}, "
+        f"jump in {count} frames, {how}: median {statistics.median(waited):.2f}, "
         f"90 % {waited[26]:.2f}, longest {waited[-1]:.2f} s",
         flush=True,
     )
@@ -198,7 +214,8 @@ def main() -> None:
             page.wait_for_function("window.shown.length")
             page.wait_for_timeout(5000)  # in which a person looks at the frame
             if options.jumps:
-                jumps(page, options.jumps)
+                jumps(page, options.jumps, by_hand=False)
+                jumps(page, options.jumps, by_hand=True)
                 print(
                     f"played: {Session(page, (width, height), options.jumps).play(8):.1f} frames/s of {RATE}"
                 )

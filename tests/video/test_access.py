@@ -1,6 +1,11 @@
 """Frames in any order are those that reading from the start gives."""
 
+import random
+import threading
+import time
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -11,6 +16,7 @@ import pytest
 from hqtrack import DataError
 from hqtrack.video.access import FrameAccess
 from hqtrack.video.sources import open_frames
+from hqtrack.video.sources.pictures import image_of_picture
 
 COUNT = 70
 
@@ -31,7 +37,7 @@ def write_video(file: Path, codec: str, **options: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize(
+VIDEOS = pytest.mark.parametrize(
     ("name", "codec", "options"),
     [
         ("b-frames.mp4", "libx264", {"g": "25", "bf": "3"}),
@@ -47,6 +53,9 @@ def write_video(file: Path, codec: str, **options: str) -> Path:
         ("fragments.mov", "mpeg4", {"g": "12"}),
     ],
 )
+
+
+@VIDEOS
 def test_any_order_gives_the_frames_of_reading_from_the_start(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
@@ -57,6 +66,56 @@ def test_any_order_gives_the_frames_of_reading_from_the_start(
     for index in (0, 1, 2, 69, 68, 30, 24, 25, 26, 3, 66, 12, 11, 10, 40):
         np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"frame {index}")
         np.testing.assert_array_equal(frames.reduced(index), expected[index])
+
+
+@VIDEOS
+def test_frames_are_right_wherever_an_expected_one_was_given_up(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    file = write_video(tmp_path / name, codec, **options)
+    expected = [frame.image for frame in open_frames(file)]
+    frames = FrameAccess(open_frames(file), long_edge=1000)
+    draw = random.Random(0)
+    for _ in range(40):
+        steps = count(draw.randrange(40))
+        for _ in frames._reader.read(draw.randrange(COUNT), 1, lambda steps=steps: next(steps) >= 40):
+            pass
+        index = draw.randrange(COUNT)
+        np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"frame {index}")
+
+
+def test_an_expected_frame_is_ready_and_gives_way_to_one_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_video(tmp_path / "clip.mp4", "libx264", g="1000")
+    frames = FrameAccess(open_frames(file), long_edge=64)
+    decoded = []
+
+    def note(picture: av.VideoFrame) -> np.ndarray:
+        decoded.append(picture.pts)
+        return image_of_picture(picture)
+
+    monkeypatch.setattr("hqtrack.video.access.image_of_picture", note)
+    frames.expect(COUNT)  # there is none
+    frames.expect(40)
+    frames.reduced(40)
+    assert len(decoded) == 1
+    reader, pictures = frames._reader, frames._reader._pictures
+    asking = threading.Thread(target=frames.reduced, args=[2])
+
+    def asked_for_on_the_way() -> Iterator[av.VideoFrame]:
+        for number, each in enumerate(pictures()):
+            if number == 5:
+                calls = frames._calls
+                asking.start()
+                while frames._calls == calls:
+                    time.sleep(0.001)
+            yield each
+
+    monkeypatch.setattr(reader, "_pictures", asked_for_on_the_way)
+    frames.expect(20)
+    asking.join()
+    assert {2, 20} & set(frames._kept) == {2}
 
 
 def test_a_recording_that_began_in_mid_stream_or_was_joined_is_read_in_any_order(tmp_path: Path) -> None:

@@ -448,7 +448,9 @@ def test_the_time_line_shows_what_is_tracked_and_leads_to_marks(tab: Any, server
     for key, frame in (("Home", 0), ("Shift+ArrowRight", 5), ("Shift+ArrowLeft", 0), ("Shift+ArrowLeft", 0)):
         tab.keyboard.press(key)
         expect(line).to_have_attribute("aria-valuenow", str(frame))
-    line.hover(position={"x": 28 + (width - 28) / 2, "y": 10})
+    with tab.expect_request("**/frames/*/20/expected") as ready:
+        line.hover(position={"x": 28 + (width - 28) / 2 + 1, "y": 10})
+    assert ready.value.response().status == 204
     tab.mouse.wheel(0, -2000)  # frames 10 to 29 fill the width
     line.click(position={"x": 28 + (width - 28) * 0.51, "y": 10})
     expect(line).to_have_attribute("aria-valuetext", "frame 20 · 0:00.80")

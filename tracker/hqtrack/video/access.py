@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class FrameAccess:
         self._last = 0
         """The frame that was asked for last."""
         self._lock = threading.Lock()
+        self._calls = 0
+        """Frames that were asked for or expected so far."""
 
     def __len__(self) -> int:
         return self._reader.count
@@ -82,6 +85,7 @@ class FrameAccess:
         Raises:
             DataError: The frame cannot be read, or has another size than the first.
         """
+        self._calls += 1
         with self._lock:
             return self._whole(index)
 
@@ -91,11 +95,25 @@ class FrameAccess:
         Raises:
             DataError: The frame cannot be read, or has another size than the first.
         """
+        self._calls += 1
         with self._lock:
             if index in self._kept:
                 self._kept.move_to_end(index)
                 return self._kept[index]
             return self._keep(index, self._whole(index))
+
+    def expect(self, index: int) -> None:
+        """Get a frame ready that is likely to be asked for next.
+
+        That ends early where another one is asked for or expected. Frames that cannot be read, or that there
+        are not, are passed over: who asks for them is told.
+        """
+        self._calls += 1
+        mine = self._calls
+        with self._lock, suppress(DataError):
+            if 0 <= index < len(self) and index not in self._kept:
+                for found, image in self._reader.read(index, 1, lambda: self._calls != mine):
+                    self._keep(found, image)
 
     def _whole(self, index: int) -> Image:
         if not 0 <= index < len(self):
@@ -103,7 +121,7 @@ class FrameAccess:
         image: Image | None = None
         goes_back = self._last - WANTED_BEFORE <= index < self._last
         self._last = index
-        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else WANTED_AT_LEAST):
+        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else WANTED_AT_LEAST, never):
             if found != index:
                 self._keep(found, image)
         if image is None:
@@ -127,12 +145,17 @@ class FrameAccess:
         return image
 
 
+def never() -> bool:
+    """Return False: what asks is not to end early."""
+    return False
+
+
 class _ImageReader:
     def __init__(self, source: ImageFrames) -> None:
         self._source = source
         self.count = len(source.files)
 
-    def read(self, index: int, wanted: int) -> Iterator[tuple[int, Image]]:
+    def read(self, index: int, wanted: int, ended: Callable[[], bool]) -> Iterator[tuple[int, Image]]:
         yield index, self._source.image(index)
 
 
@@ -163,21 +186,28 @@ class _VideoReader:
         self.count = len(shown if times is None else times)
         self._forget()
 
-    def read(self, index: int, wanted: int) -> Iterator[tuple[int, Image]]:
-        """Yield so many frames up to one, the last of them that one; fewer where decoding begins later."""
+    def read(self, index: int, wanted: int, ended: Callable[[], bool]) -> Iterator[tuple[int, Image]]:
+        """Yield so many frames up to one, the last of them that one; fewer where decoding begins later.
+
+        It stops where `ended` answers True, which is asked for each frame that is decoded.
+        """
+        whole_from = max(0, index - wanted + 1 - NEIGHBOURS)
         if self._times is not None:
-            self._whole_from = self._times[max(0, index - wanted + 1 - NEIGHBOURS)]
-        if not self._next <= index <= self._next + WANTED_BEFORE:
+            self._whole_from = self._times[whole_from]
+        if not self._leads_to(index):
             self._jump(index)
+        self._next = whole_from
         last = None
         try:
             for found, picture in self._decoded:
-                self._next = found + 1
+                self._next = max(self._next, found + 1)
                 if found > index - wanted:
                     last = found, image_of_picture(picture)
                     yield last
                 if found >= index:
                     break
+                if ended():
+                    return
         except (av.error.FFmpegError, OSError) as error:
             self._forget()
             raise DataError(f"{self._path}: frame {index} cannot be decoded: {error.strerror}") from error
@@ -185,10 +215,24 @@ class _VideoReader:
             self._forget()
             raise DataError(f"{self._path}: frame {index} cannot be decoded; is the file damaged there?")
 
+    def _leads_to(self, index: int) -> bool:
+        """Return whether decoding on gives a frame, and as soon as decoding from a key frame would."""
+        if index < self._next:
+            return False
+        if index <= self._next + WANTED_BEFORE or self._times is None:
+            return True
+        reached, wanted = self._times[max(0, self._next - 1)], self._times[index]
+        return self._key_at(reached) == self._key_at(wanted)
+
+    def _key_at(self, time: int) -> int:
+        """Return which of the key frames is the last one until a time, -1 for none."""
+        return bisect_right(self._keys, time, key=lambda key: key[0]) - 1
+
     def _forget(self) -> None:
         """Open the file again before the next frame is read."""
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
-        self._next = self.count  # what `_decoded` gives next; nothing yet
+        self._next = self.count
+        """From here on `_decoded` gives all frames."""
         self._must_reopen = True
 
     def _jump(self, index: int) -> None:
@@ -214,7 +258,7 @@ class _VideoReader:
         if self._times is None:
             return False
         time = self._times[index]
-        place = bisect_right(self._keys, time, key=lambda key: key[0]) - 1
+        place = self._key_at(time)
         if place < 0:
             return False
         # Some formats look for the time at which a frame is shown, others for that at which it is decoded.

@@ -167,6 +167,11 @@ def _serve_pictures(app: FastAPI, service: TrackingService) -> None:
         caching = {"Cache-Control": "private, max-age=3600"}  # masks are drawn by the browser
         return Response(content, media_type="image/jpeg", headers=caching)
 
+    @app.post("/frames/{name}/{index}/expected")
+    def expected(request: Request, name: str, index: int) -> Response:
+        _opened(service, request, name).frames.expect(index)
+        return Response(status_code=204)
+
     @app.get("/masks/{name}/{index}")
     def masks(request: Request, name: str, index: int) -> Response:
         return JSONResponse(masks_in(_opened(service, request, name).session, index))

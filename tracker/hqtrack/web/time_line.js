@@ -83,6 +83,7 @@ export default {
       if (event.button !== 0) return;
       this.$refs.canvas.setPointerCapture(event.pointerId);
       this.dragged = true;
+      clearTimeout(this.later);
       const { x, frame, row } = this.at(event);
       if (row && x < GUTTER) { this.$emit("go", { frame: this.frame, key: row.key }); return; }
       const mark = this.markAt(x, row);
@@ -95,12 +96,23 @@ export default {
     },
     move(event) {
       const { x, frame, row } = this.at(event);
-      if (!this.dragged) { this.$refs.canvas.title = this.markAt(x, row)?.text ?? ""; return; }
+      if (this.dragged) { this.spaced(() => { if (frame !== this.frame) this.go({ frame, key: null }); }); return; }
+      const mark = this.markAt(x, row);
+      this.$refs.canvas.title = mark?.text ?? "";
+      this.spaced(() => this.expect(mark?.frame ?? frame));
+    },
+    // Who comes near with the mouse is about to press: the frame is got ready.
+    expect(frame) {
+      if (frame === this.expected || frame === this.frame) return;
+      this.expected = frame;
+      fetch(`${this.frames}/${frame}/expected`, { method: "POST" }).catch(() => {});
+    },
+    // At most every 50 ms, or the browser would ask for the next frame before it has shown one; the last one always.
+    spaced(act) {
       clearTimeout(this.later);
-      // At most every 50 ms, or the browser would ask for the next frame before it has shown one.
       const wait = (this.said ?? 0) + 50 - performance.now();
-      const say = () => { this.said = performance.now(); if (frame !== this.frame) this.go({ frame, key: null }); };
-      if (wait > 0) this.later = setTimeout(say, wait); else say();
+      const now = () => { this.said = performance.now(); act(); };
+      if (wait > 0) this.later = setTimeout(now, wait); else now();
     },
     up() { this.dragged = false; },
     draw() {
