@@ -457,8 +457,8 @@ def links_and_kills(tally: Tally, seed: int, scale: float) -> None:
                 precious.write_text("precious\n")
                 elsewhere = folder / f"elsewhere-{tally.tried}"
                 elsewhere.mkdir()
-                for writer in WRITERS.values():
-                    put_in_place_of(out / f"{writer.name}{ending}", kind, precious, elsewhere)
+                for output in WRITERS.values():
+                    put_in_place_of(out / f"{output.name}{ending}", kind, precious, elsewhere)
 
                 def untouched(elsewhere: Path = elsewhere) -> None:
                     assert precious.read_text() == "precious\n", "a foreign file was overwritten"

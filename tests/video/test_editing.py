@@ -139,7 +139,7 @@ def test_small_pictures_are_always_encoded_alike(tmp_path: Path) -> None:
     facts = VideoFacts(Fraction(25))
     found = set()
     for number in range(25):
-        writer = OverlayVideo(tmp_path, facts)
+        writer = OverlayVideo(tmp_path / "overlay.mp4", facts)
         for index in range(5):
             frame = Frame(picture(index), index, Fraction(index, 25), str(index))
             writer.write(TrackedFrame(frame, square(index)[None]))

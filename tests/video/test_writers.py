@@ -20,7 +20,15 @@ from hqtrack.masks import masks_of, rle_decode
 from hqtrack.video.drawing import draw_masks, palette
 from hqtrack.video.sources import Frame, open_frames
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, OutputLook, VideoFacts, facts_of, open_writer, video_writer
+from hqtrack.video.writers import (
+    WRITERS,
+    OutputLook,
+    VideoFacts,
+    WriterKind,
+    facts_of,
+    open_writer,
+    video_writer,
+)
 from hqtrack.video.writers.writer import TextWriter
 
 HEIGHT, WIDTH = 48, 64
@@ -234,18 +242,14 @@ def test_a_timecode_that_cannot_count_is_told_where_an_overlay_is_written(
     assert "the timecode 01:00:00:00 is not kept" in caplog.text
 
 
+class FrameNames(TextWriter):
+    def write(self, tracked: TrackedFrame) -> None:
+        self._file.write(tracked.frame.name + "\n")
+
+
 def test_a_new_writer_is_an_option_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class FrameNames(TextWriter):
-        option = "frame-names"
-        title = "Names of the frames"
-        help = "a name a line."
-        name = "names.txt"
-        suffix = ".txt"
-
-        def write(self, tracked: TrackedFrame) -> None:
-            self._file.write(tracked.frame.name + "\n")
-
-    monkeypatch.setitem(WRITERS, FrameNames.option, FrameNames)
+    kind = WriterKind("names.txt", "Names of the frames", "a name a line.", f"{__name__}:FrameNames")
+    monkeypatch.setitem(WRITERS, "frame-names", kind)
     clip = tmp_path / "clip"
     clip.mkdir()
     for frame, _ in scene(2):

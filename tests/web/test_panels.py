@@ -7,8 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from hqtrack.video.writers import WRITERS, VideoFacts
-from hqtrack.video.writers.labels import LabelImages
+from hqtrack.video.writers import WRITERS, VideoFacts, WriterKind, open_writer
 
 pytest.importorskip("nicegui", reason="these tests need the page's packages")
 
@@ -31,20 +30,16 @@ from web_server import filled, green, orange, write_video
 
 
 def test_the_page_offers_every_writer_by_its_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class OtherImages(LabelImages):
-        option = "other"
-        title = "Other images"
-        name = "other"
-
-    monkeypatch.setitem(WRITERS, OtherImages.option, OtherImages)
+    other = WriterKind("other/*.png", "Other images", "other images.", ".labels:LabelImages")
+    monkeypatch.setitem(WRITERS, "other", other)
     with Client(page("/panels")) as client:
         store = Store(tmp_path / "sessions", write_video(tmp_path / "clip.mp4", 1), upload_limit=1)
         service = TrackingService(store, SharedTracker(cast("Any", None)), Settings())
         ExportPanel(service, store.create("me", store.root, "clip"), lambda do: do(), ())
         shown = [each.text for each in client.elements.values() if isinstance(each, ui.checkbox)]
-    assert shown == [*(writer.title for writer in WRITERS.values()), "Largest part alone"]
+    assert shown == [*(kind.title for kind in WRITERS.values()), "Largest part alone"]
     assert "Other images" in shown
-    assert OtherImages(tmp_path, VideoFacts(Fraction(25))).path == tmp_path / "other"
+    assert open_writer("other", tmp_path, VideoFacts(Fraction(25))).path == tmp_path / "other"
 
 
 def test_hovering_shows_what_a_click_would_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -463,21 +463,21 @@ def _writer_options() -> list[Any]:
     takes_outputs.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(
-                kind.replace("-", "_"),
+                option.replace("-", "_"),
                 inspect.Parameter.KEYWORD_ONLY,
-                default=writer.wanted,
+                default=kind.wanted,
                 annotation=Annotated[
                     bool,
                     typer.Option(
-                        f"--{kind}/--no-{kind}" if writer.wanted else f"--{kind}",
-                        help=f"{writer.name}{'/' if writer.is_folder else ''}: {writer.help}",
+                        f"--{option}/--no-{option}" if kind.wanted else f"--{option}",
+                        help=f"{kind.name}{'/' if kind.is_folder else ''}: {kind.help}",
                         expose_value=False,
                         callback=_note_output,
                         rich_help_panel=OUTPUTS_PANEL,
                     ),
                 ],
             )
-            for kind, writer in WRITERS.items()
+            for option, kind in WRITERS.items()
         ]
     )
     # Typer makes options of a function's signature alone: so it is given one.
@@ -497,7 +497,7 @@ def _outputs(context: typer.Context) -> tuple[str, ...]:
 
     kinds = tuple(kind for kind in WRITERS if context.meta[OUTPUTS_PANEL][kind])
     if not kinds:
-        others = ", ".join(f"--{kind}" for kind, writer in WRITERS.items() if not writer.wanted)
+        others = ", ".join(f"--{option}" for option, kind in WRITERS.items() if not kind.wanted)
         raise InputError(f"no output is left; add one of {others}")
     return kinds
 

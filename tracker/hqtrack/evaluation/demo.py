@@ -28,8 +28,7 @@ from hqtrack.evaluation.workspaces import open_workspace, resolve, write_atomica
 from hqtrack.masks import Masks
 from hqtrack.video.sources import Frame
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import VideoFacts
-from hqtrack.video.writers.overlay import OverlayVideo
+from hqtrack.video.writers import WRITERS, VideoFacts, open_writer
 
 DEMO_CARD = LIGHT_REFINER_CARD
 DEMO_TRACKERS = ("HQTrackLight", "VMOS_LIGHT", "FirstMask")
@@ -87,7 +86,7 @@ def run_demo(folder: Path, watcher: Watcher | None = None) -> DemoResult:
     else:
         measures = read_measures(analysis)
     workspace = open_workspace(folder)
-    overlay, sheet_file = folder / "output" / OverlayVideo.name, folder / "output" / "contact-sheet.png"
+    overlay, sheet_file = folder / "output" / WRITERS["overlay"].name, folder / "output" / "contact-sheet.png"
     overlay.parent.mkdir(parents=True, exist_ok=True)
     trackers = resolve(workspace, DEMO_TRACKERS)
     refined, propagated, _ = trackers
@@ -113,7 +112,7 @@ def _draw(workspace: Workspace, trackers: Sequence[Tracker], overlay: Path) -> N
     """Draw trackers' masks over all sequences, which are of one size, side by side as a video."""
     (experiment,) = workspace.stack
     rates = [Fraction(str(each.metadata("fps", 25))).limit_denominator(1001) for each in workspace.dataset]
-    writer = OverlayVideo(overlay.parent, VideoFacts(max(rates)))
+    writer = open_writer("overlay", overlay.parent, VideoFacts(max(rates)))
     count, time = 0, Fraction(0)
     for sequence, rate in zip(workspace.dataset, rates, strict=True):
         results = [experiment.gather(tracker, sequence) for tracker in trackers]

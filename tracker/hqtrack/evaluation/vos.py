@@ -76,9 +76,6 @@ class SequenceResult:
 class _ObjectMasks(ImageWriter):
     """A folder for each object with a black-and-white PNG for each frame, as SA-V has it: ids from 0."""
 
-    option = title = help = "masks"
-    name = "masks"
-
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's masks."""
         for each, mask in zip(tracked.objects, tracked.masks, strict=True):
@@ -103,8 +100,9 @@ def track_sequence(tracker: HQTrack, sequence: VosSequence, out: Path) -> Sequen
     frames = open_frames(sequence.frames)
     prompts = sequence.prompts(list(frames.stems))
     facts: VideoFacts = facts_of(frames)
-    writer: ImageWriter = (_ObjectMasks if sequence.is_per_object else LabelImages)(out, facts)
-    writer.path = out / sequence.name
+    writer: ImageWriter = (_ObjectMasks if sequence.is_per_object else LabelImages)(
+        out / sequence.name, facts
+    )
     count = 0
     try:
         for tracked in track_frames(tracker, frames, prompts, MaskMaker.beside(tracker)):

@@ -33,7 +33,7 @@ from hqtrack.video.run_record import FinishedRun, RunRecord, forget_run
 from hqtrack.video.shown import facts_for
 from hqtrack.video.sources import FrameSource
 from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers import WRITERS, Outputs, earlier_files
+from hqtrack.video.writers import WRITERS, Outputs
 
 MOST_WAITING_FRAMES = 4
 """Tracked frames that wait at most until they are written."""
@@ -166,15 +166,15 @@ class VideoRun:
         out, job = self.out, self.job
         if out.exists() and not out.is_dir():
             raise InputError(f"{out}: is a file; -o names a folder")
-        for writer in (WRITERS[kind] for kind in job.outputs):
-            path = out / writer.name
-            if path.exists() and path.is_dir() != writer.is_folder:
-                found, wanted = ("file", "folder") if writer.is_folder else ("folder", "file")
+        for kind in (WRITERS[each] for each in job.outputs):
+            path = out / kind.name
+            if path.exists() and path.is_dir() != kind.is_folder:
+                found, wanted = ("file", "folder") if kind.is_folder else ("folder", "file")
                 raise InputError(
                     f"{path}: is a {found}, where an output is to be a {wanted}; remove it, or name another "
                     "folder with -o"
                 )
-        taken = [os.path.realpath(out / WRITERS[kind].name) for kind in job.outputs]
+        taken = [os.path.realpath(out / WRITERS[each].name) for each in job.outputs]
         for file in self._inputs:
             real = os.path.realpath(file)
             if any(real == place or real.startswith(place + os.sep) for place in taken):
@@ -185,7 +185,7 @@ class VideoRun:
             raise InputError(
                 f"{out}: contains an unfinished run; resume it with --resume, or start over with --force"
             )
-        present = [path for kind in job.outputs for path in earlier_files(kind, out)]
+        present = [path for kind in job.outputs for path in WRITERS[kind].files_in(out)]
         if present:
             raise InputError(f"{present[0]}: is there already; name another folder with -o, or use --force")
 

@@ -47,8 +47,10 @@ class ExportPanel:
                 self._button = ui.button("Export", icon="download", on_click=self._export)
                 self._button.props("no-caps outline dense padding='4px 8px'")
             self._outputs = {
-                kind: ui.checkbox(writer.title, value=kind in chosen, on_change=self._remember).props("dense")
-                for kind, writer in WRITERS.items()
+                option: ui.checkbox(kind.title, value=option in chosen, on_change=self._remember).props(
+                    "dense"
+                )
+                for option, kind in WRITERS.items()
             }
             with ui.expansion("Clean masks").classes("w-full").props("dense"):
                 self._largest = ui.checkbox("Largest part alone").props("dense")

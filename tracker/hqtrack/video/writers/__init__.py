@@ -1,28 +1,21 @@
 """What tracking a video leaves: overlay video, label images, COCO masks, VOT trajectories, table of boxes, …
 
-One file a writer. It carries its own name, title, option and suffix; the command, its help and the page list
-what is in `WRITERS`.
+One file a writer. `WRITERS` has what the command, its help and the page tell of each; a writer is loaded when
+it is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hqtrack.errors import HQTrackError, naming
-from hqtrack.video.tracked_frame import TrackedFrame
-from hqtrack.video.writers.coco import CocoMasks
-from hqtrack.video.writers.compositing import AlphaVideo, CutOuts, FrameImages, GreenScreen, Mattes
-from hqtrack.video.writers.crops import CropImages, CropVideos
-from hqtrack.video.writers.hiding import BlackenedVideo, BlurredVideo, PixelatedVideo
-from hqtrack.video.writers.labels import LabelImages
-from hqtrack.video.writers.mots import MotsImages
-from hqtrack.video.writers.overlay import OverlayVideo
-from hqtrack.video.writers.table import BoxTable
-from hqtrack.video.writers.tracks import CvatTracks, YouTubeVis
-from hqtrack.video.writers.trajectories import Trajectories
+from hqtrack.video.writers.kinds import WRITERS, WriterKind
 from hqtrack.video.writers.writer import OutputLook, VideoFacts, Writer, facts_of
-from hqtrack.video.writers.yolo import YoloOutlines
+
+if TYPE_CHECKING:
+    from hqtrack.video.tracked_frame import TrackedFrame
 
 __all__ = [
     "WRITERS",
@@ -30,35 +23,16 @@ __all__ = [
     "Outputs",
     "VideoFacts",
     "Writer",
-    "earlier_files",
+    "WriterKind",
     "facts_of",
     "open_writer",
 ]
 
-WRITERS: dict[str, type[Writer]] = {
-    writer.option: writer
-    for writer in (
-        *(OverlayVideo, LabelImages, CocoMasks, Trajectories, BoxTable),
-        *(YouTubeVis, MotsImages, YoloOutlines, CvatTracks),
-        *(CutOuts, AlphaVideo, GreenScreen, Mattes, FrameImages),
-        *(BlurredVideo, PixelatedVideo, BlackenedVideo, CropImages, CropVideos),
-    )
-}
-"""Kinds of output by their options, in the order in which they are listed."""
-
 
 def open_writer(kind: str, folder: Path, facts: VideoFacts) -> Writer:
     """Open a writer of one of `WRITERS` in a folder that exists."""
-    return WRITERS[kind](folder, facts)
-
-
-def earlier_files(kind: str, folder: Path) -> list[Path]:
-    """Return the files that an earlier run left of a kind of output."""
-    writer = WRITERS[kind]
-    path = folder / writer.name
-    if path.is_dir():
-        return sorted(file for file in path.rglob(f"*{writer.suffix}") if not file.is_dir())
-    return [path] if path.exists() else []
+    found = WRITERS[kind]
+    return found.writer()(folder / found.name, facts)
 
 
 class Outputs:

@@ -22,16 +22,10 @@ class CocoMasks(TextWriter):
     has one image or annotation a line.
     """
 
-    option = "rle"
-    title = "COCO masks"
-    help = "COCO annotations with RLE masks."
-    name = "masks.json"
-    suffix = ".json"
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         # The second of two lists that grow side by side.
-        self._annotations = folder / "masks.annotations.part"
+        self._annotations = path.with_name("masks.annotations.part")
         self._second: IO[str] = files.create_text(self._annotations)
         self._objects: Sequence[TrackedObject] = ()
         self._images_written = self._annotations_written = 0

@@ -33,11 +33,6 @@ def cut_out(tracked: TrackedFrame) -> npt.NDArray[np.uint8]:
 class CutOuts(ImageWriter):
     """A PNG with alpha for each frame: the objects on a transparent ground."""
 
-    option = "cutouts"
-    title = "Cut-outs"
-    help = "a PNG with alpha for each frame: the objects alone."
-    name = "cutouts"
-
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's cut-out."""
         self.save(Pillow.fromarray(cut_out(tracked)), frame_stem(tracked.frame), compress_level=FAST)
@@ -46,11 +41,6 @@ class CutOuts(ImageWriter):
 class AlphaVideo(VideoWriter):
     """A video with alpha in ProRes 4444, as editors take it: the objects on a transparent ground."""
 
-    option = "alpha"
-    title = "Video with alpha"
-    help = "a ProRes 4444 video with alpha: the objects alone."
-    name = "cutout.mov"
-    suffix = ".mov"
     container_format = "mov"
     pixel_format = "yuva444p10le"
 
@@ -75,11 +65,6 @@ class AlphaVideo(VideoWriter):
 class GreenScreen(VideoWriter):
     """A video of the objects on a green ground."""
 
-    option = "green"
-    title = "Green screen"
-    help = "a video of the objects on a green ground."
-    name = "green.mp4"
-
     def picture(self, tracked: TrackedFrame) -> Image:
         """Return the frame with a green ground."""
         image = tracked.frame.image.copy()
@@ -89,11 +74,6 @@ class GreenScreen(VideoWriter):
 
 class Mattes(ImageWriter):
     """A folder for each object with a black-and-white PNG for each frame: white is the object."""
-
-    option = "mattes"
-    title = "Mattes"
-    help = "a black-and-white PNG for each object and frame."
-    name = "mattes"
 
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's mattes; that of an object that has not joined yet is black."""
@@ -108,11 +88,6 @@ class Mattes(ImageWriter):
 
 class FrameImages(ImageWriter):
     """The frames themselves, as the network sees them: annotations name these files."""
-
-    option = "frames"
-    title = "Frames"
-    help = "a PNG of each frame; annotations name these files."
-    name = "frames"
 
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame."""

@@ -32,11 +32,6 @@ LEAST_CROP_SIDE = 32
 class CropImages(ImageWriter):
     """A folder for each object with a picture of its box, and a margin, in each frame that shows it."""
 
-    option = "crops"
-    title = "Crops"
-    help = "a picture of each object's box in each frame that shows it."
-    name = "crops"
-
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's crops."""
         image = tracked.frame.image
@@ -91,9 +86,8 @@ class SteadyWindow:
 class _ObjectVideo(VideoWriter):
     """The video of one object."""
 
-    def __init__(self, folder: Path, facts: VideoFacts, number: int, box: BoxAndArea) -> None:
-        self.name = f"{number:03d}.mp4"  # type: ignore[misc]
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts, box: BoxAndArea) -> None:
+        super().__init__(path, facts)
         self.window = SteadyWindow(box)
 
     def picture(self, tracked: TrackedFrame) -> Image:
@@ -104,15 +98,8 @@ class _ObjectVideo(VideoWriter):
 class CropVideos(Writer):
     """A steady video of each object, from the first frame that shows it on, with the source's sound."""
 
-    option = "crop-videos"
-    title = "Crop videos"
-    help = "a steady video that follows each object."
-    name = "crop-videos"
-    suffix = ".mp4"
-    is_folder = True
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._videos: dict[int, _ObjectVideo] = {}
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -123,7 +110,9 @@ class CropVideos(Writer):
                 if box is None:
                     continue
                 files.make_folder(self.path)
-                video = self._videos[each.id] = _ObjectVideo(self.path, self._facts, each.id, box)
+                video = self._videos[each.id] = _ObjectVideo(
+                    self.path / f"{each.id:03d}.mp4", self._facts, box
+                )
                 video.note = self.note
             video.window.follow(box)
             video.write(tracked)

@@ -60,11 +60,6 @@ def _of_cells(part: Image, interpolation: int) -> Image:
 class BlurredVideo(HidingVideo):
     """A video in which objects are blurred."""
 
-    option = "blur"
-    title = "Blurred video"
-    help = "the video with the objects blurred."
-    name = "blurred.mp4"
-
     def hidden(self, part: Image) -> Image:
         """Blur a part."""
         import cv2
@@ -75,11 +70,6 @@ class BlurredVideo(HidingVideo):
 class PixelatedVideo(HidingVideo):
     """A video in which objects are pixelated."""
 
-    option = "pixelate"
-    title = "Pixelated video"
-    help = "the video with the objects pixelated."
-    name = "pixelated.mp4"
-
     def hidden(self, part: Image) -> Image:
         """Pixelate a part."""
         import cv2
@@ -89,11 +79,6 @@ class PixelatedVideo(HidingVideo):
 
 class BlackenedVideo(HidingVideo):
     """A video in which objects are black."""
-
-    option = "blacken"
-    title = "Blackened video"
-    help = "the video with the objects black."
-    name = "blackened.mp4"
 
     def hidden(self, part: Image) -> Image:
         """Return black."""

@@ -17,11 +17,6 @@ class LabelImages(ImageWriter):
     Where an id is above 255 the images are grey with 16 bits, and cannot hold ids above 65535.
     """
 
-    option = "labels"
-    title = "Label images"
-    help = "an indexed PNG for each frame."
-    name = "labels"
-
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's label image."""
         highest = max((each.id for each in [*self._facts.objects, *tracked.objects]), default=0)

@@ -19,11 +19,6 @@ CLASS_STEP = 1000
 class MotsImages(ImageWriter):
     """A grey PNG of 16 bits for each frame: 2000 plus the object's id, 0 background."""
 
-    option = "mots"
-    title = "MOTS images"
-    help = "PNG of 16 bits as MOTS has them: 2000 + id."
-    name = "mots"
-
     def write(self, tracked: TrackedFrame) -> None:
         """Write the frame's image.
 

@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 class OverlayVideo(VideoWriter):
     """A video of the frames with the masks drawn over them, with the source's sound; see `VideoWriter`."""
 
-    option = "overlay"
-    title = "Overlay video"
-    help = "the video with the masks drawn over it."
-    name = "overlay.mp4"
-    wanted = True
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         from hqtrack.video.drawing import SteadyTexts
 
         self._texts = SteadyTexts()

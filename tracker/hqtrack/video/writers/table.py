@@ -18,15 +18,10 @@ class BoxTable(TextWriter):
     have it.
     """
 
-    option = "csv"
-    title = "Table of boxes"
-    help = "boxes, areas and scores."
-    name = "boxes.csv"
-    suffix = ".csv"
     columns = ("frame", "time", "object", "x", "y", "width", "height", "area", "score", "doubtful")
 
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(self.columns + (("name", "colour") if facts.marked else ()))
 

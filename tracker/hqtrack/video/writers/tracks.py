@@ -30,8 +30,8 @@ class TrackWriter(TextWriter):
     lists: Sequence[str] = ("masks",)
     """Lists of an object that grow side by side."""
 
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._parts: dict[tuple[int, str], tuple[Path, IO[str]]] = {}
         self._objects: Sequence[TrackedObject] = ()
         self._count = 0
@@ -85,11 +85,6 @@ class YouTubeVis(TrackWriter):
     As in the COCO file each object is a category of its own.
     """
 
-    option = "youtube-vis"
-    title = "YouTube-VIS masks"
-    help = "YouTube-VIS annotations: an entry for each object."
-    name = "youtube-vis.json"
-    suffix = ".json"
     lists = ("segmentations", "bboxes", "areas", "scores")
 
     def add(self, tracked: TrackedFrame) -> None:
@@ -133,14 +128,8 @@ class YouTubeVis(TrackWriter):
 class CvatTracks(TrackWriter):
     """An XML file of CVAT for videos: a track of masks for each object."""
 
-    option = "cvat"
-    title = "CVAT tracks"
-    help = "CVAT for video: a track of masks for each object."
-    name = "cvat.xml"
-    suffix = ".xml"
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._seen: dict[int, str] = {}
 
     def add(self, tracked: TrackedFrame) -> None:

@@ -20,15 +20,8 @@ class Trajectories(Writer):
     and that of each frame before is 0.
     """
 
-    option = "trajectories"
-    title = "VOT trajectories"
-    help = "a file for each object, in the VOT toolkit's format."
-    name = "trajectories"
-    suffix = ".txt"
-    is_folder = True
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         from vot.region import Special  # slow to import
         from vot.region.io import write_trajectory
         from vot.region.shapes import Mask

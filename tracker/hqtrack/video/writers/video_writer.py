@@ -55,13 +55,12 @@ class VideoWriter(Writer):
     sides: an odd one is padded with a copy of the last column or row.
     """
 
-    suffix = ".mp4"
     container_format: ClassVar[str] = "mp4"
     pixel_format: ClassVar[str] = "yuv420p"
     keeps_sound: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         if facts.lost_timecode is not None:
             logger.warning(
                 "the timecode %s is not kept: it cannot count the frames that are left", facts.lost_timecode

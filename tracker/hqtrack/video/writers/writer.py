@@ -12,16 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING
 
 from hqtrack import files
 from hqtrack.video.objects import TrackedObject
 from hqtrack.video.sources import Frame, FrameSource
 from hqtrack.video.timecode import move_timecode
-from hqtrack.video.tracked_frame import TrackedFrame
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
+
+    from hqtrack.video.tracked_frame import TrackedFrame
 
 
 @dataclass(frozen=True)
@@ -113,34 +114,21 @@ class Writer(ABC):
     """One kind of output.
 
     Args:
-        folder: Where its file or folder is made; it exists.
+        path: The file or folder that it makes, in a folder that exists.
         facts: What is known of the video.
 
     Example:
-        >>> writer = BoxTable(Path("out"), facts)  # doctest: +SKIP
+        >>> writer = BoxTable(Path("out/boxes.csv"), facts)  # doctest: +SKIP
         >>> for tracked in results:  # doctest: +SKIP
         ...     writer.write(tracked)
         >>> writer.finish()  # doctest: +SKIP
     """
 
-    option: ClassVar[str]
-    """Its name among all kinds; with two dashes before it, the command's option."""
-    title: ClassVar[str]
-    """As the page names it."""
-    help: ClassVar[str]
-    """What it holds, in a sentence."""
-    name: ClassVar[str]
-    """Of the file or folder."""
-    suffix: ClassVar[str]
-    """Of the file, or of the files in the folder."""
-    is_folder: ClassVar[bool] = False
-    wanted: ClassVar[bool] = False
-    """Whether the command writes it unless it is asked not to."""
     note: Callable[[Path], None] | None = None
     """Called with every file before it gets its name."""
 
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        self.path = folder / self.name
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        self.path = path
         self._facts = facts
         self._part = self.path.with_name(self.path.name + ".part")
 
@@ -166,8 +154,8 @@ class Writer(ABC):
 class TextWriter(Writer):
     """A writer of one text file."""
 
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._file: IO[str] = files.create_text(self._part)
 
     def finish(self) -> None:
@@ -184,9 +172,6 @@ class TextWriter(Writer):
 
 class ImageWriter(Writer):
     """A writer of PNG images into a folder; an image that is finished stays when the rest is discarded."""
-
-    is_folder = True
-    suffix = ".png"
 
     def save(self, image: Pillow.Image, name: str, *, compress_level: int = 6) -> None:
         """Write an image whole.

@@ -26,15 +26,8 @@ class YoloOutlines(Writer):
     width and height. An object of several parts, or with holes, is one outline with seams of no width.
     """
 
-    option = "yolo"
-    title = "YOLO outlines"
-    help = "a text file of outlines for each frame, and data.yaml."
-    name = "yolo"
-    suffix = ".txt"
-    is_folder = True
-
-    def __init__(self, folder: Path, facts: VideoFacts) -> None:
-        super().__init__(folder, facts)
+    def __init__(self, path: Path, facts: VideoFacts) -> None:
+        super().__init__(path, facts)
         self._objects: Sequence[TrackedObject] = ()
         self._open: Path | None = None
 
