@@ -90,7 +90,7 @@ def test_settings_of_another_engine_are_refused() -> None:
 
 def test_a_package_of_another_major_version_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "hqtrack.errors.version", lambda name: {"transformers": "4.57.6", "rf-cutie": "2.0"}[name]
+        "importlib.metadata.version", lambda name: {"transformers": "4.57.6", "rf-cutie": "2.0"}[name]
     )
     for card, words in (
         ("sam2.1-tiny", r"needs transformers<6,>=5.24, but transformers 4.57.6 is.*hqtrack\[sam2\]"),

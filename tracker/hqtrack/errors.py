@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -83,6 +82,8 @@ def require(module: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingExtraError(_missing(module))
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     name = PACKAGE_NAMES.get(module, module)
     wanted = _wanted_versions().get(_normal(name))
     with suppress(PackageNotFoundError):  # a module that somebody put into the path
@@ -101,6 +102,8 @@ def _normal(name: str) -> str:
 @lru_cache
 def _wanted_versions() -> dict[str, SpecifierSet]:
     """Return the versions of packages that we need, by their names; nothing where we run from source."""
+    from importlib.metadata import PackageNotFoundError, requires
+
     from packaging.requirements import Requirement
 
     try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,8 @@ from hqtrack.cli.exits import STOPPED
 from hqtrack.errors import InputError, message_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
     from hqtrack.video.job_file import VideoJob
 
 PASSED_ON = "hqtrack.batch"
@@ -151,6 +151,9 @@ class _Running:
         if self._workers == 1:
             yield from (run_job(words, force) for words in jobs)
             return
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         spawn = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self._workers, mp_context=spawn)
         yield from self._pool.map(run_job, jobs, [force] * len(jobs))

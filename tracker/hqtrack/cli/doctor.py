@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -73,6 +72,8 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 def check_versions() -> Iterator[Finding]:
     """Compare Python and every required package with what this version of HQTrack needs."""
+    from importlib import metadata
+
     from packaging.requirements import Requirement
 
     yield Finding("python", "good", f"{platform.python_version()} on {platform.platform()}")
@@ -95,7 +96,7 @@ def check_versions() -> Iterator[Finding]:
                 continue
             if not requirement.marker.evaluate({"extra": extra}) or requirement.name == "hqtrack":
                 continue
-            if _is_installed(requirement.name):
+            if _installed_version(requirement.name) is not None:
                 yield _version_finding(
                     requirement.name, str(requirement.specifier), requirement.specifier.contains
                 )
@@ -106,20 +107,21 @@ def check_versions() -> Iterator[Finding]:
             yield Finding(f"extra {extra}", "note", found, f"pip install 'hqtrack[{extra}]'")
 
 
-def _is_installed(name: str) -> bool:
+def _installed_version(name: str) -> str | None:
+    """Return the version of a package; None where it is not installed."""
+    from importlib import metadata
+
     try:
-        metadata.version(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _version_finding(name: str, wanted: str, fits: Callable[..., bool]) -> Finding:
     """Compare one package with what is wanted."""
     remedy = f'pip install "{name}{wanted}"'
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
+    version = _installed_version(name)
+    if version is None:
         return Finding(name, "broken", "not installed", remedy)
     if fits(version, prereleases=True):
         return Finding(name, "good", version)
@@ -259,7 +261,7 @@ def check_toolkit() -> Iterator[Finding]:
         [sys.executable, "-c", f"import {modules}"], capture_output=True, text=True, timeout=300, check=False
     )
     if done.returncode == 0:
-        yield Finding("vot toolkit", "good", metadata.version("vot-toolkit"))
+        yield Finding("vot toolkit", "good", _installed_version("vot-toolkit") or "")
         yield from _interpreter_finding()
         yield from _faults_finding()
         return
