@@ -111,7 +111,7 @@ class FrameAccess:
         self._calls += 1
         mine = self._calls
         with self._lock, suppress(DataError):
-            if 0 <= index < len(self) and index not in self._kept:
+            if self._calls == mine and 0 <= index < len(self) and index not in self._kept:
                 for found, image in self._reader.read(index, 1, lambda: self._calls != mine):
                     self._keep(found, image)
 
@@ -121,7 +121,7 @@ class FrameAccess:
         image: Image | None = None
         goes_back = self._last - WANTED_BEFORE <= index < self._last
         self._last = index
-        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else WANTED_AT_LEAST, never):
+        for found, image in self._reader.read(index, WANTED_BEFORE if goes_back else WANTED_AT_LEAST):
             if found != index:
                 self._keep(found, image)
         if image is None:
@@ -145,17 +145,14 @@ class FrameAccess:
         return image
 
 
-def never() -> bool:
-    """Return False: what asks is not to end early."""
-    return False
-
-
 class _ImageReader:
     def __init__(self, source: ImageFrames) -> None:
         self._source = source
         self.count = len(source.files)
 
-    def read(self, index: int, wanted: int, ended: Callable[[], bool]) -> Iterator[tuple[int, Image]]:
+    def read(
+        self, index: int, wanted: int, ended: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[int, Image]]:
         yield index, self._source.image(index)
 
 
@@ -186,7 +183,9 @@ class _VideoReader:
         self.count = len(shown if times is None else times)
         self._forget()
 
-    def read(self, index: int, wanted: int, ended: Callable[[], bool]) -> Iterator[tuple[int, Image]]:
+    def read(
+        self, index: int, wanted: int, ended: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[int, Image]]:
         """Yield so many frames up to one, the last of them that one; fewer where decoding begins later.
 
         It stops where `ended` answers True, which is asked for each frame that is decoded.
