@@ -32,6 +32,9 @@ PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 CLIP_MEMORY = MemorySettings(long_term_slots=8, long_term_gap=2, short_term_distance=4)
 
+FED_BACK = 9
+"""Frames of the reference clip that are tracked in the published size, where one takes seconds."""
+
 
 class EncodedOnce:
     """An encoder that keeps the features of what it has seen: most tests here see the same frames.
@@ -112,7 +115,9 @@ def agreement_with_published_memory(
 
 def test_the_reference_clip_is_as_published_with_its_own_masks_fed_back(network: PropagationNetwork) -> None:
     clip = np.load(PARITY / "vmos_dev.npz")
-    shares = agreement(network, CLIP_MEMORY, 1040, clip["frames"], clip["first_mask"], clip["labels"])
+    # Four slots are written on the way. The cases below are of all frames, and small.
+    frames, labels = clip["frames"][: FED_BACK + 1], clip["labels"][:FED_BACK]
+    shares = agreement(network, CLIP_MEMORY, 1040, frames, clip["first_mask"], labels)
     assert min(shares) >= 0.999
 
 
