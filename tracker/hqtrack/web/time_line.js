@@ -1,5 +1,6 @@
 // A row for each object over time: where it is seen, how sure the tracker is, and what a person marked.
 const GUTTER = 28, RULER = 22, ROW = 18, NEAR = 6; // pixels of the screen
+const MOST_EXPECTED = 2; // at a time; browsers have six connections
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
 
 export default {
@@ -10,7 +11,7 @@ export default {
         @pointerup="up" @pointercancel="up" @wheel.prevent="wheel" @dblclick="fit"></canvas>
     </div>`,
   props: { count: Number, frames: String, frame: Number, chosen: Number, text: String, source: String },
-  data() { return { from: 0, shown: this.count, tracks: { recorded: 0, stale: null, restarts: [], cuts: [], rows: [], doubtful: 0.9 } }; },
+  data() { return { from: 0, shown: this.count, expecting: 0, tracks: { recorded: 0, stale: null, restarts: [], cuts: [], rows: [], doubtful: 0.9 } }; },
   watch: {
     frame() { this.follow(); this.draw(); },
     chosen() { this.draw(); },
@@ -104,8 +105,11 @@ export default {
     // Who comes near with the mouse is about to press: the frame is got ready.
     expect(frame) {
       if (frame === this.expected || frame === this.frame) return;
+      // On a slow connection the frame itself must not wait for what is asked here.
+      if (this.expecting >= MOST_EXPECTED) { this.later = setTimeout(() => this.expect(frame), 50); return; }
       this.expected = frame;
-      fetch(`${this.frames}/${frame}/expected`, { method: "POST" }).catch(() => {});
+      this.expecting += 1;
+      fetch(`${this.frames}/${frame}/expected`, { method: "POST" }).catch(() => {}).finally(() => { this.expecting -= 1; });
     },
     // At most every 50 ms, or the browser would ask for the next frame before it has shown one; the last one always.
     spaced(act) {
