@@ -155,9 +155,9 @@ def long_session(page: Page, size: tuple[int, int], frames: int) -> None:
 
 
 def jumps(page: Page, count: int, *, by_hand: bool) -> None:
-    """Click on the time line in random places, and print how long frames took.
+    """Press on the time line in random places, and print how long frames took.
 
-    A hand's mouse comes nearer, slower and slower, and rests before it presses; else it is there at once.
+    By hand: the mouse approaches, slower and slower, and rests before it presses. Else it presses at once.
     """
     line = page.get_by_role("slider", name="Frame", exact=True).bounding_box()
     assert line is not None

@@ -37,6 +37,11 @@ def write_video(file: Path, codec: str, **options: str) -> Path:
     return file
 
 
+def read_and_accessed(file: Path) -> tuple[list[np.ndarray], FrameAccess]:
+    """Return the frames of a video read from the start, and the access to them in any order."""
+    return [frame.image for frame in open_frames(file)], FrameAccess(open_frames(file), long_edge=1000)
+
+
 VIDEOS = pytest.mark.parametrize(
     ("name", "codec", "options"),
     [
@@ -59,9 +64,7 @@ VIDEOS = pytest.mark.parametrize(
 def test_any_order_gives_the_frames_of_reading_from_the_start(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    file = write_video(tmp_path / name, codec, **options)
-    expected = [frame.image for frame in open_frames(file)]
-    frames = FrameAccess(open_frames(file), long_edge=1000)
+    expected, frames = read_and_accessed(write_video(tmp_path / name, codec, **options))
     assert len(frames) == len(expected) == COUNT
     for index in (0, 1, 2, 69, 68, 30, 24, 25, 26, 3, 66, 12, 11, 10, 40):
         np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"frame {index}")
@@ -72,9 +75,7 @@ def test_any_order_gives_the_frames_of_reading_from_the_start(
 def test_frames_are_right_wherever_an_expected_one_was_given_up(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    file = write_video(tmp_path / name, codec, **options)
-    expected = [frame.image for frame in open_frames(file)]
-    frames = FrameAccess(open_frames(file), long_edge=1000)
+    expected, frames = read_and_accessed(write_video(tmp_path / name, codec, **options))
     draw = random.Random(0)
     for _ in range(40):
         steps = count(draw.randrange(40))
@@ -124,8 +125,7 @@ def test_a_recording_that_began_in_mid_stream_or_was_joined_is_read_in_any_order
     for name, content in (("cut.ts", cut), ("joined.ts", whole + whole)):
         file = tmp_path / name
         file.write_bytes(content)
-        expected = [frame.image for frame in open_frames(file)]
-        frames = FrameAccess(open_frames(file), long_edge=1000)
+        expected, frames = read_and_accessed(file)
         assert len(frames) == len(expected) != COUNT
         for index in (0, len(expected) - 1, 1, len(expected) // 2, 0, 25):
             np.testing.assert_array_equal(frames.image(index), expected[index], err_msg=f"{name} {index}")

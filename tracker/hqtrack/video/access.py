@@ -68,7 +68,7 @@ class FrameAccess:
         """The frame that was asked for last."""
         self._lock = threading.Lock()
         self._calls = 0
-        """Frames that were asked for or expected so far."""
+        """Frames that were asked for or expected so far; a change ends what prepares an expected one."""
 
     def __len__(self) -> int:
         return self._reader.count
@@ -103,10 +103,10 @@ class FrameAccess:
             return self._keep(index, self._whole(index))
 
     def expect(self, index: int) -> None:
-        """Get a frame ready that is likely to be asked for next.
+        """Prepare a frame that is likely to be asked for next, for `reduced`.
 
-        That ends early where another one is asked for or expected. Frames that cannot be read, or that there
-        are not, are passed over: who asks for them is told.
+        This ends early where another frame is asked for or expected. Nothing happens where the frame does not
+        exist or cannot be read: `reduced` raises the error.
         """
         self._calls += 1
         mine = self._calls
@@ -188,7 +188,7 @@ class _VideoReader:
     ) -> Iterator[tuple[int, Image]]:
         """Yield so many frames up to one, the last of them that one; fewer where decoding begins later.
 
-        It stops where `ended` answers True, which is asked for each frame that is decoded.
+        It stops early where `ended`, which is called after each frame that is decoded, returns True.
         """
         whole_from = max(0, index - wanted + 1 - NEIGHBOURS)
         if self._times is not None:
@@ -215,7 +215,7 @@ class _VideoReader:
             raise DataError(f"{self._path}: frame {index} cannot be decoded; is the file damaged there?")
 
     def _leads_to(self, index: int) -> bool:
-        """Return whether decoding on gives a frame, and as soon as decoding from a key frame would."""
+        """Return whether to decode on to a frame, in place of beginning at a key frame."""
         if index < self._next:
             return False
         if index <= self._next + WANTED_BEFORE or self._times is None:
@@ -224,7 +224,7 @@ class _VideoReader:
         return self._key_at(reached) == self._key_at(wanted)
 
     def _key_at(self, time: int) -> int:
-        """Return which of the key frames is the last one until a time, -1 for none."""
+        """Return the place of the last key frame at a time or before it among all of them, -1 for none."""
         return bisect_right(self._keys, time, key=lambda key: key[0]) - 1
 
     def _forget(self) -> None:

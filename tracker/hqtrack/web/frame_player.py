@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import events, ui
 
 from hqtrack.web.store import OpenSession
+from hqtrack.web.styling import change_properties
 
 PLAYED_RATE = 30
 """Frames a second; videos that have more are played with fewer."""
@@ -57,8 +58,7 @@ class FramePlayer(ui.element, component="frame_player.js"):
 
     def look(self, looks: dict[str, Any]) -> None:
         """Draw masks as `FrameView.look` draws them."""
-        if any(self.props.get(name) != value for name, value in looks.items()):
-            self.props.update(looks)
+        change_properties(self, **looks)
 
     def _note(self, event: events.GenericEventArguments) -> None:
         if int(event.args["run"]) == self._runs:  # not what an earlier run has to say

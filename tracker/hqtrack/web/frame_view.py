@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import events, ui
 
 from hqtrack.web.pointing import Drag, Point, Tool
+from hqtrack.web.styling import change_properties
 
 SignedPoint = tuple[float, float, bool]
 """x, y, and whether it is on the object."""
@@ -63,13 +64,11 @@ class FrameView(ui.element, component="frame_view.js"):
 
     def set_playing(self, playing: bool) -> None:
         """Show the player over the frame, or the frame again as soon as it is loaded."""
-        if self.props.get("playing") != playing:
-            self.props["playing"] = playing
+        change_properties(self, playing=playing)
 
     def fit_into(self, width: str) -> None:
         """Show whole frames in a width, as CSS has it."""
-        if self.props.get("fitted") != width:
-            self.props["fitted"] = width
+        change_properties(self, fitted=width)
 
     def look(self, looks: dict[str, Any]) -> None:
         """Draw masks as chosen.
@@ -78,8 +77,7 @@ class FrameView(ui.element, component="frame_view.js"):
             looks: "masked", whether they are drawn; "opacity" in percent; "hidden", the objects that are not
                 drawn; "chosen", the one that stands out, 0 for none.
         """
-        if any(self.props.get(name) != value for name, value in looks.items()):
-            self.props.update(looks)
+        change_properties(self, **looks)
 
     def preview(self, path: str) -> None:
         """Show the mask that a click would make, an SVG path; nothing where it is empty."""
@@ -91,9 +89,7 @@ class FrameView(ui.element, component="frame_view.js"):
 
     def show_points(self, points: Sequence[SignedPoint]) -> None:
         """Show the points of which a mask was made."""
-        shown = [list(point) for point in points]
-        if self.props["points"] != shown:
-            self.props["points"] = shown
+        change_properties(self, points=[list(point) for point in points])
 
     def fit(self) -> None:
         """Show the whole frame."""

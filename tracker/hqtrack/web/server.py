@@ -155,7 +155,7 @@ def _opened(service: TrackingService, request: Request, name: str) -> OpenSessio
 
 
 def _serve_pictures(app: FastAPI, service: TrackingService) -> None:
-    """Add the addresses of frames, masks and tracks, and what is said where there are none."""
+    """Add the addresses of frames, masks and tracks, and the answers to wrong ones."""
 
     @app.exception_handler(HQTrackError)
     def refuse(request: Request, error: Exception) -> Response:

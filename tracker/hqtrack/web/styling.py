@@ -71,6 +71,12 @@ press that button. The browser's own undo would change the text field in which s
 without focus."""
 
 
+def change_properties(element: ui.element, **values: object) -> None:
+    """Set properties of an element where one differs: each change is sent to the browser."""
+    if any(element.props.get(name) != value for name, value in values.items()):
+        element.props.update(values)
+
+
 def paint_page(dark: bool | None) -> ui.dark_mode:
     """Add a page's colours; returns what makes it light or dark, which is as the system has it for None."""
     ui.colors(primary=PRIMARY_COLOUR)

@@ -102,10 +102,10 @@ export default {
       this.$refs.canvas.title = mark?.text ?? "";
       this.spaced(() => this.expect(mark?.frame ?? frame));
     },
-    // Who comes near with the mouse is about to press: the frame is got ready.
+    // A press is likely where the mouse comes near: that frame is prepared.
     expect(frame) {
       if (frame === this.expected || frame === this.frame) return;
-      // On a slow connection the frame itself must not wait for what is asked here.
+      // On a slow connection the browser must keep connections for the frame itself.
       if (this.expecting >= MOST_EXPECTED) { this.later = setTimeout(() => this.expect(frame), 50); return; }
       this.expected = frame;
       this.expecting += 1;

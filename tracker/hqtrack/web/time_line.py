@@ -10,7 +10,7 @@ from nicegui import events, ui
 
 from hqtrack.web.frame_player import FramePlayer
 from hqtrack.web.store import OpenSession
-from hqtrack.web.styling import icon_button
+from hqtrack.web.styling import change_properties, icon_button
 
 SECONDS_PER_LOAD = 0.5
 """Between two times at which the browser loads what is tracked."""
@@ -40,8 +40,7 @@ class TimeLineView(ui.element, component="time_line.js"):
 
     def show(self, **values: object) -> None:
         """Change what is shown: frame, chosen, text, source."""
-        if any(self.props.get(name) != value for name, value in values.items()):
-            self.props.update(values)
+        change_properties(self, **values)
 
 
 class TimeLine:
@@ -49,7 +48,7 @@ class TimeLine:
 
     Args:
         opened: The session with its frames.
-        player: Plays.
+        player: Plays frames over the one that is shown.
         look_at: Shows a frame; True where the player shows it already.
         choose: Chooses an object.
         frame: The one that is shown first.

@@ -1,7 +1,7 @@
 """What tracking a video leaves: overlay video, label images, COCO masks, VOT trajectories, table of boxes, …
 
-One file a writer. `WRITERS` has what the command, its help and the page tell of each; a writer is loaded when
-it is opened.
+One file a writer. `WRITERS` lists them for the command, its help and the page; a writer is loaded when it is
+opened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kinds of output, as the command, its help and the page tell of them, without what writes them."""
+"""The kinds of output: names, titles and help. What writes them is loaded when it is used: that is slow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WriterKind:
     place: str
     """Where its writer is: a module, by its place from this package, and a class."""
     wanted: bool = False
-    """Whether the command writes it unless it is asked not to."""
+    """True: the command writes it unless it is asked not to."""
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class WriterKind:
         return sorted(file for file in found if not file.is_dir())
 
     def writer(self) -> type[Writer]:
-        """Load what writes it."""
+        """Return the class that writes it."""
         module, name = self.place.split(":")
         return cast("type[Writer]", getattr(import_module(module, __package__), name))
 
