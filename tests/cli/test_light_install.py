@@ -123,16 +123,22 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nosuch.mp4", "--box", "1,2,3,4"), "nosuch.mp4: no such file or folder"),
-        ((__file__, "--mask", "nosuch.png"), "mask nosuch.png: No such file"),
-        ((__file__, "--object", "frame=3,mask=nosuch.png"), "mask nosuch.png: No such file"),
-        ((__file__, "--precision", "bfloat61"), "did you mean bfloat16?"),
+        (("track", "nosuch.mp4", "--box", "1,2,3,4", "-o", "out"), "nosuch.mp4: no such file or folder"),
+        (("track", __file__, "--mask", "nosuch.png", "-o", "out"), "mask nosuch.png: No such file"),
+        (("track", __file__, "--object", "frame=3,mask=nosuch.png"), "mask nosuch.png: No such file"),
+        (("track", __file__, "--precision", "bfloat61"), "did you mean bfloat16?"),
+        (("edit", "nosuch", "--swap", "1,2"), "nosuch: no such folder"),
+        (("export", "vmos-ligth"), "did you mean vmos-light?"),
+        (("experiments", "table9"), "did you mean table5?"),
+        (("experiments", "table1", "--workspace", "nosuch"), "nosuch is no workspace"),
+        (("evaluate", "--workspace", "nosuch"), "nosuch is no workspace"),
+        (("show", "nosuch", "HQTrackLight", "coins", "-o", "out"), "nosuch is no workspace"),
     ],
 )
 def test_what_is_misspelt_is_refused_before_pytorch_is_imported(
     arguments: tuple[str, ...], said: str
 ) -> None:
-    error, heavy = imported_by("track", *arguments, "-o", "out")
+    error, heavy = imported_by(*arguments)
     assert said in error
     assert heavy == set()
 

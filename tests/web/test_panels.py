@@ -18,6 +18,7 @@ from nicegui.page import page
 from hqtrack.web.canvas import Canvas
 from hqtrack.web.export_panel import ExportPanel
 from hqtrack.web.frame_view import FrameView
+from hqtrack.web.object_list import ObjectRow
 from hqtrack.web.outlines import path_of
 from hqtrack.web.page import SessionPage
 from hqtrack.web.pointing import Drag
@@ -88,3 +89,19 @@ def test_keys_go_from_one_doubtful_stretch_to_the_next_and_from_mark_to_mark(tmp
             *(7, 5, 2, 2),
         ]
         assert frame_after("ArrowLeft", shift=True) == 0
+
+
+def test_a_name_that_is_undone_before_it_was_shown_leaves_its_field(tmp_path: Path) -> None:
+    store = Store(tmp_path / "sessions", write_video(tmp_path / "clip.mp4", 1), upload_limit=1)
+    session = store.create("me", store.root, "clip").session
+    session.add(0, filled(green()))
+    (item,) = session.objects
+    with Client(page("/names")):
+        row = ObjectRow("/thumbnails/clip")
+    row.show(item, None)
+    row.name.value = "cat"  # which somebody types; the session takes the name and loses it again
+    row.show(item, None)
+    assert row.name.value == "cat", "what is being typed stays"
+    row.forget()
+    row.show(item, None)
+    assert row.name.value == ""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hqtrack.errors import InputError
+
 
 def edit(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished run of `hqtrack track`.")],
@@ -48,7 +50,10 @@ def edit(
 
       hqtrack edit out --merge 3,1 --rename 2=ball --remove 4,from=100
     """
-    from hqtrack.video.editing import EditedRun, read_edits
+    if not out.is_dir():
+        raise InputError(f"{out}: no such folder; give the folder (-o) of a video that was tracked")
+
+    from hqtrack.video.editing import EditedRun, read_edits  # slow to import
 
     run = EditedRun(out)
     edits = read_edits(swap or [], merge or [], remove or [], rename or [], run.frames.number_of)

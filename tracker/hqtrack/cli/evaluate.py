@@ -55,6 +55,10 @@ def evaluate(
 
       hqtrack evaluate hqtrack-light:long_term_gap=10 hqtrack-light:long_term_gap=70 --workspace vots
     """
+    from hqtrack.evaluation.configuration import check_workspace
+
+    check_workspace(workspace)  # what is misspelt is refused before anything that is slow to import
+
     from hqtrack.cli.evaluation_progress import watch
     from hqtrack.evaluation.evaluate import evaluate as run
 

@@ -45,11 +45,9 @@ def experiments(
 
       hqtrack experiments table5 --workspace vots2023 --scores answers.csv
     """
-    from hqtrack.cli.evaluation_progress import watch
     from hqtrack.cli.tables import print_table
     from hqtrack.errors import InputError, did_you_mean
-    from hqtrack.evaluation.experiments import cells, columns, run_study
-    from hqtrack.evaluation.pages import FIRST_FRAME_NOTE, write_page, write_result
+    from hqtrack.evaluation.configuration import check_workspace
     from hqtrack.evaluation.paper import studies
 
     known = studies()
@@ -63,6 +61,11 @@ def experiments(
             )
     if scores is not None and "table5" not in names:
         raise InputError(f"--scores {scores} is for table5, which is not asked for")
+    check_workspace(workspace)
+
+    from hqtrack.cli.evaluation_progress import watch  # slow to import: what is misspelt is refused before
+    from hqtrack.evaluation.experiments import cells, columns, run_study
+    from hqtrack.evaluation.pages import FIRST_FRAME_NOTE, write_page, write_result
 
     folder = workspace.resolve() / "output" / "experiments"
     results = []

@@ -29,11 +29,14 @@ def export(
         hqtrack export hqtrack-light -o graphs    every call of the networks, and system.json
         hqtrack export vmos-light                 prepare --backend auto
     """
-    from hqtrack.runtimes.encoders import keep_graph
-    from hqtrack.runtimes.system import DESCRIPTION, export_system
-    from hqtrack.zoo import load_card, load_network
+    from hqtrack.zoo import load_card
 
     settings = load_card(card)
+
+    from hqtrack.runtimes.encoders import keep_graph  # slow to import: what is misspelt is refused before
+    from hqtrack.runtimes.system import DESCRIPTION, export_system
+    from hqtrack.zoo import load_network
+
     if out is None:
         typer.echo(f"the encoder is kept as {keep_graph(load_network(settings, weights).eval())}")
         return

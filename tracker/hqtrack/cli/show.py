@@ -28,10 +28,14 @@ def show(
       hqtrack show vots HQTrackLight FirstMask coins -o out
     """
     from hqtrack.errors import InputError
-    from hqtrack.evaluation.shown import show as write
+    from hqtrack.evaluation.configuration import check_workspace
 
     *trackers, sequence = names
     if not trackers:
         raise InputError(f"hqtrack show {workspace} {sequence}: name a tracker before the sequence")
+    check_workspace(workspace)
+
+    from hqtrack.evaluation.shown import show as write  # slow to import: what is misspelt is refused before
+
     for path in write(workspace, trackers, sequence, out, experiment):
         typer.echo(path)

@@ -20,6 +20,7 @@ from vot.workspace import Workspace
 
 from hqtrack.cards import Card
 from hqtrack.errors import CardError, DataError, did_you_mean
+from hqtrack.evaluation.configuration import read_config
 from hqtrack.evaluation.mends import mend_toolkit
 from hqtrack.files import write_whole
 from hqtrack.vot.settings import CHOICES, check_choice
@@ -37,7 +38,7 @@ def open_workspace(folder: Path) -> Workspace:
     Raises:
         DataError: There is none, its dataset is missing, or its stack asks for more than masks.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     stack_file = resolve_stack(str(config.get("stack")), str(folder))
     if stack_file is None:
         raise DataError(
@@ -63,22 +64,6 @@ def open_workspace(folder: Path) -> Workspace:
         raise DataError(f"{folder} cannot be opened: {error}") from error
     _refuse_what_is_not_masks(workspace.stack, folder)
     return workspace
-
-
-def _read_config(folder: Path) -> dict[str, object]:
-    file = folder / "config.yaml"
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{folder} is no workspace of the VOT toolkit: it has no config.yaml. Make one with "
-            f"`hqtrack workspace {folder}`"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise DataError(f"{file} holds no settings; make a workspace with `hqtrack workspace DIR`")
-    return config
 
 
 def _check_stack(file: Path) -> None:
@@ -214,7 +199,7 @@ def stack_of(folder: Path) -> str:
     Raises:
         DataError: It is no workspace.
     """
-    return str(_read_config(folder).get("stack"))
+    return str(read_config(folder).get("stack"))
 
 
 def _setting(text: str, name: str) -> tuple[str, str]:
@@ -262,7 +247,7 @@ def add_entries(folder: Path, entries: Mapping[str, str]) -> None:
     file = folder / ABLATIONS_FILE
     text = file.read_text(encoding="utf-8") if file.exists() else "# Written by hqtrack; see vot --help.\n"
     write_atomically(file, text + "".join("\n" + entry for entry in entries.values()))
-    config = _read_config(folder)
+    config = read_config(folder)
     paths = config.get("registry") or []
     paths = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list) else []
     if f"./{ABLATIONS_FILE}" not in paths:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal
 from zlib import crc32
 
-from nicegui import ui
+from nicegui import events, ui
 
 from hqtrack.video.objects import Colour
 from hqtrack.web.canvas import Canvas, Change
@@ -98,11 +98,16 @@ class ObjectList:
             lambda event: change(partial(session.recolour, key, _colour(str(event.args)))),
             js_handler="({target}) => { emit(target.value); target.blur(); }",
         )
+
+        def rename(event: events.GenericEventArguments) -> None:
+            row.forget()
+            change(partial(session.rename, key, str(event.args)))
+
         # With what the browser shows: what was typed may still be on its way.
         for kind in ("blur", "keydown.enter"):
             row.name.on(
                 kind,
-                lambda event: change(partial(session.rename, key, str(event.args))),
+                rename,
                 js_handler="({key, target}) => { emit(target.value); if (key === 'Enter') target.blur(); }",
             )
         row.begin.on_click(lambda: self._go_to(session.find(key).first.frame, key))
@@ -161,6 +166,10 @@ class ObjectRow:
                 self.delete = ui.button(icon="delete").props("flat round dense size=sm").tooltip("Delete")
             self.lost = ui.button(icon="visibility_off").props("flat dense no-caps size=sm color=negative")
         self._shown: tuple[SessionObject, int | None] | None = None
+
+    def forget(self) -> None:
+        """Show all anew next time, the name too: the browser shows what was typed, and that may be undone."""
+        self._shown = None
 
     def show(self, item: SessionObject, lost: int | None) -> None:
         """Show what is known of the object, and the frame since which it is lost."""
