@@ -1,4 +1,4 @@
-// Plays frames: fetched several at a time, decoded beside the page, and drawn with their masks when their time has come.
+// Plays frames: fetches several at a time, decodes them off the main thread, and draws them with their masks in time.
 const BATCH = 6, AHEAD = 18; // frames
 const REPORT = 120; // ms from one report to the next
 const STALLED = 700; // ms without a frame after which the time stands still

@@ -19,14 +19,14 @@ SMALLEST_WIDTH = 16
 
 
 def played(opened: OpenSession, first: int, *, count: int, step: int, width: int) -> bytes:
-    """Return frames from one on, each so many after the one before; the last frame of the video ends them.
+    """Return every `step`-th frame from one on; at the end of the video the last frame is among them.
 
     Args:
         opened: The session with its frames.
         first: The first one's index.
-        count: So many at most.
+        count: Number of frames at most.
         step: 1 for all frames, 2 for every second one.
-        width: Pixels that the browser has for it; frames are not enlarged.
+        width: Width of the pictures in pixels; frames are not enlarged.
 
     Returns:
         A line of JSON, a list with for each frame its index, "masks" as `masks_in` has them, and the "bytes"
